@@ -1,0 +1,65 @@
+# `make run` serves the exporter (on the built-in demo account when no credentials are set), `make test` runs the tests.
+# Both make their own virtual environment from the locked requirements first; nothing else is needed but Python 3.11 or newer.
+
+PYTHON ?= python3
+VENV   ?= .venv
+PY     := $(VENV)/bin/python
+ARGS   ?=
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format bench lock generate clean system-packages
+
+help:
+	@echo "make run       serve the exporter on http://localhost:10056 (ARGS='--config.file=…' for your account)"
+	@echo "make test      lint and run all tests (PYTEST_ARGS='-k name' for a few)"
+	@echo "make lint      ruff, mypy and yamllint alone"
+	@echo "make bench     print memory, start-up time and scrape figures"
+	@echo "make generate  write the generated files again (docs, dashboards)"
+	@echo "make lock      resolve the requirements anew (needs uv)"
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11 (this is $$($(PYTHON) --version 2>&1))" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "python3 -m venv failed: on Debian and Ubuntu, apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+	@touch $@
+
+$(VENV)/.run: requirements/run.txt $(VENV)/.made
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt requirements/run.txt pyproject.toml $(VENV)/.made
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@ $(VENV)/.run
+
+run: $(VENV)/.run
+	@case "$(ARGS)$$FLATFILE_CLIENT_ID$$FLATFILE_CLIENT_ID_FILE$$FLATFILE_ACCESS_TOKEN$$FLATFILE_ACCESS_TOKEN_FILE" in \
+	  "") exec $(PY) -m exporter demo ;; \
+	  *) exec $(PY) -m exporter serve $(ARGS) ;; \
+	esac
+
+system-packages:
+	@sh tests/system-packages.sh
+
+test: $(VENV)/.dev system-packages lint
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/yamllint --strict .
+
+format: $(VENV)/.dev
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(VENV)/.dev
+	$(PY) -m bench
+
+lock:
+	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements/run.txt
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -1,0 +1,119 @@
+"""What can go wrong with the API, each with the `reason` that metrics and logs use.
+
+    FlatfileError
+    ├── Unauthorized      the credentials or the token were refused
+    ├── Forbidden         403
+    ├── NotFound          404
+    ├── RateLimited       429, or the account is still paused by one
+    ├── Timeout           no complete answer in time, or 408
+    ├── ConnectionFailed  no connection, or it broke
+    ├── ServerError       5xx
+    ├── BadResponse       an answer that cannot be used: another status, not JSON, wrong shape, a list that breaks off
+    └── TooLarge          more bytes or more pages than allowed
+"""
+
+from typing import ClassVar, Literal
+
+Reason = Literal[
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "rate_limited",
+    "timeout",
+    "connection",
+    "server_error",
+    "bad_response",
+    "too_large",
+    "internal",
+]
+REASONS: tuple[Reason, ...] = (
+    "unauthorized",
+    "forbidden",
+    "not_found",
+    "rate_limited",
+    "timeout",
+    "connection",
+    "server_error",
+    "bad_response",
+    "too_large",
+    "internal",
+)
+
+
+class FlatfileError(Exception):
+    """A request, or a list of them, that failed.
+
+    The text is safe to log and to show: it never holds a credential, a token, or a body. `status` is the HTTP status
+    where one came; `attempt` says which try this was; `retry_at` (loop time) is when asking again makes sense.
+    """
+
+    reason: ClassVar[Reason] = "internal"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        endpoint: str = "",
+        status: int | None = None,
+        attempt: int = 1,
+        retry_at: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.endpoint = endpoint
+        self.status = status
+        self.attempt = attempt
+        self.retry_at = retry_at
+
+
+class Unauthorized(FlatfileError):
+    """The credentials or the token were refused."""
+
+    reason = "unauthorized"
+
+
+class Forbidden(FlatfileError):
+    """The token may not ask this."""
+
+    reason = "forbidden"
+
+
+class NotFound(FlatfileError):
+    """The server knows no such thing."""
+
+    reason = "not_found"
+
+
+class RateLimited(FlatfileError):
+    """Too many requests: the account is paused until `retry_at`."""
+
+    reason = "rate_limited"
+
+
+class Timeout(FlatfileError):
+    """No complete answer in time."""
+
+    reason = "timeout"
+
+
+class ConnectionFailed(FlatfileError):
+    """No connection could be made, or it broke before the answer was whole."""
+
+    reason = "connection"
+
+
+class ServerError(FlatfileError):
+    """The server says that it failed."""
+
+    reason = "server_error"
+
+
+class BadResponse(FlatfileError):
+    """An answer that cannot be used."""
+
+    reason = "bad_response"
+
+
+class TooLarge(FlatfileError):
+    """More bytes, or more pages, than the configuration allows."""
+
+    reason = "too_large"

@@ -1,0 +1,19 @@
+#!/bin/sh
+# Debian's packages that some tests drive: a real Prometheus (with promtool), Alertmanager and Chromium.
+# As root on Debian or Ubuntu they are installed; elsewhere one line says what is missing, and those tests are skipped.
+set -eu
+missing=""
+command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
+command -v prometheus-alertmanager >/dev/null 2>&1 || command -v alertmanager >/dev/null 2>&1 || missing="$missing prometheus-alertmanager"
+command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
+  echo "installing for the tests:$missing"
+  # RUNLEVEL=1: the packages' services are not started
+  { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || {
+    echo "could not install:$missing" >&2
+    exit 1
+  }
+else
+  echo "some tests need programs that are not here and will be skipped; to install them: apt-get install --no-install-recommends$missing"
+fi
