@@ -1,0 +1,155 @@
+"""The configuration as frozen values: what the rest of the exporter sees of it.
+
+All durations are seconds, all sizes bytes. Everything compares by value, so that a reload can tell which accounts
+stayed as they were.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from exporter.secret import Secret
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorConfig:
+    """When a collector asks: its last success is older than `interval` (0: every scrape); withheld after `max_age`."""
+
+    enabled: bool
+    interval: float
+    max_age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Globs:
+    """Case-sensitive shell patterns (`*`, `?`, `[abc]`)."""
+
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+
+    def match(self, *values: str) -> bool:
+        """True when any of the values matches an include and none of them matches an exclude."""
+        return _any_matches(values, self.include) and not _any_matches(values, self.exclude)
+
+
+def _any_matches(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(value, pattern) for pattern in patterns for value in values)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedAgents:
+    """Agents that an environment should have: `agents` are globs, `min` the least number of agents (None: not checked).
+
+    `environment` and `agents` match a name or an id. Not both of `agents` and `min` are empty.
+    """
+
+    environment: str
+    agents: tuple[str, ...]
+    min: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpacesConfig:
+    """`inactive_after` in the order written, without duplicates."""
+
+    inactive_after: tuple[float, ...]
+    per_space: bool
+    max_series: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventsConfig:
+    """`topics` chooses what is counted; `overlap` is how late an event may become visible and still be counted."""
+
+    window: float
+    overlap: float
+    topics: Globs
+    max_topics: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobsConfig:
+    """`window`: jobs created within it are counted."""
+
+    window: float
+
+
+@dataclass(frozen=True, slots=True)
+class GuestsConfig:
+    """`full_resync`: within this time every space's guests are read anew."""
+
+    full_resync: float
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """How the server's certificate is checked. `ca_file` (None: the usual authorities) is absolute, or relative to the working directory."""
+
+    ca_file: Path | None
+    insecure_skip_verify: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestsConfig:
+    """Limits of the requests to the API, for one account. `retries` is the number of tries, the first one included."""
+
+    concurrency: int
+    per_second: float
+    timeout: float
+    retries: int
+    max_response_bytes: int
+    max_pages: int
+    proxy_url: Secret | None
+    tls: TlsConfig
+
+
+@dataclass(frozen=True, slots=True)
+class AuthConfig:
+    """Where the bearer comes from: a client id with a client secret, or a ready access token.
+
+    Exactly one of the two ways is set, and of each value either the value or its file.
+    """
+
+    client_id: str | None
+    client_id_file: Path | None
+    client_secret: Secret | None
+    client_secret_file: Path | None
+    access_token: Secret | None
+    access_token_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """One account with all that applies to it. `base_url` has a scheme, ends in `/v1` and has no slash at its end.
+
+    `collectors` holds every known collector by name, also those that are not enabled.
+    """
+
+    name: str
+    base_url: str
+    auth: AuthConfig
+    environments: Globs
+    expected_agents: tuple[ExpectedAgents, ...]
+    collectors: Mapping[str, CollectorConfig] = field(hash=False)
+    spaces: SpacesConfig
+    events: EventsConfig
+    jobs: JobsConfig
+    guests: GuestsConfig
+    requests: RequestsConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """At least one account, with different names. `warnings` are lines for the log: legal, but hardly what was meant."""
+
+    accounts: tuple[AccountConfig, ...]
+    warnings: tuple[str, ...]
+
+
+class ConfigError(Exception):
+    """A configuration that cannot be used. `problems`: one line each; no line ever holds a credential."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
