@@ -1,7 +1,7 @@
 """The configuration as frozen values: what the rest of the exporter sees of it.
 
-All durations are seconds, all sizes bytes. Everything compares by value, so that a reload can tell which accounts
-stayed as they were.
+All durations are seconds, all sizes bytes. Everything compares by value, so that a reload can tell which
+accounts stayed as they were.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from exporter.secret import Secret
 
 @dataclass(frozen=True, slots=True)
 class CollectorConfig:
-    """When a collector asks: its last success is older than `interval` (0: every scrape); withheld after `max_age`."""
+    """Due when its last success is older than `interval` (0: every scrape); withheld after `max_age`."""
 
     enabled: bool
     interval: float
@@ -39,9 +39,10 @@ def _any_matches(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedAgents:
-    """Agents that an environment should have: `agents` are globs, `min` the least number of agents (None: not checked).
+    """Agents that an environment should have: `agents` are globs, `min` the least number of them.
 
-    `environment` and `agents` match a name or an id. Not both of `agents` and `min` are empty.
+    `environment` is a glob, too; both match a name or an id. `min` None: the number is not checked, and `agents`
+    is not empty.
     """
 
     environment: str
@@ -60,7 +61,7 @@ class SpacesConfig:
 
 @dataclass(frozen=True, slots=True)
 class EventsConfig:
-    """`topics` chooses what is counted; `overlap` is how late an event may become visible and still be counted."""
+    """`topics` chooses what is counted; an event may become visible `overlap` late and is still counted."""
 
     window: float
     overlap: float
@@ -84,7 +85,7 @@ class GuestsConfig:
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
-    """How the server's certificate is checked. `ca_file` (None: the usual authorities) is absolute, or relative to the working directory."""
+    """How the server's certificate is checked. `ca_file` None: against the usual authorities."""
 
     ca_file: Path | None
     insecure_skip_verify: bool
@@ -92,7 +93,7 @@ class TlsConfig:
 
 @dataclass(frozen=True, slots=True)
 class RequestsConfig:
-    """Limits of the requests to the API, for one account. `retries` is the number of tries, the first one included."""
+    """Limits of one account's requests to the API. `retries` is the number of tries, the first included."""
 
     concurrency: int
     per_second: float
@@ -121,7 +122,7 @@ class AuthConfig:
 
 @dataclass(frozen=True, slots=True)
 class AccountConfig:
-    """One account with all that applies to it. `base_url` has a scheme, ends in `/v1` and has no slash at its end.
+    """One account with all that applies to it. `base_url` has a scheme and ends in `/v1`.
 
     `collectors` holds every known collector by name, also those that are not enabled.
     """
@@ -141,7 +142,7 @@ class AccountConfig:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """At least one account, with different names. `warnings` are lines for the log: legal, but hardly what was meant."""
+    """At least one account, with different names. `warnings` are lines for the log."""
 
     accounts: tuple[AccountConfig, ...]
     warnings: tuple[str, ...]

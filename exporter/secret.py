@@ -9,8 +9,8 @@ _SHOWN = "<secret>"
 class Secret:
     """A text that only `reveal()` gives out.
 
-    `repr`, `str` and every format give `<secret>`. Two secrets are compared in constant time. Pickling is refused,
-    copying gives the same object.
+    `repr`, `str` and every format give `<secret>`. Two secrets are compared in constant time. Pickling is
+    refused, copying gives the same object.
     """
 
     __slots__ = ("_value",)
