@@ -41,8 +41,8 @@ def _any_matches(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
 class ExpectedAgents:
     """Agents that an environment should have: `agents` are globs, `min` the least number of them.
 
-    `environment` is a glob, too; both match a name or an id. `min` None: the number is not checked, and `agents`
-    is not empty.
+    `environment` is a glob, too; both match a name or an id. `min` None: the number is not checked and
+    `agents` is not empty.
     """
 
     environment: str

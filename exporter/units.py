@@ -1,6 +1,6 @@
 """Durations (`1h30m`) and sizes (`64MiB`): text to number and back.
 
-`parse_*` raise ValueError with a text for the user, which says what to write instead where that can be guessed.
+`parse_*` raise ValueError with a text for the user, which proposes what to write where that can be guessed.
 `format_*` give the one canonical text of a value; parsing that gives the value again.
 """
 
@@ -41,8 +41,7 @@ _SIZE_WORDS = {
 _DURATION = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?", re.ASCII)
 _SIZE = re.compile(r"(\d+)(TiB|GiB|MiB|KiB|TB|GB|MB|kB|KB|B)?", re.ASCII)
 _LOOSE_PART = re.compile(r"(\d+(?:[.,]\d+)?)\s*([a-z]+)", re.ASCII)
-_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
-_MAX_TEXT = 40
+_MAX_TEXT = 30
 
 MAX_DURATION = 36_500 * 86_400.0
 """Seconds: a hundred years. What is longer is a slip, and would not fit into a date."""
@@ -51,7 +50,7 @@ MAX_SIZE = 2**50
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `500ms`, `30s`, `5m`, `1h30m`, `90d`, `2w`: whole numbers, larger units first. `0` needs no unit."""
+    """Seconds of `500ms`, `30s`, `1h30m`, `90d`, `2w`: whole numbers, larger units first. `0` needs no unit."""
     if text == "0":
         return 0.0
     if len(text) > _MAX_TEXT:
@@ -95,20 +94,16 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size: int) -> str:
-    """The canonical text: the largest unit that needs no fraction, binary before decimal; else the bare number."""
-    for unit, count in _SIZE_BYTES.items():
-        if unit != "B" and size and size % count == 0:
-            return f"{size // count}{unit}"
-    return str(size)
+    """The canonical text: the shortest one that needs no fraction, binary units before decimal ones."""
+    texts = [
+        f"{size // count}{unit}" for unit, count in _SIZE_BYTES.items() if size % count == 0 and unit != "B"
+    ]
+    return min(texts, key=len) if texts and size else str(size)
 
 
 def _propose_duration(text: str) -> str:
-    if _NUMBER.fullmatch(text):
-        return (
-            f"a unit is missing, write {text}s for seconds or {text}m for minutes"
-            if text.isdigit()
-            else _EXAMPLES
-        )
+    if text.isdecimal():
+        return f"a unit is missing, write {text}s for seconds"
     total = _loose_sum(text, _DURATION_WORDS, _DURATION_MS)
     if total is None or total > MAX_DURATION * 1000:
         return _EXAMPLES
@@ -126,7 +121,7 @@ _EXAMPLES = "write whole numbers with units, such as 500ms, 30s, 5m, 1h30m, 90d 
 
 
 def _loose_sum(text: str, words: Mapping[str, str], factors: Mapping[str, int]) -> int | None:
-    """What was probably meant by `1.5h`, `5 Minutes` or `30m1h`; None when that is no whole number of the least unit."""
+    """What `1.5h`, `5 Minutes` or `30m1h` probably mean; None when it is no whole number of the least unit."""
     text = text.strip().lower()
     parts = _LOOSE_PART.findall(text)
     if not parts or _LOOSE_PART.sub("", text).strip():
