@@ -1,0 +1,1 @@
+"""Flatfile's API: HTTP and Flatfile's own objects, nothing of Prometheus."""

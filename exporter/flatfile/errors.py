@@ -1,15 +1,15 @@
 """What can go wrong with the API, each with the `reason` that metrics and logs use.
 
-    FlatfileError
-    ├── Unauthorized      the credentials or the token were refused
-    ├── Forbidden         403
-    ├── NotFound          404
-    ├── RateLimited       429, or the account is still paused by one
-    ├── Timeout           no complete answer in time, or 408
-    ├── ConnectionFailed  no connection, or it broke
-    ├── ServerError       5xx
-    ├── BadResponse       an answer that cannot be used: another status, not JSON, wrong shape, a list that breaks off
-    └── TooLarge          more bytes or more pages than allowed
+FlatfileError
+├── Unauthorized      the credentials or the token were refused
+├── Forbidden         403
+├── NotFound          404
+├── RateLimited       429, or the account is still paused by one
+├── Timeout           no complete answer in time, or 408
+├── ConnectionFailed  no connection, or it broke
+├── ServerError       5xx
+├── BadResponse       an answer that cannot be used: another status, not JSON, wrong shape, a list that breaks off
+└── TooLarge          more bytes or more pages than allowed
 """
 
 from typing import ClassVar, Literal

@@ -1,0 +1,231 @@
+"""Where the bearer comes from: credentials exchanged for a token that is renewed in time, or a token ready for use."""
+
+import asyncio
+import base64
+import binascii
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from exporter.clock import Clock
+from exporter.flatfile import times
+from exporter.flatfile.errors import FlatfileError, Unauthorized
+from exporter.flatfile.models import AccessToken
+from exporter.logs import fields
+from exporter.secret import Secret
+
+log = logging.getLogger(__name__)
+
+LONGEST_LIFE = 24 * 3600.0  # of an administrator's token
+RENEW_AT = 0.8  # of its life
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A secret given in the configuration, or in a file that is read anew each time, so that it can be rotated."""
+
+    value: Secret | None
+    file: Path | None
+
+    def read(self) -> Secret:
+        """Give the secret as it is now. Raises Unauthorized where its file cannot be read or is empty."""
+        if self.value is not None:
+            return self.value
+        if self.file is None:
+            raise Unauthorized("no secret is configured")
+        try:
+            text = self.file.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            raise Unauthorized(f"cannot read {self.file}: {why}") from None
+        if not text:
+            raise Unauthorized(f"{self.file} is empty")
+        return Secret(text)
+
+
+class Bearer(Protocol):
+    """What the client needs of a token."""
+
+    async def get(self) -> Secret:
+        """Give the token to use now. Raises FlatfileError."""
+
+    async def replace(self, refused: Secret) -> Secret:
+        """Give another token than the one that was refused with 401. Raises Unauthorized where there is none."""
+
+    @property
+    def expiry(self) -> float | None:
+        """When the token ends (unix seconds); `None` for one without a known end, or where there is none yet."""
+
+    async def aclose(self) -> None:
+        """End what runs in the background."""
+
+
+class ReadyToken:
+    """A token used as it is. Its file is read at the start and again when the token is refused."""
+
+    expiry = None
+
+    def __init__(self, stored: Stored) -> None:
+        self._stored = stored
+        self._token: Secret | None = None
+
+    async def get(self) -> Secret:
+        if self._token is None:
+            self._token = self._stored.read()
+        return self._token
+
+    async def replace(self, refused: Secret) -> Secret:
+        if self._token is None or self._token == refused:
+            self._token = self._stored.read()
+        if self._token == refused:
+            raise Unauthorized("the access token was refused")
+        return self._token
+
+    async def aclose(self) -> None:
+        """Nothing runs."""
+
+
+class ExchangedToken:
+    """A token got for credentials by `exchange`: shared by all who ask at the same time, renewed at 80 % of its life.
+
+    Refused credentials are not tried again before a back-off of 10s to 5m has passed or a `*_file` holds something else.
+    """
+
+    def __init__(
+        self,
+        client_id: Stored,
+        secret: Stored,
+        exchange: Callable[[Secret, Secret], Awaitable[AccessToken]],
+        clock: Clock,
+        backoff: tuple[float, float] = (10.0, 300.0),
+    ) -> None:
+        self._client_id = client_id
+        self._secret = secret
+        self._exchange = exchange
+        self._clock = clock
+        self._backoff = backoff
+        self._token: Secret | None = None
+        self._ends = 0.0  # monotonic
+        self._renew_from = 0.0
+        self.expiry: float | None = None
+        self._task: asyncio.Task[Secret] | None = None
+        self._failures = 0
+        self._refusal: Unauthorized | None = None
+        self._failed_pair: tuple[Secret, Secret] | None = None
+        self._not_before = 0.0
+
+    async def get(self) -> Secret:
+        now = self._clock.monotonic()
+        if self._token is not None and now < self._ends:
+            if now >= self._renew_from and (now >= self._not_before or self._rotated()):
+                self._start()  # the old one serves until the new one is there
+            return self._token
+        return await self._join()
+
+    async def replace(self, refused: Secret) -> Secret:
+        if self._token is not None and self._token != refused:
+            return self._token
+        return await self._join()
+
+    def _wait(self, times_in_a_row: int) -> float:
+        least, most = self._backoff
+        return float(min(most, least * 2 ** min(times_in_a_row - 1, 30)) * random.uniform(0.8, 1.0))  # noqa: S311
+
+    def _rotated(self) -> bool:
+        """Whether the credentials are others than those that failed last."""
+        try:
+            return (self._client_id.read(), self._secret.read()) != self._failed_pair
+        except Unauthorized:
+            return False
+
+    async def _join(self) -> Secret:
+        waiting = self._refusal is not None and self._clock.monotonic() < self._not_before
+        if self._refusal is not None and waiting and self._task is None and not self._rotated():
+            raise self._refusal.with_traceback(None)
+        return await asyncio.shield(self._start())
+
+    def _start(self) -> asyncio.Task[Secret]:
+        if self._task is None:
+            self._task = asyncio.create_task(self._renew(), name="token exchange")
+            self._task.add_done_callback(self._ended)
+        return self._task
+
+    def _ended(self, task: asyncio.Task[Secret]) -> None:
+        self._task = None
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if self._token is not None and self._clock.monotonic() < self._ends:
+            # nobody may be waiting for a renewal ahead of time
+            reason = error.reason if isinstance(error, FlatfileError) else "internal"
+            log.warning(
+                "cannot renew the access token yet",
+                extra=fields(endpoint="/auth", reason=reason, error=error),
+            )
+
+    async def _renew(self) -> Secret:
+        pair: tuple[Secret, Secret] | None = None
+        try:
+            pair = (self._client_id.read(), self._secret.read())
+            answer = await self._exchange(*pair)
+        except FlatfileError as error:
+            self._failures += 1
+            # any failure of a renewal waits; only refused credentials keep others from trying
+            self._not_before = self._clock.monotonic() + self._wait(self._failures)
+            self._failed_pair = pair
+            self._refusal = error if isinstance(error, Unauthorized) else None
+            raise
+        self._failures, self._refusal, self._failed_pair = 0, None, None
+        inner = answer if answer.access_token else answer.data or answer
+        token = Secret(inner.access_token or "")
+        now = self._clock.monotonic()
+        life = lifetime(inner, self._clock.wall())
+        self._token, self._ends, self._renew_from = token, now + life, now + life * RENEW_AT
+        self.expiry = self._clock.wall() + life
+        return token
+
+    async def aclose(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+
+def lifetime(answer: AccessToken, now: float) -> float:
+    """Seconds that a token lives: by `expires`, else `expiresIn`, else the token's own claim, else a day; never more.
+
+    A time that has passed already, or that is none, is not believed: the next source counts.
+    """
+    candidates = (
+        _after(times.unix(answer.expires), now),
+        _number(answer.expires_in),
+        _after(_claimed_end(answer.access_token or ""), now),
+    )
+    return next((min(life, LONGEST_LIFE) for life in candidates if life is not None and life > 0), LONGEST_LIFE)
+
+
+def _after(end: float | None, now: float) -> float | None:
+    return None if end is None else end - now
+
+
+def _number(value: int | float | str | None) -> float | None:
+    try:
+        number = float(value) if value is not None else None
+    except ValueError:
+        return None
+    return number if number is None or number == number else None
+
+
+def _claimed_end(token: str) -> float | None:
+    """Read the `exp` claim where the token is a JWT."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (binascii.Error, ValueError, msgspec.DecodeError):
+        return None
+    return _number(claims.get("exp")) if isinstance(claims, dict) else None

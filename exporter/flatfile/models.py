@@ -1,0 +1,146 @@
+"""Flatfile's objects, decoded once at the edge.
+
+Only what the exporter counts is named here: msgspec skips the rest while it parses, so secrets, links, programs, payloads
+and personal data are never kept. Everything but the key is optional, because the API's definitions allow null nearly
+everywhere; `None` means that the API did not say. Times stay text until `times.unix` reads them.
+"""
+
+from typing import Generic, TypeVar
+
+import msgspec
+
+Number = int | float | str | None
+T = TypeVar("T")
+
+
+class Model(msgspec.Struct, rename="camel", gc=False, frozen=True, kw_only=True):
+    """Base of all objects: camelCase on the wire, immutable."""
+
+
+class Pagination(Model, frozen=True):
+    """What a list says of itself; any part may be missing, stale or wrong."""
+
+    current_page: Number = None
+    page_count: Number = None
+    total_count: Number = None
+
+    @property
+    def total(self) -> int | None:
+        """How many rows the whole list has, as far as the server tells."""
+        return _count(self.total_count)
+
+    @property
+    def pages(self) -> int | None:
+        """How many pages the whole list has, as far as the server tells."""
+        return _count(self.page_count)
+
+
+class Page(Model, Generic[T], frozen=True):
+    """One answer of a list; `data` is missing where the server left it out."""
+
+    data: list[T] | None = None
+    pagination: Pagination | None = None
+
+
+class One(Model, Generic[T], frozen=True):
+    """An answer that holds one object."""
+
+    data: T
+
+
+class Account(Model, frozen=True):
+    """The account that the token belongs to."""
+
+    id: str
+    name: str | None = None
+
+
+class Environment(Model, frozen=True):
+    """An environment; names need not be unique."""
+
+    id: str
+    name: str | None = None
+    is_prod: bool | None = None
+
+
+class Space(Model, frozen=True):
+    """A space. Expired ones (data removed by retention) are still listed."""
+
+    id: str
+    environment_id: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+    archived_at: str | None = None
+    expired_at: str | None = None
+    last_activity_at: str | None = None
+    files_count: int | float | None = None
+    workbooks_count: int | float | None = None
+
+
+class Agent(Model, frozen=True):
+    """A deployed agent; the API has no status for it: deployed means listed."""
+
+    id: str
+    slug: str | None = None
+    environment_id: str | None = None
+    is_system: bool | None = None
+    namespace: str | None = None
+    created_at: str | None = None
+    updated_at: str | None = None
+
+
+class User(Model, frozen=True):
+    """A member of the account's team. `last_seen_at` is `UNSET` where the server does not know the field."""
+
+    id: str
+    last_seen_at: str | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class GuestSpace(Model, frozen=True):
+    """A guest's membership of one space."""
+
+    id: str
+    last_accessed: str | None = None
+
+
+class Guest(Model, frozen=True):
+    """A guest. Whether `spaces` names all of a guest's spaces or just the one that was asked for is not documented."""
+
+    id: str
+    environment_id: str | None = None
+    spaces: list[GuestSpace] | None = None
+
+
+class EventContext(Model, frozen=True):
+    """Where an event happened and who caused it."""
+
+    environment_id: str | None = None
+    space_id: str | None = None
+    actor_id: str | None = None
+
+
+class Event(Model, frozen=True):
+    """An event. The discriminator is `topic`; one part of the documentation says `type`."""
+
+    id: str
+    topic: str | None = None
+    type: str | None = None
+    created_at: str | None = None
+    context: EventContext | None = None
+
+
+class AccessToken(Model, frozen=True):
+    """The answer to `POST /auth`: at the top level, or wrapped in `data`, depending on the source one believes."""
+
+    access_token: str | None = None
+    expires_in: Number = None
+    expires: str | None = None
+    data: "AccessToken | None" = None
+
+
+def _count(number: Number) -> int | None:
+    try:
+        count = int(number) if number is not None else None
+    except (ValueError, OverflowError):
+        return None
+    return count if count is None or count >= 0 else None

@@ -1,0 +1,292 @@
+"""One account's session with the API: bearer, retries, rate, size cap. It can only read (`endpoints`)."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from exporter.clock import Clock
+from exporter.deadline import Deadline
+from exporter.flatfile.auth import Bearer, ExchangedToken, ReadyToken, Stored
+from exporter.flatfile.endpoints import Endpoint
+from exporter.flatfile.errors import (
+    BadResponse,
+    ConnectionFailed,
+    FlatfileError,
+    RateLimited,
+    ServerError,
+    Timeout,
+    Unauthorized,
+)
+from exporter.flatfile.limits import Limiter
+from exporter.flatfile.models import AccessToken
+from exporter.flatfile.statuses import failure, http_date, other_prefix, pause, wrong_place
+from exporter.flatfile.transport import Answer, Transport
+from exporter.secret import Secret
+
+T = TypeVar("T")
+
+BACKGROUND_PATIENCE = 60.0  # seconds that work which no scrape waits for sits out a pause
+MAX_RETRY_WAIT = 4.0  # seconds: a wait of our own choosing is never longer, and may go past a scrape's deadline
+INCURABLE = 300.0  # seconds without another token for an endpoint that refused a new one
+PREFIX_RETRY = 300.0  # seconds before the other path prefix is tried again
+CLOCK_TOLERANCE = 2.0  # seconds
+_HEADERS = {"X-Disable-Hooks": "true"}  # every official client sends it always
+
+
+class Observer(Protocol):
+    """Told of each request, for metrics."""
+
+    def request(self, endpoint: str, code: str, seconds: float, wire_bytes: int) -> None:
+        """`code` is the status, or `error` where none came."""
+
+    def retry(self, endpoint: str) -> None:
+        """A request is about to be sent once more after a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one request and one list may cost: seconds, tries, bytes of an answer, pages."""
+
+    timeout: float
+    retries: int
+    max_response_bytes: int
+    max_pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """For whom a request is made: the deadline of the scrape behind it; `background` work goes last."""
+
+    deadline: Deadline
+    background: bool = False
+
+    def patience(self) -> float:
+        """How long to sit out a pause that the server asked for."""
+        return BACKGROUND_PATIENCE if self.background else max(self.deadline.left(), 1.0)
+
+
+class Session:
+    """Asks Flatfile on behalf of one account. Every method raises FlatfileError and nothing else."""
+
+    def __init__(
+        self,
+        base_url: str,
+        transport: Transport,
+        limiter: Limiter,
+        limits: Limits,
+        observer: Observer,
+        clock: Clock,
+        *,
+        retry_base: float = 0.25,
+    ) -> None:
+        self._base = base_url
+        self._transport = transport
+        self._limiter = limiter
+        self._limits = limits
+        self._observer = observer
+        self._clock = clock
+        self._retry_base = retry_base
+        self._bearer: Bearer | None = None
+        self._decoders: dict[object, msgspec.json.Decoder[object]] = {}
+        self._prefix_known = False
+        self._prefix_tried_at: float | None = None
+        self._typed_first = False
+        self._server_ahead = 0.0
+        self._incurable: dict[Endpoint, float] = {}
+
+    def use_credentials(self, client_id: Stored, secret: Stored) -> None:
+        """Get tokens for these."""
+        self._bearer = ExchangedToken(client_id, secret, self._exchange, self._clock)
+
+    def use_token(self, stored: Stored) -> None:
+        """Use this token as it is."""
+        self._bearer = ReadyToken(stored)
+
+    @property
+    def token_expiry(self) -> float | None:
+        """When the token in use ends (unix seconds), where that is known."""
+        return self._bearer.expiry if self._bearer else None
+
+    @property
+    def now(self) -> float:
+        """Unix seconds by the server's clock, as its `Date` headers show it (to the second), else by our own."""
+        return self._clock.wall() + self._server_ahead
+
+    async def aclose(self) -> None:
+        """Close connections and end background work."""
+        if self._bearer:
+            await self._bearer.aclose()
+        await self._transport.aclose()
+
+    async def get(self, endpoint: Endpoint, params: Mapping[str, str], shape: type[T], call: Call) -> T:
+        """Ask once, with as many tries as it takes and may take, and decode the answer. Raises FlatfileError."""
+        return self._decode(await self._get(endpoint, params, call), shape, endpoint)
+
+    async def _get(self, endpoint: Endpoint, params: Mapping[str, str], call: Call) -> Answer:
+        async def once() -> Answer:
+            if self._bearer is None:
+                raise Unauthorized("no credentials are configured", endpoint=str(endpoint))
+            token = await self._bearer.get()
+            answer = await self._send(endpoint, params, _headers(token), None, call)
+            if answer.status == 401 and self._clock.monotonic() >= self._incurable.get(endpoint, 0.0):
+                token = await self._bearer.replace(token)
+                answer = await self._send(endpoint, params, _headers(token), None, call)
+                if answer.status == 401:  # a new token does not help here: no further one for a while
+                    self._incurable[endpoint] = self._clock.monotonic() + INCURABLE
+            if answer.status != 401:
+                self._incurable.pop(endpoint, None)
+            return self._successful(answer, endpoint)
+
+        return await self._retrying(endpoint, call, once)
+
+    async def _exchange(self, client_id: Secret, secret: Secret) -> AccessToken:
+        """`POST /auth`: without `type`, and once with it where the server answers 400; the form that worked comes first then."""
+        loop = asyncio.get_running_loop()
+        call = Call(Deadline(loop.time() + self._limits.timeout, loop.time))
+
+        async def once(typed: bool) -> Answer:
+            credentials = {"clientId": client_id.reveal(), "secret": secret.reveal()}
+            form = {"type": "apiCredentials", **credentials} if typed else credentials
+            headers = {"Content-Type": "application/json", **_HEADERS}
+            answer = await self._send(Endpoint.AUTH, {}, headers, msgspec.json.encode(form), call)
+            if 400 <= answer.status < 500 and answer.status not in (408, 429):
+                raise Unauthorized(
+                    f"the credentials were refused with status {answer.status}",
+                    endpoint=str(Endpoint.AUTH),
+                    status=answer.status,
+                )
+            return self._successful(answer, Endpoint.AUTH)
+
+        typed = self._typed_first
+        try:
+            answer = await self._retrying(Endpoint.AUTH, call, lambda: once(typed))
+        except Unauthorized as refusal:
+            if refusal.status != 400:
+                raise
+            try:
+                answer = await self._retrying(Endpoint.AUTH, call, lambda: once(not typed))
+            except Unauthorized:
+                raise refusal from None
+            self._typed_first = not typed
+        token = self._decode(answer, AccessToken, Endpoint.AUTH)
+        if not (token.access_token or (token.data and token.data.access_token)):
+            raise BadResponse("an answer without an access token", endpoint=str(Endpoint.AUTH), status=answer.status)
+        return token
+
+    async def _retrying(self, endpoint: Endpoint, call: Call, once: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The one place that tries again: after timeouts, broken connections, 408, 429 and 5xx."""
+        loop = asyncio.get_running_loop()
+        attempt = 1
+        while True:
+            try:
+                return await once()
+            except FlatfileError as error:
+                error.endpoint = error.endpoint or str(endpoint)
+                error.attempt = attempt
+                wait = random.uniform(0, self._retry_base * 2**attempt)  # noqa: S311
+                if error.retry_at is not None:
+                    wait = error.retry_at - loop.time()
+                passing = isinstance(error, (Timeout, ConnectionFailed, ServerError, RateLimited))
+                if not passing or attempt >= self._limits.retries or wait > max(call.patience(), MAX_RETRY_WAIT):
+                    raise
+            attempt += 1
+            self._observer.retry(str(endpoint))
+            await asyncio.sleep(max(wait, 0.0))
+
+    async def _send(
+        self,
+        endpoint: Endpoint,
+        params: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes | None,
+        call: Call,
+    ) -> Answer:
+        """Send one request; while the API's path prefix is not known for sure, try the other one on the same host once."""
+        answer = await self._send_to(self._base, endpoint, params, headers, body, call)
+        if self._prefix_known:
+            return answer
+        now = self._clock.monotonic()
+        other = other_prefix(self._base)
+        if not wrong_place(answer):
+            self._prefix_known = answer.status < 300
+        elif other and (self._prefix_tried_at is None or now >= self._prefix_tried_at + PREFIX_RETRY):
+            second = await self._send_to(other, endpoint, params, headers, body, call)
+            if second.status < 500 and second.status not in (408, 429):
+                self._prefix_tried_at = now
+                if not wrong_place(second):
+                    self._base = other
+                    self._prefix_known = second.status < 300
+                    return second
+        return answer
+
+    async def _send_to(
+        self,
+        base: str,
+        endpoint: Endpoint,
+        params: Mapping[str, str],
+        headers: Mapping[str, str],
+        body: bytes | None,
+        call: Call,
+    ) -> Answer:
+        loop = asyncio.get_running_loop()
+        async with self._limiter.slot(call.patience, background=call.background):
+            started = loop.time()
+            try:
+                answer = await self._transport.send(
+                    base,
+                    endpoint,
+                    params=params,
+                    headers=headers,
+                    body=body,
+                    timeout=self._limits.timeout,
+                    max_bytes=self._limits.max_response_bytes,
+                )
+            except FlatfileError as error:
+                code = "error" if error.status is None else str(error.status)
+                self._observer.request(str(endpoint), code, loop.time() - started, 0)
+                raise
+        self._observer.request(str(endpoint), str(answer.status), loop.time() - started, answer.wire_bytes)
+        self._note_date(answer)
+        return answer
+
+    def _successful(self, answer: Answer, endpoint: Endpoint) -> Answer:
+        """Pass on a 2xx answer; raise what any other status means. A 429 pauses the whole account."""
+        error = failure(answer, str(endpoint))
+        if error is None:
+            return answer
+        wait = pause(answer, self.now)
+        if wait is not None:
+            error.retry_at = asyncio.get_running_loop().time() + wait
+            if answer.status == 429:
+                self._limiter.pause(error.retry_at)
+        raise error
+
+    def _decode(self, answer: Answer, shape: type[T], endpoint: Endpoint) -> T:
+        decoder = self._decoders.get(shape)
+        if decoder is None:
+            decoder = self._decoders[shape] = msgspec.json.Decoder(shape)
+        try:
+            return decoder.decode(answer.body)  # type: ignore[return-value]
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            what = "a web page" if answer.is_html else "an empty body" if not answer.body.strip() else str(error)
+            raise BadResponse(
+                f"an answer that cannot be used: {what}", endpoint=str(endpoint), status=answer.status
+            ) from None
+
+    def _note_date(self, answer: Answer) -> None:
+        """Learn how far the server's clock is from ours; a difference within the header's own second is none."""
+        date = http_date(answer.headers.get("date"))
+        if date is not None:
+            ahead = date + 0.5 - self._clock.wall()
+            self._server_ahead = ahead if abs(ahead) > CLOCK_TOLERANCE else 0.0
+
+
+def _headers(token: Secret) -> dict[str, str]:
+    text = token.reveal()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise Unauthorized("the access token holds characters that no header can carry")
+    return {"Authorization": f"Bearer {text}", **_HEADERS}
