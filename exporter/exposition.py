@@ -46,17 +46,19 @@ class Page(NamedTuple):
 class _Escaped(dict[str, str]):
     """Label values as they stand between the quotes, worked out once for each different value of a page."""
 
-    # Everything else may stand as it is, control characters and `\r` too: Prometheus reads them back unchanged.
-    _special = re.compile('[\\\\\n"\ud800-\udfff]')
-    # A lone surrogate is no character and has no UTF-8 form.
-    _table = str.maketrans(
-        {"\\": r"\\", "\n": r"\n", '"': r"\""} | {chr(n): "\ufffd" for n in range(0xD800, 0xE000)}
-    )
-
     def __missing__(self, value: str) -> str:
-        text = value.translate(self._table) if self._special.search(value) else value
-        self[value] = text
+        text = self[value] = _SPECIAL.sub(_escape, value)
         return text
+
+
+# Everything else may stand as it is, control characters and `\r` too: Prometheus reads them back unchanged. A lone
+# surrogate is no character and has no UTF-8 form.
+_SPECIAL = re.compile('[\\\\\n"\ud800-\udfff]')
+_ESCAPES = {"\\": r"\\", "\n": r"\n", '"': r"\""}
+
+
+def _escape(match: re.Match[str]) -> str:
+    return _ESCAPES.get(match[0], "\ufffd")
 
 
 def render(families: Iterable[Family], fmt: Format) -> Page:
@@ -98,7 +100,6 @@ _Samples = Sequence[tuple[tuple[str, ...], float | HistogramValue]]
 
 _SPELLED = {"inf": "+Inf", "-inf": "-Inf", "nan": "NaN"}
 _UNITS = ("seconds", "bytes")
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _text_number(value: float) -> str:
@@ -114,7 +115,7 @@ def _openmetrics_number(value: float) -> str:
 @lru_cache(maxsize=1024)
 def _bound(value: float) -> str:
     """A bucket's `le`, `1.0` and never `1` in both formats: Prometheus 2 makes a series of each spelling."""
-    return floatToGoString(value)
+    return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
 def _family_name(desc: Desc) -> str:
@@ -139,11 +140,12 @@ def _merged(families: Iterable[Family]) -> dict[Desc, list[_Samples]]:
 
 
 def _head(desc: Desc, openmetrics: bool) -> str:
-    text = _SURROGATE.sub("\ufffd", desc.help).replace("\\", r"\\").replace("\n", r"\n")
+    quoted = _SPECIAL.sub(_escape, desc.help)
     if not openmetrics:
+        # Here a quote stands as it is; every quote of `quoted` has its own backslash before it.
+        text = quoted.replace(r"\"", '"')
         return f"# HELP {desc.name} {text}\n# TYPE {desc.name} {desc.type}\n"
     name = _family_name(desc)
-    quoted = text.replace('"', r"\"")
     units = "".join(f"# UNIT {name} {unit}\n" for unit in _UNITS if name.endswith(f"_{unit}"))
     return f"# TYPE {name} {desc.type}\n{units}# HELP {name} {quoted}\n"
 
@@ -195,9 +197,7 @@ _PLAIN_TYPES: dict[str, tuple[MetricType, str]] = {
 
 def _from_metric(metric: Metric) -> Family:
     # A label that a sample lacks is the same to Prometheus as one with an empty value.
-    labels = tuple(
-        dict.fromkeys(label for sample in metric.samples for label in sample.labels if label != "le")
-    )
+    labels = tuple(dict.fromkeys(label for sample in metric.samples for label in sample.labels if label != "le"))
 
     def values(sample_labels: dict[str, str]) -> tuple[str, ...]:
         return tuple(sample_labels.get(label, "") for label in labels)

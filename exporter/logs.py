@@ -67,8 +67,7 @@ class LogfmtFormatter(logging.Formatter):
         pairs = _pairs(record, self)
         # The message is quoted even where it is one word, so that all lines look alike.
         return " ".join(
-            f"{key}={_quoted(str(value)) if key == 'msg' else _logfmt_value(value)}"
-            for key, value in pairs.items()
+            f"{key}={_quoted(str(value)) if key == 'msg' else _logfmt_value(value)}" for key, value in pairs.items()
         )
 
 

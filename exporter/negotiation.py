@@ -57,10 +57,9 @@ class _Element(NamedTuple):
 
 
 def _quality(elements: list[_Element], fmt: Format) -> tuple[int, float]:
-    """How exactly the most exact range names `fmt`, and its q-value."""
-    return max(
-        ((_exactness(element, fmt), element.quality) for element in elements), default=(_NOT_AT_ALL, 0.0)
-    )
+    """How exactly the most exact range names `fmt`, and its q-value; (0, 0) where none does."""
+    found = [(exactness, element.quality) for element in elements if (exactness := _exactness(element, fmt))]
+    return max(found, default=(_NOT_AT_ALL, 0.0))
 
 
 def _exactness(element: _Element, fmt: Format) -> int:
