@@ -1,0 +1,207 @@
+"""Records -> rows as they stand on the wire. Field names and nulls as in the API's published definitions.
+
+Every secret or personal value holds one of `markers.MARKERS`.
+"""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from exporter.demo.markers import PERSONAL, SECRET
+from exporter.demo.records import Agent, Environment, Event, Execution, Guest, Job, Moment, Space, User
+from exporter.demo.world import World
+
+Row = dict[str, Any]
+
+
+def iso(moment: Moment) -> str | None:
+    """`2025-11-20T08:55:12.412Z`; a text or None stays what it is."""
+    if moment is None or isinstance(moment, str):
+        return moment
+    return datetime.fromtimestamp(round(moment, 3), UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def plain_date(moment: Moment) -> str | None:
+    """`2025-11-20`; a text or None stays what it is."""
+    return moment if moment is None or isinstance(moment, str) else (iso(moment) or "")[:10]
+
+
+@lru_cache(maxsize=2)
+def source(size: int) -> str:
+    """A program of `size` bytes."""
+    head = f'const key = "{SECRET}in-source"; module.exports = {{ key }};\n'
+    return (head + "// " + "x" * max(0, size - len(head) - 3))[: max(size, 0)]
+
+
+def account(world: World) -> Row:
+    return {
+        "id": world.account_id,
+        "name": world.name,
+        "subdomain": "acme",
+        "metadata": {"note": f"{SECRET}account-metadata"},
+        "createdAt": iso(world.created_at),
+        "updatedAt": iso(world.created_at),
+        "customFromEmail": f"{PERSONAL}from@team.test",
+        "stripeCustomerId": f"{SECRET}billing",
+        "dashboard": 2,
+    }
+
+
+def environment(world: World, item: Environment) -> Row:
+    return {
+        "id": item.id,
+        "accountId": world.account_id,
+        "name": item.name,
+        "isProd": item.is_prod,
+        "guestAuthentication": list(item.guest_authentication),
+        "features": {},
+        "metadata": {"note": f"{SECRET}environment-metadata"},
+        "namespaces": list(item.namespaces),
+        "translationsPath": None,
+    }
+
+
+def space(world: World, item: Space, *, plain_dates: bool = False) -> Row:
+    user = world.users.get(item.created_by or "")
+    return {
+        "id": item.id,
+        "name": item.name,
+        "environmentId": item.environment_id,
+        "createdAt": iso(item.created_at),
+        "updatedAt": iso(item.updated_at),
+        "lastActivityAt": plain_date(item.last_activity_at) if plain_dates else iso(item.last_activity_at),
+        "workbooksCount": item.workbooks,
+        "filesCount": item.files,
+        "createdByUserId": item.created_by,
+        "createdByUserName": user.name if user else None,
+        "guestAuthentication": ["magic_link"],
+        "namespace": item.namespace,
+        "appId": item.app_id,
+        "labels": [],
+        "archivedAt": iso(item.archived_at),
+        "expiredAt": iso(item.expired_at),
+        "metadata": {"note": f"{SECRET}space-metadata"},
+        "accessToken": f"{SECRET}space-token-{item.id}",
+        "guestLink": f"https://platform.flatfile.com/s/space/{item.id}?token={SECRET}guest-link",
+    }
+
+
+def agent(world: World, item: Agent, *, source_bytes: int) -> Row:
+    row: Row = {
+        "id": item.id,
+        "topics": list(item.topics),
+        "compiler": "js",
+        "source": source(source_bytes),
+        "sourceMap": f'{{"note":"{SECRET}source-map"}}',
+        "isSystem": item.is_system,
+        "createdAt": iso(item.created_at),
+        "updatedAt": iso(item.updated_at),
+        "accountId": world.account_id,
+        "environmentId": item.environment_id,
+    }
+    if item.slug is not None:
+        row["slug"] = item.slug
+    if item.namespace is not None:
+        row["namespace"] = item.namespace
+    return row
+
+
+def execution(item: Execution) -> Row:
+    milliseconds = round((item.completed_at - item.created_at) * 1000)
+    return {
+        "eventId": item.event_id,
+        "success": item.success,
+        "spaceId": item.space_id,
+        "createdAt": iso(item.created_at),
+        "completedAt": iso(item.completed_at),
+        "duration": milliseconds,
+        "requestTime": milliseconds // 3,
+        "requestCount": item.requests,
+        "memoryUsage": item.memory_bytes,
+        "topic": item.topic,
+    }
+
+
+def event(world: World, item: Event, now: float) -> Row:
+    context: dict[str, str] = {"accountId": world.account_id, "environmentId": item.environment_id, **item.context}
+    if item.space_id is not None:
+        context["spaceId"] = item.space_id
+    if item.actor_id is not None:
+        context["actorId"] = item.actor_id
+    acknowledged = item.acknowledged_at is not None and item.acknowledged_at <= now
+    row: Row = {
+        "id": item.id,
+        item.topic_key: item.topic,
+        "domain": item.domain,
+        "createdAt": iso(item.created_at),
+        "payload": {"note": f"{SECRET}payload"},
+        "namespaces": list(item.namespaces),
+        "context": context,
+        "acknowledgedAt": iso(item.acknowledged_at) if acknowledged else None,
+        "acknowledgedBy": item.acknowledged_by if acknowledged else None,
+        "callbackUrl": "",
+        "dataUrl": f"https://platform.flatfile.com/data?signature={SECRET}data-url",
+    }
+    if item.deleted_at is not None:
+        row["deletedAt"] = iso(item.deleted_at)
+    return row
+
+
+def user(world: World, item: User) -> Row:
+    return {
+        "id": item.id,
+        "email": item.email,
+        "name": item.name,
+        "accountId": world.account_id,
+        "idp": "FRONTEGG",
+        "idpRef": "6b1f0c52-0000-4000-8000-000000000001",
+        "metadata": {"note": f"{PERSONAL}user-metadata"},
+        "createdAt": iso(item.created_at),
+        "updatedAt": iso(item.updated_at),
+        "lastSeenAt": iso(item.last_seen_at),
+        "dashboard": 2,
+    }
+
+
+def guest(item: Guest, spaces: list[str]) -> Row:
+    """`spaces`: which of the guest's spaces the answer names."""
+    return {
+        "id": item.id,
+        "environmentId": item.environment_id,
+        "email": item.email,
+        "name": item.name,
+        "spaces": [_membership(space_id, item.spaces[space_id]) for space_id in spaces],
+        "createdAt": iso(item.created_at),
+        "updatedAt": iso(item.updated_at),
+    }
+
+
+def _membership(space_id: str, last_accessed: Moment) -> Row:
+    if last_accessed is None:
+        return {"id": space_id}
+    return {"id": space_id, "workbooks": [], "lastAccessed": iso(last_accessed)}
+
+
+def job(item: Job) -> Row:
+    return {
+        "id": item.id,
+        "type": item.type,
+        "operation": item.operation,
+        "source": item.source,
+        "status": item.status,
+        "trigger": "immediate",
+        "mode": item.mode,
+        "progress": item.progress,
+        "managed": True,
+        "environmentId": item.environment_id,
+        "spaceId": item.space_id,
+        "createdBy": item.created_by,
+        "createdAt": iso(item.created_at),
+        "updatedAt": iso(item.updated_at),
+        "startedAt": iso(item.started_at),
+        "finishedAt": iso(item.finished_at),
+        "outcomeAcknowledgedAt": None,
+        "info": f"{SECRET}info",
+        "config": {},
+        "outcome": {"message": f"{SECRET}outcome"} if item.finished_at else None,
+    }
