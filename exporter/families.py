@@ -29,9 +29,12 @@ class HistogramValue:
     sum: float
 
 
+Sample = tuple[tuple[str, ...], float | HistogramValue]
+
+
 @dataclass(slots=True)
 class Family:
     """Samples of one family: (label values, value), each combination of label values at most once."""
 
     desc: Desc
-    samples: Sequence[tuple[tuple[str, ...], float | HistogramValue]] = field(default_factory=list)
+    samples: Sequence[Sample] = field(default_factory=list)

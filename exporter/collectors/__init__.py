@@ -1,0 +1,52 @@
+"""The collectors: one file each, whose name is also the configuration key and the `collector` label.
+
+A module of this folder (without a leading underscore) is a collector. It has
+
+- `FAMILIES`, the descriptions of all its metric families, and
+- `class Collector`, made with the account's `Scope`, which has `requires`, the names of the collectors whose last success
+  it builds on, `async refresh(call)`, and `families(since)`.
+
+Adding a collector is adding a file.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+from exporter.families import Desc, Family
+from exporter.flatfile.errors import FlatfileError
+from exporter.flatfile.session import Call
+from exporter.scope import Scope
+
+
+class Collector(Protocol):
+    """Asks for one kind of object and gives its metrics."""
+
+    requires: tuple[str, ...]
+
+    async def refresh(self, call: Call) -> Sequence[FlatfileError]:
+        """Ask, and replace the snapshot in one assignment.
+
+        Returns what could not be asked though the rest could (nothing: all is well). Raises FlatfileError where nothing
+        could be; the snapshot is as before then.
+        """
+
+    def families(self, since: float) -> Iterable[Family]:
+        """Give the families of the snapshot, without what was asked for before `since` (unix seconds)."""
+
+
+class Module(Protocol):
+    """What a collector's file holds."""
+
+    FAMILIES: Sequence[Desc]
+
+    def Collector(self, scope: Scope) -> Collector: ...  # noqa: N802
+
+
+def _modules() -> dict[str, Module]:
+    names = sorted(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
+    return {name: importlib.import_module(f"{__name__}.{name}") for name in names}
+
+
+REGISTRY: dict[str, Module] = _modules()

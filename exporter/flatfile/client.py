@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge
@@ -28,6 +28,20 @@ class Listing(Generic[T]):
     page_size: int = 1000
     paged: bool = True
     sort: Mapping[str, str] | None = None
+
+
+class Identified(Protocol):
+    """A row with an id of its own."""
+
+    @property
+    def id(self) -> str: ...
+
+
+def identity(row: Identified) -> str:
+    """Give a row's id. Raises BadResponse where it is empty: such a row cannot be told from others."""
+    if not row.id:
+        raise BadResponse("a row without an id")
+    return row.id
 
 
 class Client:

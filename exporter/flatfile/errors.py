@@ -64,6 +64,11 @@ class FlatfileError(Exception):
         self.attempt = attempt
         self.retry_at = retry_at
 
+    @property
+    def concerns_the_question(self) -> bool:
+        """Whether the server refused what was asked, not to answer at all: the same may be had by asking otherwise."""
+        return self.status in (400, 403, 404, 422)
+
 
 class Unauthorized(FlatfileError):
     """The credentials or the token were refused."""

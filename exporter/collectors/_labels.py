@@ -1,0 +1,6 @@
+"""Label names that several collectors share, in the order in which their values are given."""
+
+ACCOUNT = ("account",)
+ENVIRONMENT = ("account", "environment_id", "environment")
+DAY = 86400.0
+WINDOWS = (("1d", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY))

@@ -1,0 +1,179 @@
+"""Agents deployed in each environment, and those that the configuration expects there."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from exporter.collectors._labels import ENVIRONMENT
+from exporter.families import Desc, Family, Sample
+from exporter.flatfile import models, times
+from exporter.flatfile.client import Listing, identity
+from exporter.flatfile.endpoints import Endpoint
+from exporter.flatfile.errors import BadResponse, FlatfileError
+from exporter.flatfile.session import Call
+from exporter.scope import EnvironmentRef, Held, Scope, carried
+
+AGENTS = Desc(
+    "flatfile_agents",
+    "gauge",
+    "Agents deployed in the environment, by whether they are Flatfile's own (GET /agents).",
+    (*ENVIRONMENT, "system"),
+)
+INFO = Desc(
+    "flatfile_agent_info",
+    "gauge",
+    "A deployed agent, always 1. Its namespace is for information only.",
+    (*ENVIRONMENT, "agent_id", "agent", "namespace", "system"),
+)
+CREATED = Desc(
+    "flatfile_agent_created_timestamp_seconds",
+    "gauge",
+    "When the agent was first deployed, in unix seconds.",
+    (*ENVIRONMENT, "agent_id", "agent"),
+)
+UPDATED = Desc(
+    "flatfile_agent_updated_timestamp_seconds",
+    "gauge",
+    "When the agent was last deployed, in unix seconds.",
+    (*ENVIRONMENT, "agent_id", "agent"),
+)
+MISSING = Desc(
+    "flatfile_agent_missing",
+    "gauge",
+    "For each agent that the configuration expects: 1 when its environment is known not to have it, or not to exist "
+    "(environment_id is empty then), 0 when it is there. Absent while that is not known.",
+    (*ENVIRONMENT, "agent"),
+)
+EXPECTED_MIN = Desc(
+    "flatfile_agents_expected_min",
+    "gauge",
+    "The least number of agents that the configuration expects in the environment.",
+    ENVIRONMENT,
+)
+FAMILIES = (AGENTS, INFO, CREATED, UPDATED, MISSING, EXPECTED_MIN)
+
+LISTING = Listing(
+    Endpoint.AGENTS, models.Agent, identity, page_size=20
+)  # each brings its program, which may be megabytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeployedAgent:
+    """An agent as series name it; times in unix seconds, `None` where not known."""
+
+    id: str
+    name: str
+    namespace: str
+    system: bool
+    created: float | None
+    updated: float | None
+
+
+class Collector:
+    """Lists the agents of each environment."""
+
+    requires: tuple[str, ...] = ("environments",)
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._agents: dict[str, Held[tuple[DeployedAgent, ...]]] = {}
+        self._ask_for_system = True
+
+    async def refresh(self, call: Call) -> Sequence[FlatfileError]:
+        """List each environment's agents; one environment's failure leaves the others alone."""
+        now = self._scope.clock.wall()
+        found, errors = await self._scope.each(
+            self._scope.selected(), lambda environment: self._deployed(environment, call), call
+        )
+        self._agents = carried(self._agents, found, self._scope.selected(), now)
+        return errors
+
+    async def _deployed(self, environment: EnvironmentRef, call: Call) -> tuple[DeployedAgent, ...]:
+        """List one environment's agents.
+
+        Whether the list holds system agents unless asked for is not documented: they are asked for by themselves as
+        well, until a plain list has shown one.
+        """
+        rows = {row.id: row for row in await self._listed(environment, {}, call)}
+        if any(row.is_system for row in rows.values()):
+            self._ask_for_system = False
+        if self._ask_for_system:
+            try:
+                for row in await self._listed(environment, {"isSystem": "true"}, call):
+                    rows.setdefault(row.id, row)
+            except BadResponse as error:
+                if error.status != 400:
+                    raise
+                self._ask_for_system = False  # older definitions do not have the parameter
+        return tuple(
+            DeployedAgent(
+                row.id,
+                row.slug or row.id,
+                row.namespace or "",
+                row.is_system is True,
+                times.unix(row.created_at),
+                times.unix(row.updated_at),
+            )
+            for row in rows.values()
+        )
+
+    async def _listed(self, environment: EnvironmentRef, more: dict[str, str], call: Call) -> list[models.Agent]:
+        rows = await self._scope.client.rows(LISTING, {"environmentId": environment.id, **more}, call)
+        return [row for row in rows if row.environment_id in (None, environment.id)]
+
+    def families(self, since: float) -> Iterator[Family]:
+        """Give what is deployed, and what is missing where that is known."""
+        account = self._scope.account
+        known: dict[str, tuple[DeployedAgent, ...]] = {}
+        counts: list[Sample] = []
+        infos: list[Sample] = []
+        firsts: list[Sample] = []
+        lasts: list[Sample] = []
+        for environment in self._scope.environments or ():
+            held = self._agents.get(environment.id)
+            if held is None or held.at < since:
+                continue
+            known[environment.id] = held.value
+            labels = (account, *environment.labels)
+            system = sum(agent.system for agent in held.value)
+            counts += [((*labels, "true"), system), ((*labels, "false"), len(held.value) - system)]
+            for agent in held.value:
+                infos.append(((*labels, agent.id, agent.name, agent.namespace, "true" if agent.system else "false"), 1))
+                if agent.created is not None:
+                    firsts.append(((*labels, agent.id, agent.name), agent.created))
+                if agent.updated is not None:
+                    lasts.append(((*labels, agent.id, agent.name), agent.updated))
+        yield from (Family(AGENTS, counts), Family(INFO, infos), Family(CREATED, firsts), Family(UPDATED, lasts))
+        yield from self._expectations(known, since)
+
+    def _expectations(self, known: dict[str, tuple[DeployedAgent, ...]], since: float) -> Iterator[Family]:
+        """Hold the configuration's expectations against what is known.
+
+        An environment that the configuration passes over is not asked about, so nothing is said of it.
+        """
+        scope = self._scope
+        if scope.environments is None or scope.environments_at < since:
+            return  # whether an environment exists is not known
+        missing: dict[tuple[str, ...], float] = {}
+        least: dict[tuple[str, ...], float] = {}
+        for expected in scope.config.expected_agents:
+            matching = [env for env in scope.environments if _is(expected.environment, env.name, env.id)]
+            passed_over = any(_is(expected.environment, env.name, env.id) for env in scope.passed_over)
+            places = [(env.id, env.name, known.get(env.id)) for env in matching]
+            if not places and not passed_over:
+                places = [("", expected.environment, ())]
+            for environment_id, environment, deployed in places:
+                labels = (scope.account, environment_id, environment)
+                if expected.min is not None:
+                    least[labels] = max(expected.min, least.get(labels, 0))
+                if deployed is None:
+                    continue
+                for pattern in expected.agents:
+                    there = any(_is(pattern, agent.name, agent.id) for agent in deployed)
+                    missing[(*labels, pattern)] = 0 if there else 1
+        yield Family(MISSING, [*missing.items()])
+        yield Family(EXPECTED_MIN, [*least.items()])
+
+
+def _is(pattern: str, *names: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)

@@ -1,0 +1,93 @@
+"""Reading `/events` so that each event is told exactly once. Pure.
+
+The API documents neither the order of events, nor whether `since` includes its own moment, nor how late an event may become
+visible. So every pass asks again for the last `overlap` seconds before the newest event seen, and ids tell what is new.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from exporter.flatfile import models, times
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """An event, as far as the exporter counts it; `at` is its own `createdAt` in unix seconds."""
+
+    id: str
+    at: float
+    topic: str
+    environment_id: str | None
+    space_id: str | None
+    actor_id: str | None
+
+
+def happened(row: models.Event) -> Happened | None:
+    """Read an event. `None` where its time cannot be read: it cannot be told when it happened."""
+    at = times.unix(row.created_at)
+    if at is None:
+        return None
+    context = row.context or models.EventContext()
+    topic = row.topic or row.type or "unknown"
+    return Happened(row.id, at, topic, context.environment_id, context.space_id, context.actor_id)
+
+
+class Tail:
+    """Where reading has come to in one stream of events, and the ids seen since a little before that.
+
+    `start` is the time from which events are wanted (unix seconds, the server's clock). An event that becomes visible at
+    most `overlap` seconds after its `createdAt` is never lost, one that comes again is never told twice.
+    """
+
+    def __init__(self, start: float, overlap: float) -> None:
+        self._newest = start
+        self._overlap = overlap
+        self._seen: dict[str, float] = {}
+
+    @property
+    def since(self) -> float:
+        """The moment from which the next pass must ask."""
+        return self._newest - self._overlap
+
+    def take(self, events: Iterable[Happened], asked_at: float) -> list[Happened]:
+        """Give the events of one complete pass that were not told before, and move on.
+
+        `asked_at` is the server's time when the pass began: an event that claims to be from later does not move the mark
+        past what may still become visible.
+        """
+        since = self.since
+        new = []
+        newest = self._newest
+        for event in events:
+            if event.at < since or event.id in self._seen:
+                continue  # from before, because the server reads `since` in its own way; or told already
+            self._seen[event.id] = event.at
+            new.append(event)
+            newest = max(newest, event.at)
+        self._newest = max(self._newest, min(newest, asked_at))
+        self._seen = {id_: at for id_, at in self._seen.items() if at >= self.since}
+        return new
+
+    def branch(self) -> Self:
+        """A tail that goes on from here by itself."""
+        other = type(self)(self._newest, self._overlap)
+        other._seen = dict(self._seen)
+        return other
+
+
+class Before:
+    """Tells when a pass may end early: the server ignores `since`, gives the newest first, and has come to what is older."""
+
+    def __init__(self, since: float) -> None:
+        self._since = since
+        self._last: float | None = None
+        self._descending = True
+
+    def __call__(self, rows: Sequence[models.Event]) -> bool:
+        """Look at one page more."""
+        moments = [at for row in rows if (at := times.unix(row.created_at)) is not None]
+        for at in moments:
+            self._descending &= self._last is None or at <= self._last
+            self._last = at
+        return self._descending and bool(moments) and max(moments) < self._since

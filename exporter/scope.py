@@ -1,0 +1,123 @@
+"""What the collectors of one account work with and share: who they ask for, and what others of them have found."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from exporter.clock import Clock
+from exporter.config import AccountConfig
+from exporter.flatfile.client import Client
+from exporter.flatfile.errors import FlatfileError, NotFound
+from exporter.flatfile.session import Call
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentRef:
+    """An environment as series name it: `name` is the id again where it has none."""
+
+    id: str
+    name: str
+    production: bool
+
+    @property
+    def labels(self) -> tuple[str, str]:
+        """The values of `environment_id` and `environment`."""
+        return (self.id, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Generic[T]):
+    """A value and when it was asked for (unix seconds, our clock): withheld when that is too long ago."""
+
+    value: T
+    at: float
+
+
+@dataclass(slots=True)
+class Scope:
+    """The surroundings of one account's collectors.
+
+    `environments` are those that the configuration selects, `passed_over` the others; both as listed last, `None` before the
+    first time, and `environments_at` when that was (unix seconds, our clock). `spaces` maps each space's id to its
+    environment's. `guest_hints` are spaces whose guests changed. `again` refreshes another collector now and raises what it
+    raised.
+    """
+
+    config: AccountConfig
+    client: Client
+    clock: Clock
+    again: Callable[[str, Call], Awaitable[None]]
+    environments: tuple[EnvironmentRef, ...] | None = None
+    passed_over: tuple[EnvironmentRef, ...] = ()
+    environments_at: float = 0.0
+    spaces: Mapping[str, str] | None = None
+    guest_hints: set[str] = field(default_factory=set)
+
+    @property
+    def account(self) -> str:
+        """The value of the `account` label."""
+        return self.config.name
+
+    def selected(self) -> tuple[EnvironmentRef, ...]:
+        """The environments to ask for. Only for collectors that require `environments`, which are never run without."""
+        if self.environments is None:
+            raise RuntimeError("environments are not listed yet")
+        return self.environments
+
+    async def each(
+        self, environments: Iterable[EnvironmentRef], ask: Callable[[EnvironmentRef], Awaitable[T]], call: Call
+    ) -> tuple[dict[str, T], tuple[FlatfileError, ...]]:
+        """Ask for several environments side by side: what came by environment id, and what failed.
+
+        An environment that is not found, and not listed any more either, was deleted meanwhile: that is no failure.
+        """
+        asked = [*environments]
+        answers = await asyncio.gather(*(ask(environment) for environment in asked), return_exceptions=True)
+        found: dict[str, T] = {}
+        failed: list[tuple[EnvironmentRef, FlatfileError]] = []
+        for environment, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, FlatfileError):
+                failed.append((environment, answer))
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                found[environment.id] = answer
+        if any(isinstance(error, NotFound) for _, error in failed):
+            still_there = await self._listed_now(call)
+            failed = [(env, error) for env, error in failed if not isinstance(error, NotFound) or env.id in still_there]
+        return found, tuple(error for _, error in failed)
+
+    async def _listed_now(self, call: Call) -> frozenset[str]:
+        """The ids of the environments as listed just now; as listed last where that fails."""
+        try:
+            await self.again("environments", call)
+        except FlatfileError:
+            pass  # counted and logged where it happened; what was listed last holds
+        return frozenset(environment.id for environment in self.selected())
+
+
+async def both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """Await two answers side by side; when one fails, the other is not waited for."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            one, other = group.create_task(first), group.create_task(second)
+    except* FlatfileError as errors:
+        raise errors.exceptions[0] from None
+    return one.result(), other.result()
+
+
+def carried(
+    old: Mapping[str, Held[T]], new: Mapping[str, T], environments: Iterable[EnvironmentRef], now: float
+) -> dict[str, Held[T]]:
+    """The values of all environments that there are: those that came now, else those from before."""
+    result = {}
+    for environment in environments:
+        if environment.id in new:
+            result[environment.id] = Held(new[environment.id], now)
+        elif environment.id in old:
+            result[environment.id] = old[environment.id]
+    return result
