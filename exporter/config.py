@@ -1,5 +1,12 @@
-"""The configuration: types, and where to load them from."""
+"""The configuration: its types, and how to load it from a file or from the environment."""
 
+from pathlib import Path
+
+from exporter.config_build import build_accounts, check
+from exporter.config_environment import from_environment
+from exporter.config_files import reason
+from exporter.config_problems import Place, Problems
+from exporter.config_reader import Reader
 from exporter.config_types import (
     AccountConfig,
     AuthConfig,
@@ -15,6 +22,7 @@ from exporter.config_types import (
     SpacesConfig,
     TlsConfig,
 )
+from exporter.config_yaml import MAX_CHARACTERS, YamlError, compose
 
 __all__ = [
     "AccountConfig",
@@ -30,4 +38,46 @@ __all__ = [
     "RequestsConfig",
     "SpacesConfig",
     "TlsConfig",
+    "from_environment",
+    "load",
+    "parse",
 ]
+
+
+def load(path: Path) -> Config:
+    """The configuration of a file. Raises ConfigError with every problem as `file:line:column: path: message`.
+
+    A file that cannot be read at all gives `file: message`.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(4 * MAX_CHARACTERS + 1)
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else "this cannot be the name of a file"
+        raise ConfigError((f"{path}: {why}",)) from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
+        raise ConfigError((f"{path}:{line}:{column}: the file is not UTF-8 text",)) from None
+    return parse(text, str(path))
+
+
+def parse(text: str, filename: str) -> Config:
+    """The configuration of a file's text; relative paths in it start from the directory of `filename`.
+
+    Raises ConfigError with every problem as `file:line:column: path: message`.
+    """
+    problems = Problems(filename)
+    directory = Path(filename).parent
+    try:
+        root = Reader(problems).root(compose(text))
+    except YamlError as error:
+        problems.add(Place(error.line, error.column, ""), error.message)
+        root = None
+    if root is not None:
+        check(root, problems, directory)
+    if root is None or problems.count:
+        raise ConfigError(problems.lines())
+    return Config(build_accounts(root, directory), problems.warnings())

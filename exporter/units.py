@@ -50,7 +50,7 @@ MAX_SIZE = 2**50
 
 
 def parse_duration(text: str) -> float:
-    """Seconds of `500ms`, `30s`, `1h30m`, `90d`, `2w`: whole numbers, larger units first. `0` needs no unit."""
+    """Seconds of `500ms`, `30s`, `1h30m`, `2w`: whole numbers, large units first. `0` needs no unit."""
     if text == "0":
         return 0.0
     if len(text) > _MAX_TEXT:
@@ -58,9 +58,7 @@ def parse_duration(text: str) -> float:
     found = _DURATION.fullmatch(text)
     if not text or found is None:
         raise ValueError(f"is not a duration: {_propose_duration(text)}")
-    total = sum(
-        int(part) * ms for part, ms in zip(found.groups(), _DURATION_MS.values(), strict=True) if part
-    )
+    total = sum(int(part) * ms for part, ms in zip(found.groups(), _DURATION_MS.values(), strict=True) if part)
     seconds = total / 1000
     if seconds > MAX_DURATION:
         raise ValueError(f"is longer than {format_duration(MAX_DURATION)}")
@@ -95,9 +93,7 @@ def parse_size(text: str) -> int:
 
 def format_size(size: int) -> str:
     """The canonical text: the shortest one that needs no fraction, binary units before decimal ones."""
-    texts = [
-        f"{size // count}{unit}" for unit, count in _SIZE_BYTES.items() if size % count == 0 and unit != "B"
-    ]
+    texts = [f"{size // count}{unit}" for unit, count in _SIZE_BYTES.items() if size % count == 0 and unit != "B"]
     return min(texts, key=len) if texts and size else str(size)
 
 
@@ -121,7 +117,7 @@ _EXAMPLES = "write whole numbers with units, such as 500ms, 30s, 5m, 1h30m, 90d 
 
 
 def _loose_sum(text: str, words: Mapping[str, str], factors: Mapping[str, int]) -> int | None:
-    """What `1.5h`, `5 Minutes` or `30m1h` probably mean; None when it is no whole number of the least unit."""
+    """What `1.5h`, `5 Min` or `30m1h` probably mean; None when that is no whole number of the least unit."""
     text = text.strip().lower()
     parts = _LOOSE_PART.findall(text)
     if not parts or _LOOSE_PART.sub("", text).strip():
