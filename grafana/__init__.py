@@ -1,0 +1,1 @@
+"""Dashboards, alert rules and provisioning files, and what generates them."""

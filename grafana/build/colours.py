@@ -1,0 +1,32 @@
+"""Colours that people with any colour vision tell apart (Okabe and Ito's set), and the words that go with them."""
+
+from grafana_foundation_sdk.models import dashboard
+
+GOOD = "#0072B2"  # blue
+WARNING = "#E69F00"  # orange
+BAD = "#D55E00"  # vermilion
+OTHER = "#56B4E9"  # sky blue
+SECOND = "#009E73"  # bluish green
+THIRD = "#CC79A7"  # reddish purple
+MUTED = "#8E8E8E"  # grey
+
+Words = dict[str, tuple[str, str]]
+"""Value -> (what to show instead of it, colour). Status is always told in words; colour only repeats it."""
+
+
+def mapping(words: Words) -> dashboard.ValueMap:
+    """Grafana's value mapping of the words."""
+    return dashboard.ValueMap(
+        options={
+            value: dashboard.ValueMappingResult(text=text, color=colour, index=index)
+            for index, (value, (text, colour)) in enumerate(words.items())
+        }
+    )
+
+
+def steps(base: str, *above: tuple[float, str]) -> list[dashboard.Threshold]:
+    """Colours by value: the first below every threshold, then from each threshold upwards."""
+    return [
+        dashboard.Threshold(value=None, color=base),
+        *(dashboard.Threshold(value=v, color=c) for v, c in above),
+    ]

@@ -1,0 +1,234 @@
+"""The events: how many, of which topic and family, where, and caused by whom."""
+
+from . import links
+from .environments import LINE
+from .expressions import (
+    ENVIRONMENT,
+    ENVIRONMENT_KEY,
+    age,
+    family,
+    increase,
+    of_environment,
+    once,
+    rate,
+    total,
+)
+from .frame import Board, Row
+from .links import of_row, of_series
+from .overview import WITHHELD
+from .panels import About, Query, bars, figure, graph
+from .tables import ID_COLUMNS, Column, rows
+
+_counted = of_environment("flatfile_events_total")
+_now = of_environment("flatfile_events_per_second")
+_everywhere = (*ENVIRONMENT_KEY, "topic")
+_trouble = 'topic=~"[^:]+:(failed|deleted|expired)"'
+NONE = "no such event happened, or " + WITHHELD
+NONE_EMPTY = "none, or not known"
+
+
+def _by_family(vector: str) -> str:
+    return f"sum by (family) ({family(once(vector, _everywhere))})"
+
+
+NOW = Row(
+    "How much happens?",
+    [
+        figure(
+            About(
+                "Events a second now",
+                "An event is a note of Flatfile that something happened. Events created in the last 5 minutes "
+                "(`events.window`), by their own time, over its seconds: right from the exporter's first scrape.",
+                WITHHELD,
+            ),
+            total(_now, over=_everywhere),
+            "cps",
+            trend=True,
+            decimals=2,
+            width=5,
+        ),
+        figure(
+            About(
+                "Events in the time range",
+                "Estimated from the exporter's counter. What happened before the exporter started is not in it.",
+                WITHHELD,
+            ),
+            total(increase(_counted), over=_everywhere),
+            "short",
+            decimals=0,
+            width=5,
+        ),
+        figure(
+            About(
+                "Failed, deleted, expired",
+                "Events in the time range whose topic ends in `:failed`, `:deleted` or `:expired`.",
+                WITHHELD,
+            ),
+            total(increase(of_environment("flatfile_events_total", _trouble)), over=_everywhere),
+            "short",
+            decimals=0,
+            width=5,
+        ),
+        figure(
+            About(
+                "Topics seen",
+                "How many different topics had at least one event in the time range.",
+                NONE,
+                NONE_EMPTY,
+            ),
+            f"count({total(increase(_counted), ('topic',), over=ENVIRONMENT_KEY)} > 0)",
+            "short",
+            width=4,
+        ),
+        figure(
+            About(
+                "Since the newest event",
+                "Time since the newest event of any chosen environment. How long is too long depends on the account: "
+                "compare with other days.",
+                "no event has been seen yet, or the events are not known.",
+                "none seen, or not known",
+            ),
+            f"min({age(once(of_environment('flatfile_event_last_timestamp_seconds'), ENVIRONMENT_KEY))})",
+            "s",
+            decimals=0,
+            width=5,
+        ),
+    ],
+)
+
+WHAT = Row(
+    "What happens?",
+    [
+        graph(
+            About(
+                "Events by family",
+                "The family is the topic's part before the colon: `job` for `job:completed`. Families without any event "
+                "are left out.",
+                NONE,
+                NONE_EMPTY,
+            ),
+            [Query(f"{_by_family(rate(_counted))} > 0", "{{family}}")],
+            "cps",
+        ),
+        graph(
+            About("Events by topic", "Topics without any event are left out.", NONE, NONE_EMPTY),
+            [Query(total(rate(_counted), ("topic",), over=ENVIRONMENT_KEY) + " > 0", "{{topic}}")],
+            "cps",
+        ),
+        bars(
+            About("Families in the time range", "How many events each family had, most first.", NONE, NONE_EMPTY),
+            f"sort_desc(topk(15, {_by_family(increase(_counted))} > 0))",
+            "{{family}}",
+            "short",
+            decimals=0,
+            width=12,
+            height=10,
+        ),
+        bars(
+            About("Topics in the time range", "The 15 most frequent topics, most first.", NONE, NONE_EMPTY),
+            f"sort_desc(topk(15, {total(increase(_counted), ('topic',), over=ENVIRONMENT_KEY)} > 0))",
+            "{{topic}}",
+            "short",
+            decimals=0,
+            width=12,
+            height=10,
+        ),
+    ],
+)
+
+WHERE = Row(
+    "Where, and by whom?",
+    [
+        graph(
+            About(
+                "Events by environment",
+                "Events a second in each environment, by their own time of creation. An environment that usually has "
+                "events and falls to 0 has gone silent.",
+                WITHHELD,
+            ),
+            [Query(total(_now, ENVIRONMENT, over=("topic",)), LINE)],
+            "cps",
+            links=[of_series("Only this environment", links.EVENTS)],
+        ),
+        graph(
+            About(
+                "Events by who caused them",
+                "`user`: your team. `guest`: somebody invited. `agent`: a deployed program. `api_key`: a program with a "
+                "key. `system`: Flatfile itself. `unknown`: the event does not say.",
+                WITHHELD,
+            ),
+            [
+                Query(
+                    total(
+                        rate(of_environment("flatfile_events_by_actor_total")), ("actor_type",), over=ENVIRONMENT_KEY
+                    ),
+                    "{{actor_type}}",
+                )
+            ],
+            "cps",
+        ),
+        graph(
+            About(
+                "Failed, deleted, expired by topic",
+                "Topics that end in `:failed`, `:deleted` or `:expired`, in the chosen environments; those without any "
+                "event are left out. A sudden rise is worth a look.",
+                NONE,
+                NONE_EMPTY,
+            ),
+            [
+                Query(
+                    total(rate(of_environment("flatfile_events_total", _trouble)), ("topic",), over=ENVIRONMENT_KEY)
+                    + " > 0",
+                    "{{topic}}",
+                )
+            ],
+            "cps",
+        ),
+        graph(
+            About(
+                "Time since each environment's newest event",
+                "A saw-tooth is usual: it rises until something happens. A line that only rises is an environment where "
+                "nothing happens any more.",
+                "no event has been seen yet, or the events are not known.",
+                "none seen, or not known",
+            ),
+            [Query(age(once(of_environment("flatfile_event_last_timestamp_seconds"), ENVIRONMENT)), LINE)],
+            "s",
+            links=[of_series("Only this environment", links.EVENTS)],
+        ),
+    ],
+)
+
+_topic = (*ENVIRONMENT, "topic")
+
+DETAIL = Row(
+    "Every topic of every environment",
+    [
+        rows(
+            About(
+                "Topics by environment",
+                "The 200 most frequent in the time range; topics without any event are left out.",
+                NONE,
+                "–",
+            ),
+            {"environment": "Environment", "topic": "Topic"},
+            [
+                Column("Events in range", f"topk(200, {once(increase(_counted), _topic)} > 0)", decimals=0),
+                Column("Now a second", once(_now, _topic) + " > 0", unit="cps", decimals=3),
+            ],
+            ID_COLUMNS,
+            links=[of_row("Only this environment", links.EVENTS)],
+            sort="Events in range",
+            descending=True,
+            height=14,
+        )
+    ],
+    collapsed=True,
+)
+
+BOARD = Board(
+    links.EVENTS,
+    "Flatfile / Events",
+    "What happens on Flatfile: events by topic, family, environment and actor.",
+    [NOW, WHAT, WHERE, DETAIL],
+)

@@ -1,0 +1,102 @@
+"""PromQL that every panel is made of: selectors with the dashboard's variables, and sums that stay right with replicas.
+
+Three rules hold for every expression:
+
+* Each selector names `job=~"$job"` and `instance=~"$instance"`, so that one Grafana can show several exporters.
+* Two exporters may watch one account (or one Prometheus may scrape it twice): what Flatfile counts is brought to one
+  value with `max by (...)` before anything is summed. What an exporter counts about itself is summed plainly.
+* Prometheus renames our `environment` to `exported_environment` when the target has a label of that name and
+  `honor_labels` is off. `named` takes the name from wherever it arrived; identity and joins are the id's alone.
+"""
+
+from collections.abc import Iterable
+
+EXPORTERS = ('job=~"$job"', 'instance=~"$instance"')
+"""Matchers that every selector begins with."""
+
+ENVIRONMENT = ("account", "environment_id", "environment")
+"""Labels that tell an environment apart (the first two) and show its name (the third)."""
+
+ENVIRONMENT_KEY = ("account", "environment_id")
+"""What joins are made on: names may repeat and change, ids do not."""
+
+
+def selector(metric: str, *matchers: str) -> str:
+    """Series of one exporter, whatever the account."""
+    return f"{metric}{{{', '.join((*EXPORTERS, *matchers))}}}"
+
+
+def of_account(metric: str, *matchers: str) -> str:
+    """Series of the chosen accounts."""
+    return selector(metric, 'account=~"$account"', *matchers)
+
+
+def of_environment(metric: str, *matchers: str) -> str:
+    """Series of the chosen environments.
+
+    "All" stands for `.*`, so that it also takes in an expected agent of an environment that does not exist, which has
+    an empty `environment_id`.
+    """
+    return of_account(metric, 'environment_id=~"$environment"', *matchers)
+
+
+def named(vector: str) -> str:
+    """The vector with the environment's name in `environment`, however Prometheus was told to handle our labels."""
+    return f'label_replace({vector}, "environment", "$1", "exported_environment", "(.+)")'
+
+
+def once(vector: str, by: Iterable[str]) -> str:
+    """One value for each combination of the labels, however many exporters report it."""
+    labels = ", ".join(by)
+    inner = named(vector) if "environment" in labels.split(", ") else vector
+    return f"max by ({labels}) ({inner})"
+
+
+def total(vector: str, by: Iterable[str] = (), *, over: Iterable[str]) -> str:
+    """The sum by some labels of what `once` makes of the vector; `over` are the labels that are summed away."""
+    kept = tuple(by)
+    together = (*kept, *(label for label in over if label not in kept))
+    inner = once(vector, together)
+    return f"sum by ({', '.join(kept)}) ({inner})" if kept else f"sum({inner})"
+
+
+def rate(counter: str) -> str:
+    """Per second, over the interval that Grafana finds fitting for the zoom and the scrape interval."""
+    return f"rate({counter}[$__rate_interval])"
+
+
+def increase(counter: str) -> str:
+    """How much was added in the dashboard's whole time range."""
+    return f"increase({counter}[$__range])"
+
+
+def quantile(share: float, histogram: str, by: Iterable[str]) -> str:
+    """A quantile of a histogram's recent observations, estimated within its buckets; no value where none were made.
+
+    Replicas are summed: each bucket of all of them grows alike, and the quantile stays the same.
+    """
+    labels = tuple(by)
+    buckets = rate(histogram)
+    if "environment" in labels:
+        buckets = named(buckets)
+    return f"histogram_quantile({share}, sum by ({', '.join((*labels, 'le'))}) ({buckets}))"
+
+
+def ratio(part: str, whole: str) -> str:
+    """`part` over `whole`, with no value (and not NaN) where the whole is 0."""
+    return f"{part} / ({whole} > 0)"
+
+
+def age(timestamp: str) -> str:
+    """Seconds since a Unix time."""
+    return f"time() - {timestamp}"
+
+
+def family(vector: str) -> str:
+    """The vector with the topic's part before the colon in `family` (the whole topic where it has no colon)."""
+    return f'label_replace({vector}, "family", "$1", "topic", "([^:]*).*")'
+
+
+def of_this_exporter(vector: str) -> str:
+    """Series that every process has (`process_*`), of those processes alone that are a Flatfile exporter."""
+    return f"{vector} and on (job, instance) {selector('flatfile_exporter_build_info')}"

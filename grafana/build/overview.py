@@ -1,0 +1,414 @@
+"""The first look: is all well, how much is there, what changed, which alerts are firing."""
+
+from . import colours, links
+from .expressions import (
+    ENVIRONMENT,
+    ENVIRONMENT_KEY,
+    age,
+    increase,
+    of_account,
+    of_environment,
+    once,
+    total,
+)
+from .frame import FIRING, Board, Row
+from .links import of_row, of_series, with_all_variables
+from .panels import About, Query, figure, graph, prose
+from .tables import ID_COLUMNS, Column, rows
+
+WITHHELD = (
+    "nothing is known: the exporter could not ask Flatfile for longer than the collector's `max_age`, "
+    "is down, or has this collector switched off. It does not mean zero."
+)
+
+_listed = once(of_environment("flatfile_environment_info"), ENVIRONMENT_KEY)
+_with_data = " and ".join(once(of_environment(m), ENVIRONMENT_KEY) for m in ("flatfile_spaces", "flatfile_agents"))
+_gaps = f"count({_listed}) - (count({_listed} and {_with_data}) or count({_listed}) * 0)"
+
+WELL = Row(
+    "Is all well?",
+    [
+        figure(
+            About(
+                "Flatfile reachable",
+                "Whether the exporter could log in to Flatfile and list the environments at its last refresh, one tile "
+                "for each account. With several exporters, the worst answer counts. (`flatfile_up`)",
+                "no exporter has been scraped in the last minutes: see the Exporter dashboard.",
+            ),
+            f"min by (account) ({of_account('flatfile_up')})",
+            "short",
+            legend="{{account}}",
+            words={"1": ("Reachable", colours.GOOD), "0": ("Not reachable", colours.BAD)},
+            link=with_all_variables("Why: the exporter", links.EXPORTER),
+        ),
+        figure(
+            About(
+                "Alerts firing",
+                "Alerts of this project that are firing now, for any account. The table below names them.",
+                "no alert is firing, or the alert rules are not loaded in this Prometheus.",
+                "None firing",
+            ),
+            f"count({FIRING})",
+            "short",
+            steps=colours.steps(colours.BAD),
+        ),
+        figure(
+            About(
+                "Expected agents missing",
+                "Agents are programs that customers deploy to an environment; they do the work on imported data. This "
+                "counts those that the exporter's configuration expects (`expected_agents`) and that are known not to "
+                "be deployed. Anything but none needs attention.",
+                "the configuration expects no agents, or no answer is known.",
+                "None expected, or not known",
+            ),
+            total(of_environment("flatfile_agent_missing"), over=(*ENVIRONMENT, "agent")),
+            "short",
+            words={"0": ("None missing", colours.GOOD)},
+            steps=colours.steps(colours.GOOD, (1, colours.BAD)),
+            link=with_all_variables("Which: agents", links.AGENTS),
+        ),
+        figure(
+            About(
+                "Collectors failing",
+                "The exporter reads each kind of thing (spaces, agents, events and so on) by a collector of its own. "
+                "This counts collectors whose last refresh failed; their last good values are still shown for a while.",
+                "no exporter has been scraped in the last minutes.",
+            ),
+            f"sum(min by (account, collector) ({of_account('flatfile_exporter_collector_success')}) == bool 0)",
+            "short",
+            words={"0": ("None failing", colours.GOOD)},
+            steps=colours.steps(colours.GOOD, (1, colours.WARNING)),
+            link=with_all_variables("Which: the exporter", links.EXPORTER),
+        ),
+        figure(
+            About(
+                "Environments with gaps",
+                "Environments of which the spaces or the agents are not known at present. Sums on these dashboards "
+                "leave them out, so a total may look smaller than it is while this is not 0. Where one of the two "
+                "collectors is switched off, every environment counts.",
+                "not even the list of environments is known.",
+            ),
+            _gaps,
+            "short",
+            words={"0": ("No gaps", colours.GOOD)},
+            steps=colours.steps(colours.GOOD, (1, colours.WARNING)),
+        ),
+        figure(
+            About(
+                "Oldest data",
+                "Time since the last success of the collector that is furthest behind. A few minutes are usual: guests "
+                "and users are read every 5 minutes by default.",
+                "no collector has succeeded since the exporter started.",
+            ),
+            "max("
+            + age(
+                once(of_account("flatfile_exporter_collector_last_success_timestamp_seconds"), ("account", "collector"))
+            )
+            + ")",
+            "s",
+            steps=colours.steps(colours.GOOD, (900, colours.WARNING), (3600, colours.BAD)),
+            decimals=0,
+            link=with_all_variables("Which: the exporter", links.EXPORTER),
+        ),
+    ],
+)
+
+TOTALS = Row(
+    "How much is there?",
+    [
+        figure(
+            About(
+                "Environments",
+                "An environment is a closed-off part of an account, such as `development` and `production`, with its "
+                "own spaces, agents and guests. Counts the environments of the chosen accounts.",
+                WITHHELD,
+            ),
+            total(of_account("flatfile_environments"), over=("account", "production")),
+            "short",
+            trend=True,
+            width=3,
+            link=with_all_variables("Environments", links.ENVIRONMENTS),
+        ),
+        figure(
+            About(
+                "Active spaces",
+                "A space is one workplace where people upload data and put it right. Counts spaces that are neither "
+                "archived nor expired.",
+                WITHHELD,
+            ),
+            total(of_environment("flatfile_spaces", 'state="active"'), over=ENVIRONMENT_KEY),
+            "short",
+            trend=True,
+            width=4,
+            link=with_all_variables("Environments", links.ENVIRONMENTS),
+        ),
+        figure(
+            About(
+                "Guests",
+                "Guests are people from outside (usually a customer's own customers) who are invited to spaces. Each "
+                "is counted once in an environment, however many spaces it is in.",
+                WITHHELD,
+            ),
+            total(of_environment("flatfile_guests"), over=ENVIRONMENT_KEY),
+            "short",
+            trend=True,
+            width=4,
+        ),
+        figure(
+            About(
+                "Users",
+                "Members of the account's own team, of the whole account (the chosen environments make no difference).",
+                WITHHELD,
+            ),
+            total(of_account("flatfile_users"), over=("account",)),
+            "short",
+            trend=True,
+            width=3,
+        ),
+        figure(
+            About(
+                "Deployed agents", "Agents in the chosen environments, Flatfile's own (`system`) included.", WITHHELD
+            ),
+            total(of_environment("flatfile_agents"), over=(*ENVIRONMENT_KEY, "system")),
+            "short",
+            trend=True,
+            width=3,
+            link=with_all_variables("Agents", links.AGENTS),
+        ),
+        figure(
+            About(
+                "Events in the time range",
+                "An event is a note of Flatfile that something happened, such as `job:completed` or `space:created`. "
+                "Estimated from the exporter's counter over the dashboard's time range; what happened before the "
+                "exporter started is not in it.",
+                WITHHELD,
+            ),
+            total(increase(of_environment("flatfile_events_total")), over=(*ENVIRONMENT_KEY, "topic")),
+            "short",
+            decimals=0,
+            width=4,
+            link=with_all_variables("Events", links.EVENTS),
+        ),
+        figure(
+            About(
+                "Failed jobs",
+                "A job is a piece of work on data, such as reading a file or exporting a sheet. Counts jobs created in "
+                "the last 24 hours (`jobs.window`) that have failed.",
+                WITHHELD,
+            ),
+            total(of_environment("flatfile_jobs", 'status="failed"'), over=ENVIRONMENT_KEY),
+            "short",
+            words={"0": ("None failed", colours.GOOD)},
+            steps=colours.steps(colours.GOOD, (1, colours.WARNING)),
+            width=3,
+            link=with_all_variables("Environments", links.ENVIRONMENTS),
+        ),
+    ],
+)
+
+NOW = Row(
+    "What needs attention?",
+    [
+        rows(
+            About(
+                "Alerts firing now",
+                "One line for each alert. The alert's own annotations link to what to do about it.",
+                "no alert is firing, or the alert rules are not loaded in this Prometheus.",
+                "–",
+            ),
+            {"alertname": "Alert"},
+            [
+                Column(
+                    "State",
+                    f"max by (alertname, severity, account, environment_id, agent, collector) ({FIRING})",
+                    words={"1": ("Firing", colours.BAD)},
+                )
+            ],
+            {
+                "severity": "Severity",
+                "agent": "Agent",
+                "collector": "Collector",
+                **ID_COLUMNS,
+            },
+            sort="Severity",
+            width=12,
+            height=8,
+        ),
+        rows(
+            About(
+                "Latest deployments",
+                "The ten agents that were deployed last, newest first (`flatfile_agent_updated_timestamp_seconds`).",
+                WITHHELD,
+                "–",
+            ),
+            {"environment": "Environment", "agent": "Agent"},
+            [
+                Column(
+                    "Deployed",
+                    "topk(10, "
+                    + once(of_environment("flatfile_agent_updated_timestamp_seconds"), (*ENVIRONMENT, "agent"))
+                    + ") * 1000",
+                    unit="dateTimeFromNow",
+                )
+            ],
+            ID_COLUMNS,
+            links=[of_row("This environment's agents", links.AGENTS)],
+            sort="Deployed",
+            descending=True,
+            width=12,
+            height=8,
+        ),
+    ],
+)
+
+_spaces = once(of_environment("flatfile_spaces", 'state="active"'), ENVIRONMENT)
+_guests = once(of_environment("flatfile_guests"), ENVIRONMENT)
+_before_spaces = once(of_environment("flatfile_spaces", 'state="active"') + " offset $__range", ENVIRONMENT_KEY)
+_before_guests = once(of_environment("flatfile_guests") + " offset $__range", ENVIRONMENT_KEY)
+_same = "on (account, environment_id)"
+
+CHANGES = Row(
+    "What changed?",
+    [
+        graph(
+            About(
+                "Events by environment",
+                "Events a second, by their own time of creation. A line that falls to 0 and stays there is an "
+                "environment that has gone silent; a line that ends is one that is not known.",
+                WITHHELD,
+            ),
+            [
+                Query(
+                    total(of_environment("flatfile_events_per_second"), ENVIRONMENT, over=("topic",)),
+                    "{{environment}} ({{environment_id}})",
+                )
+            ],
+            "cps",
+            links=[of_series("This environment's events", links.EVENTS)],
+        ),
+        graph(
+            About(
+                "Active spaces by environment",
+                "Spaces that are neither archived nor expired. The deployments of agents are marked on every graph.",
+                WITHHELD,
+            ),
+            [Query(_spaces, "{{environment}} ({{environment_id}})")],
+            "short",
+            links=[of_series("This environment", links.ENVIRONMENTS)],
+        ),
+        rows(
+            About(
+                "Environments and their change",
+                "Each environment now, and how much its active spaces and guests changed since the beginning of the "
+                "time range. Click on a name for more.",
+                "nothing is known of the environments. An empty cell is a value that is not known, then or now.",
+                "–",
+            ),
+            {"environment": "Environment"},
+            [
+                Column("Active spaces", _spaces),
+                Column("Change of spaces", f"{_spaces} - {_same} group_left () {_before_spaces}"),
+                Column("Guests", _guests),
+                Column("Change of guests", f"{_guests} - {_same} group_left () {_before_guests}"),
+                Column(
+                    "Events in range",
+                    total(increase(of_environment("flatfile_events_total")), ENVIRONMENT, over=("topic",)),
+                    decimals=0,
+                ),
+                Column(
+                    "Failed jobs",
+                    once(of_environment("flatfile_jobs", 'status="failed"'), ENVIRONMENT),
+                    steps=colours.steps("text", (1, colours.BAD)),
+                ),
+                Column("Agents", total(of_environment("flatfile_agents"), ENVIRONMENT, over=("system",))),
+                Column(
+                    "Last activity",
+                    once(of_environment("flatfile_environment_last_activity_timestamp_seconds"), ENVIRONMENT)
+                    + " * 1000",
+                    unit="dateTimeFromNow",
+                ),
+            ],
+            ID_COLUMNS,
+            links=[
+                of_row("Spaces, guests and jobs", links.ENVIRONMENTS),
+                of_row("Agents", links.AGENTS),
+                of_row("Events", links.EVENTS),
+            ],
+            sort="Environment",
+        ),
+    ],
+)
+
+PEOPLE = Row(
+    "People",
+    [
+        graph(
+            About(
+                "Users seen lately",
+                "Members of the account's team whose last visit lies within the last day, 7 days and 30 days, beside "
+                "all of them.",
+                WITHHELD,
+            ),
+            [
+                Query(
+                    total(of_account("flatfile_users_active"), ("window",), over=("account",)), "seen within {{window}}"
+                ),
+                Query(total(of_account("flatfile_users"), over=("account",)), "all users"),
+            ],
+            "short",
+            dashed=["all users"],
+        ),
+        rows(
+            About(
+                "Accounts",
+                "The Flatfile accounts that the exporter watches, with their own ids and names at Flatfile.",
+                "no account has been reached yet.",
+                "–",
+            ),
+            {"account": "Account", "account_name": "Name at Flatfile"},
+            [
+                Column(
+                    "Known",
+                    once(of_account("flatfile_account_info"), ("account", "account_id", "account_name")),
+                    words={"1": ("yes", colours.GOOD)},
+                )
+            ],
+            {"account_id": "Account ID"},
+            sort="Account",
+            width=12,
+            height=8,
+        ),
+    ],
+    collapsed=True,
+)
+
+WORDS = Row(
+    "The words on these dashboards",
+    [
+        prose(
+            "Flatfile in one minute",
+            """Flatfile takes in other people's data files and helps to put them right.
+
+| word | meaning |
+| --- | --- |
+| **account** | one customer of Flatfile: usually your company. The name is the one in the exporter's configuration |
+| **environment** | a closed-off part of an account (such as `development`, `production`); everything below belongs to one |
+| **space** | one workplace, often for one customer, where files are uploaded and data is checked |
+| **guest** | a person from outside who is invited to spaces; a **user** is a member of your own team |
+| **agent** | a program of yours that is deployed to an environment and reacts to events: it checks, changes, imports data |
+| **event** | a note that something happened. Its **topic** says what: `job:failed` is of the family `job` |
+| **job** | a piece of work, such as reading a file; it is open until it is complete, failed or canceled |
+
+A value that is *not known* is never drawn as zero: a line has a gap, a number says so.""",
+            height=9,
+        )
+    ],
+    collapsed=True,
+)
+
+BOARD = Board(
+    links.OVERVIEW,
+    "Flatfile / Overview",
+    "Is all well with the Flatfile accounts, how much is there, and what changed.",
+    [WELL, TOTALS, NOW, CHANGES, PEOPLE, WORDS],
+)
