@@ -101,6 +101,8 @@ class Collector:
             readable = [event for event in events if event is not None]
             unusable += len(events) - len(readable)
             self._count(self._tail(stream).take(readable, asked_at), stream)
+        for tally in self._tallies.values():
+            tally.recent = [(at, topic) for at, topic in tally.recent if at > asked_at - self._config.window]
         for environment in scope.selected():
             if ACCOUNT_WIDE in passes or environment.id in passes:
                 self._snapshots[environment.id] = Held(self._snapshot(environment.id, asked_at), now)
@@ -142,10 +144,11 @@ class Collector:
         return self._tails[stream]
 
     def _count(self, events: Iterable[Happened], stream: str) -> None:
+        passed_over = {environment.id for environment in self._scope.passed_over}
         for event in events:
             environment = event.environment_id or stream
-            if stream not in (ACCOUNT_WIDE, environment):
-                continue  # the server ignores which environment it is asked for
+            if stream not in (ACCOUNT_WIDE, environment) or environment in passed_over:
+                continue  # of another environment than was asked for, or than the configuration selects
             if event.topic in GUEST_TOPICS and event.space_id:
                 self._scope.guest_hints.add(event.space_id)
             if not self._config.topics.match(event.topic):
@@ -170,7 +173,6 @@ class Collector:
 
     def _snapshot(self, environment: str, asked_at: float) -> Snapshot:
         tally, window = self._tallies[environment], self._config.window
-        tally.recent = [(at, topic) for at, topic in tally.recent if at > asked_at - window]
         in_window = Counter(topic for at, topic in tally.recent if at <= asked_at)
         return Snapshot(
             rates={topic: in_window[topic] / window for topic in self._seen_topics},
