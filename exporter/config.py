@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from exporter.config_build import build_accounts, check
+from exporter.config_build import build_accounts
+from exporter.config_check import check
 from exporter.config_environment import from_environment
 from exporter.config_files import reason
 from exporter.config_problems import Place, Problems

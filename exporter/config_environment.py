@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from exporter.config_build import AUTH_VALUES, build_account, credential_problems
+from exporter.config_build import build_account
+from exporter.config_check import AUTH_VALUES, credential_problems
 from exporter.config_files import warn_about_file
 from exporter.config_keys import ACCOUNT
 from exporter.config_problems import Place
