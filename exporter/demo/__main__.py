@@ -1,0 +1,39 @@
+"""`python -m exporter.demo`: the demo account's API alone, to look at with curl."""
+
+import argparse
+import asyncio
+import sys
+import time
+
+from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world
+from exporter.demo.life import Life
+from exporter.demo.server import DemoServer
+
+
+async def serve(port: int, seed: int) -> None:
+    """Serve until interrupted."""
+    world = demo_world(time.time, seed)
+    async with DemoServer(world, life=Life(world, seed), port=port) as api:
+        sys.stdout.write(
+            f"base URL:  {api.base_url}\nclient id: {CLIENT_ID}\nsecret:    {SECRET}\n\n"
+            f"curl -s {api.base_url}/auth -H 'Content-Type: application/json' \\\n"
+            f'  -d \'{{"clientId":"{CLIENT_ID}","secret":"{SECRET}"}}\'\n'
+        )
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Read the flags and serve."""
+    parser = argparse.ArgumentParser(prog="python -m exporter.demo", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
+    parser.add_argument("--seed", type=int, default=1, help="which account: the same seed, the same account")
+    flags = parser.parse_args()
+    try:
+        asyncio.run(serve(flags.port, flags.seed))
+    except KeyboardInterrupt:
+        return
+
+
+if __name__ == "__main__":
+    main()
