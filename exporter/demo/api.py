@@ -107,6 +107,8 @@ class Api:
         finally:
             self.in_flight -= 1
         if reply is not None:
+            if not self.switches.keep_alive:
+                reply = replace(reply, headers={**reply.headers, "Connection": "close"})
             reply = reply.encoded(request.headers.get("accept-encoding", ""), self.world.clock())
             request.status = reply.status
         return reply
@@ -165,20 +167,21 @@ class Api:
         query = {k: _ours(v, region) for k, v in request.query.items()}
         ask = Ask(self.world, self.switches, _ours(request.path, region), query, now)
         try:
-            body: Any
+            body: dict[str, Any]
             if ask.path == "/auth" and request.method == "POST":
                 body = self._exchange(request, now)
             else:
                 self._check_method(request)
                 self.bearers.check(request.headers.get("authorization"), now)
                 body = answer(ask)
-            if deform is not None:
+            if deform is not None and isinstance(body.get("data"), list):
                 first = str(self.switches.first_page)
                 first_ask = replace(ask, query={**query, "pageNumber": first})
-                body = deform(body, request.page, lambda: answer(first_ask))
+                encoded = msgspec.json.encode(deform(body, request.page, lambda: answer(first_ask)))
+            else:
+                encoded = msgspec.json.encode(body)
         except Refused as refused:
             return _refusal(refused)
-        encoded = msgspec.json.encode(body)
         return Reply(200, encoded if region == "us" else encoded.replace(b'"us_', f'"{region}_'.encode()))
 
     def _exchange(self, request: Request, now: float) -> dict[str, Any]:

@@ -159,6 +159,8 @@ class EndlessPages(Deformed):
         data = first()["data"]
         if self.fresh:
             data = [{**row, "id": f"{row['id']}{page}"} for row in data]
+        if "pagination" not in body:
+            return {"data": data}
         said = {"currentPage": page, "pageCount": page + 1, "totalCount": len(data) * (page + 1)}
         return {"pagination": said, "data": data}
 

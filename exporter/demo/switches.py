@@ -47,6 +47,8 @@ class Switches:
     """First segment of every id."""
     latency: dict[str, float] = field(default_factory=dict)
     """Seconds before an answer, by path."""
+    keep_alive: bool = True
+    """Connections stay open after an answer."""
     rate: int | None = None
     """Requests taken in any one second; the rest get 429."""
     rate_retry_after: float | Literal["date"] | None = 1.0

@@ -130,24 +130,15 @@ class World(Activity):
     ) -> Agent:
         """Deploy; where the environment has an agent of that slug, that one is deployed anew."""
         when = self._when(at)
-        for agent in self.agents_of[environment_id].values():
-            if slug is not None and agent.slug == slug:
-                agent.topics, agent.namespace, agent.updated_at = tuple(topics), namespace, when
-                break
-        else:
-            agent = Agent(
-                with_id or self.ids.new("ag"),
-                environment_id,
-                slug,
-                tuple(topics),
-                is_system,
-                namespace,
-                when,
-                when,
-            )
+        agent = None if slug is None else self.find_agent(environment_id, slug)
+        topic = "agent:created" if agent is None else "agent:updated"
+        if agent is None:
+            made_id = with_id or self.ids.new("ag")
+            agent = Agent(made_id, environment_id, slug, tuple(topics), is_system, namespace, when, when)
             self.agents[agent.id] = self.agents_of[environment_id][agent.id] = agent
+        else:
+            agent.topics, agent.namespace, agent.updated_at = tuple(topics), namespace, when
         if announce:
-            topic = "agent:created" if agent.created_at == agent.updated_at else "agent:updated"
             self._emit_agent(topic, agent, when)
         return agent
 
