@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, parser
-from prometheus_client.metrics_core import Metric
+from prometheus_client.metrics_core import HistogramMetricFamily, Metric
 from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
@@ -319,7 +319,8 @@ def samples(metrics: Iterable[Metric]) -> Iterator[tuple[object, ...]]:
 
 def test_the_client_library_writes_the_same_text() -> None:
     registry = own_metrics()
-    theirs = list(samples(parse(prometheus_client.generate_latest(registry), TEXT)))
+    page = prometheus_client.generate_latest(registry)
+    theirs = list(samples(parse(page, TEXT)))
     assert len(theirs) > 40
     assert list(samples(parse(render(from_registry(registry), TEXT).body, TEXT))) == theirs
 
@@ -342,6 +343,19 @@ def test_an_info_is_a_gauge_of_1() -> None:
     prometheus_client.Info("flatfile_exporter_build", "Which.", registry=registry).info({"version": "1.0"})
     desc = Desc("flatfile_exporter_build_info", "gauge", "Which.", ("version",))
     assert from_registry(registry) == [Family(desc, [(("1.0",), 1.0)])]
+
+
+def test_the_time_of_a_counters_creation_is_left_out() -> None:
+    registry = CollectorRegistry()
+    prometheus_client.Counter("flatfile_retries_total", "Retries.", ["account"], registry=registry).labels("a").inc()
+    desc = Desc("flatfile_retries_total", "counter", "Retries.", ("account",))
+    assert from_registry(registry) == [Family(desc, [(("a",), 1.0)])]
+
+
+def test_a_histogram_without_a_sum_does_not_claim_one() -> None:
+    registry = CollectorRegistry()
+    registry.register(Recorded([HistogramMetricFamily("flatfile_x", "Help.", [("-1.0", 1), ("+Inf", 2)], None)]))
+    assert b"flatfile_x_sum NaN\n" in render(from_registry(registry), TEXT).body
 
 
 def test_a_label_that_one_sample_lacks_is_empty() -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -78,6 +79,16 @@ def test_the_source_is_the_caller() -> None:
     stream = configured()
     LOG.warning("here")
     assert parse_logfmt(stream.getvalue().strip())["source"].startswith("test_logs.py:")
+
+
+def test_times_are_utc_wherever_it_runs() -> None:
+    program = (
+        "import logging; from exporter.logs import LogfmtFormatter;"
+        "record = logging.makeLogRecord({'created': 1795459074.0625, 'levelno': 30});"
+        "print(LogfmtFormatter().format(record))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], env={"TZ": "Asia/Tokyo"}, capture_output=True, check=True)
+    assert done.stdout.startswith(b"time=2026-11-23T18:37:54.062Z ")
 
 
 @pytest.mark.parametrize(
