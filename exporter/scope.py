@@ -41,10 +41,10 @@ class Held(Generic[T]):
 class Scope:
     """The surroundings of one account's collectors.
 
-    `environments` are those that the configuration selects, `passed_over` the others; both as listed last, `None` before the
-    first time, and `environments_at` when that was (unix seconds, our clock). `spaces` maps each space's id to its
-    environment's. `guest_hints` are spaces whose guests changed. `again` refreshes another collector now and raises what it
-    raised.
+    `environments` are those that the configuration selects, `passed_over` the others; both as listed last, `None` before
+    the first time, and `environments_at` when that was (unix seconds, our clock). `spaces` holds the ids of each
+    environment's spaces. `guest_hints` are spaces whose guests changed. `again` refreshes another collector now and raises
+    what it raised.
     """
 
     config: AccountConfig
@@ -54,7 +54,7 @@ class Scope:
     environments: tuple[EnvironmentRef, ...] | None = None
     passed_over: tuple[EnvironmentRef, ...] = ()
     environments_at: float = 0.0
-    spaces: Mapping[str, str] | None = None
+    spaces: Mapping[str, Held[tuple[str, ...]]] | None = None
     guest_hints: set[str] = field(default_factory=set)
 
     @property
@@ -73,7 +73,8 @@ class Scope:
     ) -> tuple[dict[str, T], tuple[FlatfileError, ...]]:
         """Ask for several environments side by side: what came by environment id, and what failed.
 
-        An environment that is not found, and not listed any more either, was deleted meanwhile: that is no failure.
+        Raises where all failed. An environment that is not found, and not listed any more either, was deleted meanwhile:
+        that is no failure.
         """
         asked = [*environments]
         answers = await asyncio.gather(*(ask(environment) for environment in asked), return_exceptions=True)
@@ -89,6 +90,8 @@ class Scope:
         if any(isinstance(error, NotFound) for _, error in failed):
             still_there = await self._listed_now(call)
             failed = [(env, error) for env, error in failed if not isinstance(error, NotFound) or env.id in still_there]
+        if failed and not found:
+            raise failed[0][1]
         return found, tuple(error for _, error in failed)
 
     async def _listed_now(self, call: Call) -> frozenset[str]:

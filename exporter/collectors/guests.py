@@ -1,7 +1,8 @@
 """Guests of each environment: for the whole account where the API gives that, else space by space."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 
 from exporter.collectors._guest_book import NOBODY, Counts, GuestBook, account_wide
 from exporter.collectors._labels import ENVIRONMENT
@@ -30,6 +31,7 @@ ACTIVE = Desc(
 FAMILIES = (GUESTS, MEMBERSHIPS, ACTIVE)
 
 LISTING = Listing(Endpoint.GUESTS, models.Guest, identity, paged=False)
+MOST_WAITED_FOR = 20  # spaces in one pass; a scrape does not wait for a longer one
 MOST_FAILURES_IN_A_ROW = 3  # of single spaces, before a pass gives up: the API has trouble, not the space
 
 
@@ -54,7 +56,7 @@ class Collector:
                 self._account_wide = True
                 self._counts = carried(self._counts, counts, scope.selected(), asked_at)
                 return []
-        return await self._by_space(Call(call.deadline, background=True))
+        return await self._by_space(replace(call, background=True))
 
     async def _whole_account(self, call: Call) -> Mapping[str, Counts] | None:
         """Ask without naming a space. `None` where the API does not give that.
@@ -69,32 +71,49 @@ class Collector:
                 raise
             return None
         if not self._account_wide and (
-            (not rows and self._scope.spaces) or any(row.spaces is None or not row.environment_id for row in rows)
+            (not rows and any(held.value for held in (self._scope.spaces or {}).values()))
+            or any(row.spaces is None or not row.environment_id for row in rows)
         ):
             return None
         return account_wide(rows, [env.id for env in self._scope.selected()], self._scope.client.session.now)
 
     async def _by_space(self, call: Call) -> Sequence[FlatfileError]:
-        scope = self._scope
-        listed = scope.spaces or {}
-        book = self._book
+        scope, book = self._scope, self._book
+        if scope.spaces is None:
+            await scope.again("spaces", call)
+        listed = self._listed()
         book.keep(listed)
         scope.guest_hints &= listed.keys()
         now = scope.clock.monotonic()
         turn = book.oldest(now - self._rotated_at, scope.config.guests.full_resync)
         due = dict.fromkeys((*book.unasked(listed), *scope.guest_hints, *turn))
         self._rotated_at = now
+        if len(due) > MOST_WAITED_FOR:
+            call.detach()
         errors = await self._ask({space: listed[space] for space in due}, call)
         if any(isinstance(error, NotFound) for error in errors.values()):
-            await scope.again("spaces", call)
-            listed = scope.spaces or {}
+            await scope.again("spaces", call)  # a space that was deleted meanwhile is no failure
+            listed = self._listed()
             book.keep(listed)
             errors = {space: error for space, error in errors.items() if space in listed}
-        troubled = {listed[space] for space in errors} | {listed[space] for space in book.unasked(listed)}
-        counts = book.counts(scope.client.session.now)
-        whole = {env.id: counts.get(env.id, NOBODY) for env in scope.selected() if env.id not in troubled}
-        self._counts = carried(self._counts, whole, scope.selected(), scope.clock.wall())
+        if errors and len(errors) == len(due):
+            raise next(iter(errors.values()))
+        self._publish(listed, {listed[space] for space in errors})
         return [*errors.values()]
+
+    def _listed(self) -> dict[str, str]:
+        """Each space's environment, as listed last."""
+        return {space: environment for environment, held in (self._scope.spaces or {}).items() for space in held.value}
+
+    def _publish(self, listed: Mapping[str, str], troubled: Set[str]) -> None:
+        """Give out the numbers of the environments whose spaces are all known and have all been asked."""
+        scope, now = self._scope, self._scope.clock.wall()
+        oldest = now - scope.config.collectors["spaces"].max_age
+        known = {environment for environment, held in (scope.spaces or {}).items() if held.at >= oldest}
+        known -= troubled | {listed[space] for space in self._book.unasked(listed)}
+        counts = self._book.counts(scope.client.session.now)
+        whole = {environment: counts.get(environment, NOBODY) for environment in known}
+        self._counts = carried(self._counts, whole, scope.selected(), now)
 
     async def _ask(self, due: Mapping[str, str], call: Call) -> dict[str, FlatfileError]:
         """Ask for each space's guests, a few side by side; what failed, by space.
@@ -115,10 +134,12 @@ class Collector:
                 if in_a_row >= MOST_FAILURES_IN_A_ROW:
                     return
                 asked_at = self._scope.clock.wall()
+                self._scope.guest_hints.discard(space)  # what changes from here on is a new hint
                 try:
                     rows = await self._scope.client.rows(LISTING, {"spaceId": space}, call)
                 except FlatfileError as error:
                     errors[space] = error
+                    self._scope.guest_hints.add(space)
                     if isinstance(error, Forbidden):
                         refused.add(environment)
                     elif not isinstance(error, NotFound):
@@ -127,7 +148,6 @@ class Collector:
                     in_a_row = 0
                     self._account_wide = False
                     self._book.write(space, environment, rows, asked_at)
-                    self._scope.guest_hints.discard(space)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(self._scope.config.requests.concurrency):

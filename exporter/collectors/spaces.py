@@ -78,7 +78,6 @@ class Collector:
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._counts: dict[str, Held[Counts]] = {}
-        self._ids: dict[str, Held[tuple[str, ...]]] = {}
         self._account_wide = True
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
@@ -91,8 +90,7 @@ class Collector:
         counts = {env: counted(rows, now, idle) for env, rows in by_environment.items()}
         ids = {env: tuple(row.id for row in rows) for env, rows in by_environment.items()}
         self._counts = carried(self._counts, counts, environments, asked_at)
-        self._ids = carried(self._ids, ids, environments, asked_at)
-        scope.spaces = {space: env for env, held in self._ids.items() for space in held.value}
+        scope.spaces = carried(scope.spaces or {}, ids, environments, asked_at)
         return errors
 
     async def _by_environment(

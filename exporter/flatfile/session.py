@@ -49,20 +49,23 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request and one list may cost: seconds, tries, bytes of an answer, pages."""
+    """What one request may cost: seconds for each try, tries, bytes of the answer."""
 
     timeout: float
     retries: int
     max_response_bytes: int
-    max_pages: int
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """For whom a request is made: the deadline of the scrape behind it; `background` work goes last."""
+    """For whom a request is made: the deadline of the scrape behind it; `background` work goes last.
+
+    `detach` tells that the rest will take many scrapes, so that none waits for it.
+    """
 
     deadline: Deadline
     background: bool = False
+    detach: Callable[[], None] = lambda: None
 
     def patience(self) -> float:
         """How long to sit out a pause that the server asked for."""

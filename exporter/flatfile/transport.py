@@ -108,6 +108,11 @@ class Transport:
             await self._idle.pop().aclose()
 
 
+def default_tls_context() -> ssl.SSLContext:
+    """The usual authorities: certifi's list, or what the environment's SSL_CERT_FILE and SSL_CERT_DIR name."""
+    return httpx.create_ssl_context()
+
+
 async def _read(response: httpx.Response, endpoint: str, max_bytes: int) -> Answer:
     ok = 200 <= response.status_code < 300
     limit = max_bytes if ok else min(max_bytes, _ERROR_BODY_BYTES)

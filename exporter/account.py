@@ -1,0 +1,166 @@
+"""One account at run time: its client, its collectors, refresh on request."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from exporter.clock import Clock
+from exporter.collectors import REGISTRY
+from exporter.config import AccountConfig
+from exporter.families import Desc, Family, Sample
+from exporter.flatfile.client import Client
+from exporter.flatfile.session import Call
+from exporter.refresh import Outcome, Refresh
+from exporter.scope import Scope
+from exporter.telemetry import Telemetry
+
+UP = Desc(
+    "flatfile_up",
+    "gauge",
+    "1 when the last refresh could authenticate and list the environments, else 0.",
+    ("account",),
+)
+SUCCESS = Desc(
+    "flatfile_exporter_collector_success",
+    "gauge",
+    "1 when the collector's last finished refresh got all it asked for, else 0. Absent before the first has finished.",
+    ("account", "collector"),
+)
+DURATION = Desc(
+    "flatfile_exporter_collector_duration_seconds",
+    "gauge",
+    "How long the collector's last finished refresh took.",
+    ("account", "collector"),
+)
+LAST_SUCCESS = Desc(
+    "flatfile_exporter_collector_last_success_timestamp_seconds",
+    "gauge",
+    "When the collector's last successful refresh ended, in unix seconds. Absent before the first.",
+    ("account", "collector"),
+)
+TOKEN_EXPIRY = Desc(
+    "flatfile_exporter_token_expiry_timestamp_seconds",
+    "gauge",
+    "When the access token in use ends, in unix seconds. Absent for a token that is used as it is.",
+    ("account",),
+)
+FAMILIES = (UP, SUCCESS, DURATION, LAST_SUCCESS, TOKEN_EXPIRY)
+
+ROOT = "environments"  # what `flatfile_up` tells of, and what most collectors build on
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A collector's state for people: seconds, unix seconds; `outcome` `None` before the first refresh has finished."""
+
+    collector: str
+    outcome: Outcome | None
+    last_success: float | None
+    running: bool
+    due_in: float
+
+
+class Account:
+    """Refreshes an account's collectors when a scrape asks, and gives what is known."""
+
+    def __init__(
+        self, config: AccountConfig, make_client: Callable[[AccountConfig, Telemetry, Clock], Client], clock: Clock
+    ) -> None:
+        self.config = config
+        self._clock = clock
+        self._telemetry = Telemetry(config.name)
+        self._client = make_client(config, self._telemetry, clock)
+        self._scope = Scope(config, self._client, clock, self._again)
+        self._shown = [name for name in REGISTRY if config.collectors[name].enabled]
+        self._refreshes: dict[str, Refresh] = {}
+        for name in self._shown:
+            self._add(name)
+            self._telemetry.expect(name)
+
+    def _add(self, name: str) -> None:
+        """Set up a collector and, though they may not be shown, those that it builds on."""
+        if name in self._refreshes:
+            return
+        collector = REGISTRY[name].Collector(self._scope)
+        for required in collector.requires:
+            self._add(required)
+        settings = self.config.collectors[name]
+        self._refreshes[name] = Refresh(self.name, name, collector, settings, self._clock, self._telemetry.error)
+
+    @property
+    def name(self) -> str:
+        """The account's name, the `account` label."""
+        return self.config.name
+
+    @property
+    def tried(self) -> bool:
+        """Whether a first refresh has been tried: whatever came of it, there is something to say."""
+        return any(refresh.outcome is not None for refresh in self._refreshes.values())
+
+    async def refresh(self, deadline: float, only: Collection[str] | None = None) -> bool:
+        """Refresh what is due, of the collectors named in `only` if given, until `deadline` (loop time).
+
+        Returns whether all that was due has ended, or goes on by itself for long; the rest goes on in the background.
+        """
+        started = [
+            self._start(self._refreshes[name], deadline)
+            for name in self._shown
+            if (only is None or name in only) and (self._refreshes[name].running or self._refreshes[name].due)
+        ]
+        if not started:
+            return True
+        left = max(0.0, deadline - asyncio.get_running_loop().time())
+        _, pending = await asyncio.wait(started, timeout=left)
+        return not pending
+
+    def _start(self, refresh: Refresh, deadline: float) -> asyncio.Future[None]:
+        async def before(call: Call) -> None:
+            for name in refresh.collector.requires:
+                required = self._refreshes[name]
+                if required.running or required.due:
+                    await asyncio.wait([self._start(required, call.deadline.at)])
+            if ROOT in refresh.collector.requires and self._scope.environments is None:
+                await self._refreshes[ROOT].finished()
+
+        return refresh.start(deadline, before)
+
+    async def _again(self, name: str, call: Call) -> None:
+        """Refresh one collector now, due or not, for another one that needs to know."""
+        refresh = self._refreshes[name]
+        self._start(refresh, call.deadline.at)
+        await refresh.finished()
+
+    def families(self, only: Collection[str] | None = None) -> Iterator[Family]:
+        """Give what is known and not too old, of the collectors named in `only` if given."""
+        now = self._clock.wall()
+        root = self._refreshes.get(ROOT)
+        up = root is not None and root.outcome is not None and root.outcome.reached
+        yield Family(UP, [((self.name,), 1 if up else 0)])
+        shown = [self._refreshes[name] for name in self._shown if only is None or name in only]
+        for refresh in shown:
+            yield from refresh.collector.families(now - refresh.settings.max_age)
+        success: list[Sample] = []
+        duration: list[Sample] = []
+        last: list[Sample] = []
+        for refresh in shown:
+            labels = (self.name, refresh.name)
+            if refresh.outcome is not None:
+                success.append((labels, 1 if refresh.outcome.success else 0))
+                duration.append((labels, refresh.outcome.duration))
+            if refresh.last_success is not None:
+                last.append((labels, refresh.last_success))
+        yield from (Family(SUCCESS, success), Family(DURATION, duration), Family(LAST_SUCCESS, last))
+        expiry = self._client.session.token_expiry
+        if expiry is not None:
+            yield Family(TOKEN_EXPIRY, [((self.name,), expiry)])
+        yield from self._telemetry.families()
+
+    def status(self) -> list[Status]:
+        """Give each shown collector's state."""
+        refreshes = (self._refreshes[name] for name in self._shown)
+        return [Status(r.name, r.outcome, r.last_success, r.running, r.due_in) for r in refreshes]
+
+    async def aclose(self) -> None:
+        """End what goes on in the background and close connections."""
+        await asyncio.gather(*(refresh.cancel() for refresh in self._refreshes.values()))
+        await self._client.session.aclose()

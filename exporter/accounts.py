@@ -1,0 +1,76 @@
+"""All accounts at run time, and how a reload changes them: all or nothing."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+
+from exporter.account import Account
+from exporter.clock import Clock
+from exporter.config import AccountConfig, Config, ConfigError
+from exporter.flatfile.client import Client
+from exporter.flatfile.connect import connect
+from exporter.logs import fields
+from exporter.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+
+class Accounts:
+    """The accounts of the configuration that `load` gives. Must be made and used inside the event loop."""
+
+    def __init__(
+        self,
+        load: Callable[[], Config],
+        clock: Clock,
+        make_client: Callable[[AccountConfig, Telemetry, Clock], Client] = connect,
+    ) -> None:
+        self._load = load
+        self._clock = clock
+        self._make_client = make_client
+        self._accounts: dict[str, Account] = {}
+        self._lock = asyncio.Lock()
+        self.reload_successful = False
+        self.reloaded_at: float | None = None  # unix seconds
+
+    def __iter__(self) -> Iterator[Account]:
+        return iter(self._accounts.values())
+
+    def get(self, name: str) -> Account | None:
+        """Give the account of that name."""
+        return self._accounts.get(name)
+
+    async def reload(self) -> None:
+        """Load the configuration and change over to it. Raises ConfigError, and leaves everything as it is then.
+
+        An account whose configuration did not change stays as it is, with all it knows.
+        """
+        async with self._lock:
+            self.reload_successful = False
+            config = await asyncio.to_thread(self._load)
+            accounts = {}
+            made = []
+            try:
+                for settings in config.accounts:
+                    present = self._accounts.get(settings.name)
+                    if present is None or present.config != settings:
+                        present = Account(settings, self._make_client, self._clock)
+                        made.append(present)
+                    accounts[settings.name] = present
+            except (OSError, ValueError) as error:  # a certificate file that is none, a proxy that cannot be used
+                await asyncio.gather(*(account.aclose() for account in made))
+                raise ConfigError((f"account {settings.name}: {error}",)) from None
+            gone = [account for account in self._accounts.values() if accounts.get(account.name) is not account]
+            self._accounts = accounts
+            self.reload_successful = True
+            self.reloaded_at = self._clock.wall()
+            for warning in config.warnings:
+                log.warning("configuration", extra=fields(warning=warning))
+            log.info(
+                "loaded configuration",
+                extra=fields(accounts=len(accounts), new_or_changed=len(made), gone=len(gone)),
+            )
+            await asyncio.gather(*(account.aclose() for account in gone))
+
+    async def aclose(self) -> None:
+        """End all accounts."""
+        await asyncio.gather(*(account.aclose() for account in self._accounts.values()))

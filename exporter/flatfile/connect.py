@@ -1,0 +1,61 @@
+"""From an account's configuration to a client that is ready to ask."""
+
+import asyncio
+import ssl
+from functools import lru_cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from exporter import __version__
+from exporter.clock import Clock
+from exporter.config import AccountConfig
+from exporter.flatfile.auth import Stored
+from exporter.flatfile.client import Client
+from exporter.flatfile.limits import Limiter
+from exporter.flatfile.session import Limits, Observer, Session
+from exporter.flatfile.transport import Transport, default_tls_context
+from exporter.secret import Secret
+
+USER_AGENT = f"flatfile-exporter/{__version__}"
+
+
+def connect(config: AccountConfig, observer: Observer, clock: Clock) -> Client:
+    """Make a client. Nothing is sent yet. Raises OSError (ssl.SSLError) where the configured ca_file is no certificate."""
+    requests = config.requests
+    plain = config.base_url.startswith("http://")
+    transport = Transport(
+        user_agent=USER_AGENT,
+        verify=None if plain else tls_context(requests.tls.ca_file, requests.tls.insecure_skip_verify),
+        proxy=requests.proxy_url.reveal() if requests.proxy_url else None,
+        direct=plain and urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1"),
+    )
+    session = Session(
+        config.base_url,
+        transport,
+        Limiter(requests.concurrency, requests.per_second, asyncio.get_running_loop().time),
+        Limits(requests.timeout, requests.retries, requests.max_response_bytes),
+        observer,
+        clock,
+    )
+    auth = config.auth
+    if auth.access_token or auth.access_token_file:
+        session.use_token(Stored(auth.access_token, auth.access_token_file))
+    else:
+        client_id = Stored(Secret(auth.client_id) if auth.client_id else None, auth.client_id_file)
+        session.use_credentials(client_id, Stored(auth.client_secret, auth.client_secret_file))
+    return Client(session, requests.max_pages)
+
+
+@lru_cache(maxsize=16)
+def _shared_context(ca_file: Path | None, changed: float, insecure: bool) -> ssl.SSLContext:
+    """One context for all accounts with the same settings; `changed` is the file's time, so that a new file counts."""
+    context = ssl.create_default_context(cafile=str(ca_file)) if ca_file else default_tls_context()
+    if insecure:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def tls_context(ca_file: Path | None, insecure: bool) -> ssl.SSLContext:
+    """Give the TLS context for a server whose certificate `ca_file` vouches for, the usual authorities when `None`."""
+    return _shared_context(ca_file, ca_file.stat().st_mtime if ca_file else 0.0, insecure)

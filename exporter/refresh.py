@@ -1,0 +1,188 @@
+"""The refreshes of one collector: when one is due, one at a time, and what came of the last."""
+
+import asyncio
+import logging
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from exporter.clock import Clock
+from exporter.collectors import Collector
+from exporter.config import CollectorConfig
+from exporter.deadline import Deadline
+from exporter.flatfile.errors import FlatfileError, Reason
+from exporter.flatfile.session import Call
+from exporter.logs import fields
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF = 5.0  # seconds after the second failure in a row; after the first, the next scrape tries again
+LONGEST_BACKOFF = 300.0
+TOLERANCE = 0.05  # of the interval, at most a second: scrapes do not come to the millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a finished refresh. `reached`: not everything failed. Seconds; unix seconds."""
+
+    success: bool
+    reached: bool
+    duration: float
+    ended_at: float
+    errors: tuple[FlatfileError, ...]
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it failed, in a word."""
+        return self.errors[0].reason if self.errors else None
+
+
+class Refresh:
+    """Runs one collector. `count` is told the reason of each error."""
+
+    def __init__(
+        self,
+        account: str,
+        name: str,
+        collector: Collector,
+        settings: CollectorConfig,
+        clock: Clock,
+        count: Callable[[str, Reason], None],
+    ) -> None:
+        self.name = name
+        self.collector = collector
+        self.settings = settings
+        self.outcome: Outcome | None = None
+        self.last_success: float | None = None  # unix seconds
+        self._account = account
+        self._clock = clock
+        self._count = count
+        self._task: asyncio.Task[None] | None = None
+        self._waited_for: asyncio.Future[None] | None = None
+        self._deadline: Deadline | None = None
+        self._failures = 0
+        self._due_at = float("-inf")  # monotonic
+
+    @property
+    def running(self) -> bool:
+        """Whether a refresh is under way."""
+        return self._task is not None
+
+    @property
+    def due(self) -> bool:
+        """Whether a scrape that comes now must ask."""
+        return self._clock.monotonic() >= self._due_at
+
+    @property
+    def due_in(self) -> float:
+        """Seconds until a refresh is due, 0 when it is."""
+        return max(0.0, self._due_at - self._clock.monotonic())
+
+    def start(self, deadline: float, before: Callable[[Call], Awaitable[None]]) -> asyncio.Future[None]:
+        """Start a refresh, or join the one under way. The result is done when no scrape needs to wait any more.
+
+        `deadline` is the loop time at which the scrape is answered. `before` comes first, and raises what keeps this
+        refresh from being tried.
+        """
+        loop = asyncio.get_running_loop()
+        if self._task is None or self._waited_for is None or self._deadline is None:
+            waited_for: asyncio.Future[None] = loop.create_future()
+            self._deadline = Deadline(deadline, loop.time)
+
+            def detach() -> None:
+                if not waited_for.done():
+                    waited_for.set_result(None)
+
+            call = Call(self._deadline, detach=detach)
+            self._waited_for = waited_for
+            self._task = loop.create_task(self._run(call, before), name=f"refresh {self._account} {self.name}")
+            self._task.add_done_callback(lambda _: detach())
+        self._deadline.extend(deadline)
+        return self._waited_for
+
+    async def finished(self) -> None:
+        """Wait for the refresh under way. Raises FlatfileError where everything failed."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if self.outcome is not None and not self.outcome.reached:
+            raise self.outcome.errors[0].with_traceback(None)
+
+    async def cancel(self) -> None:
+        """End the refresh under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self, call: Call, before: Callable[[Call], Awaitable[None]]) -> None:
+        started = self._clock.monotonic()
+        errors: Sequence[FlatfileError]
+        reached = tried = False
+        try:
+            await before(call)
+            tried = True
+            errors = await self.collector.refresh(call)
+            reached = True
+        except FlatfileError as error:
+            errors = [error]
+        except Exception as fault:  # the boundary: a fault of ours must not end the exporter
+            log.exception("refresh failed by a fault of the exporter", extra=self._fields())
+            errors = [FlatfileError(f"{type(fault).__name__} in the exporter")]
+        finally:
+            self._task = None
+        now = self._clock.monotonic()
+        self._settle(started, now, reached, errors)
+        self.outcome = Outcome(not errors, reached, now - started, self._clock.wall(), tuple(errors))
+        if not errors:
+            self.last_success = self.outcome.ended_at
+        for error in errors:
+            self._count(self.name, error.reason)
+        self._log(errors, tried)
+
+    def _settle(self, started: float, now: float, reached: bool, errors: Sequence[FlatfileError]) -> None:
+        """Work out when the next refresh is due: by the interval, or after a failure by a back-off with jitter.
+
+        Where a part failed, the rest still wants its interval.
+        """
+        interval = self.settings.interval
+        regular = started + interval - min(1.0, interval * TOLERANCE)
+        if not errors:
+            if self._failures:
+                log.info("refresh works again", extra=self._fields(failures=self._failures))
+            self._failures = 0
+            self._due_at = regular
+            return
+        self._failures += 1
+        wait = 0.0
+        if self._failures > 1:
+            longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 2, 20))
+            wait = longest * random.uniform(0.5, 1.0)  # noqa: S311
+        named = [error.retry_at for error in errors if error.retry_at is not None]
+        if named:
+            wait = max(wait, max(named) - asyncio.get_running_loop().time())
+        self._due_at = min(now + wait, max(regular, now)) if reached else now + wait
+
+    def _log(self, errors: Sequence[FlatfileError], tried: bool) -> None:
+        """One line for each kind of failure."""
+        kinds = Counter((error.reason, error.endpoint, error.status) for error in errors)
+        for (reason, endpoint, status), number in kinds.items():
+            first = next(e for e in errors if (e.reason, e.endpoint, e.status) == (reason, endpoint, status))
+            log.log(
+                logging.WARNING if tried else logging.DEBUG,
+                "refresh failed" if tried else "refresh not tried: what it builds on failed",
+                extra=self._fields(
+                    endpoint=endpoint or None,
+                    status=status,
+                    attempt=first.attempt,
+                    reason=reason,
+                    error=str(first),
+                    times=number if number > 1 else None,
+                ),
+            )
+        if not errors:
+            log.debug(
+                "refreshed", extra=self._fields(seconds=round(self.outcome.duration, 3) if self.outcome else None)
+            )
+
+    def _fields(self, **more: object) -> dict[str, dict[str, object]]:
+        return fields(account=self._account, collector=self.name, **more)

@@ -1,0 +1,187 @@
+"""The HTTP side: scrapes, discovery, the landing page, health and reload."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from exporter.account import Account
+from exporter.accounts import Accounts
+from exporter.clock import Clock
+from exporter.collectors import REGISTRY
+from exporter.config import ConfigError
+from exporter.deadline import scrape_timeout
+from exporter.exposition import compress, render
+from exporter.families import Family
+from exporter.logs import fields
+from exporter.negotiation import accepts_gzip, choose_format
+from exporter.own_metrics import OwnMetrics
+from exporter.page import SECURITY_HEADERS, landing
+
+log = logging.getLogger(__name__)
+
+ONLY_EXPORTER = "exporter"  # /metrics?only=exporter: the exporter's own metrics without any account's
+
+
+@dataclass(frozen=True, slots=True)
+class WebSettings:
+    """What the flags say of the web side; `timeout_offset` in seconds."""
+
+    telemetry_path: str = "/metrics"
+    timeout_offset: float = 0.5
+    enable_lifecycle: bool = False
+
+
+class Web:
+    """Answers requests. Whatever Flatfile does, a scrape is answered with status 200."""
+
+    def __init__(self, accounts: Accounts, settings: WebSettings, clock: Clock) -> None:
+        self._accounts = accounts
+        self._settings = settings
+        self._clock = clock
+        self._own = OwnMetrics(accounts)
+        self._own.expect(settings.telemetry_path, "/probe")
+
+    def app(self) -> ASGIApp:
+        """Give the ASGI application."""
+        routes = [
+            Route(self._settings.telemetry_path, self.metrics),
+            Route("/probe", self.probe),
+            Route("/sd", self.discovery),
+            Route("/-/healthy", self.healthy),
+            Route("/-/ready", self.ready),
+            Route("/-/reload", self.reload, methods=["POST", "PUT"]),
+        ]
+        if self._settings.telemetry_path != "/":
+            routes.append(Route("/", self.landing_page))
+        return Starlette(routes=routes, middleware=[Middleware(_SecurityHeaders)])
+
+    async def metrics(self, request: Request) -> Response:
+        """All accounts and the exporter itself; `collect[]` names the collectors to ask, `only=exporter` leaves accounts out."""
+        only = request.query_params.get("only")
+        if only not in (None, ONLY_EXPORTER):
+            return _bad(f"only={only!r}: the one value there is is {ONLY_EXPORTER!r}")
+        return await self._scrape(request, [] if only else [*self._accounts], self._own.families)
+
+    async def probe(self, request: Request) -> Response:
+        """The one account that `target` names."""
+        target = request.query_params.get("target")
+        if target is None:
+            return _bad("the parameter 'target' is missing: it takes the name of an account of the configuration")
+        account = self._accounts.get(target)
+        if account is None:
+            return _bad(f"target {target[:100]!r} is not an account of the configuration")
+        return await self._scrape(request, [account], list)
+
+    async def _scrape(
+        self, request: Request, accounts: Collection[Account], more: Callable[[], Iterable[Family]]
+    ) -> Response:
+        collect = request.query_params.getlist("collect[]")
+        unknown = sorted(set(collect) - REGISTRY.keys())
+        if unknown:
+            return _bad(f"collect[]={unknown[0][:100]!r} is not a collector; there are {', '.join(sorted(REGISTRY))}")
+        only = frozenset(collect) or None
+        if request.method == "GET":
+            header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds")
+            deadline = asyncio.get_running_loop().time() + scrape_timeout(header, self._settings.timeout_offset)
+            complete = all(await asyncio.gather(*(account.refresh(deadline, only) for account in accounts)))
+            self._own.scrape(request.url.path, complete)
+        families = [family for account in accounts for family in account.families(only)] + [*more()]
+        return await asyncio.to_thread(_page, families, request)
+
+    async def discovery(self, request: Request) -> Response:
+        """Prometheus' HTTP service discovery: a target for each account, and one for the exporter itself."""
+        host = request.headers.get("host") or "localhost"
+        entries = [
+            {
+                "targets": [host],
+                "labels": {
+                    "__scheme__": request.url.scheme,
+                    "__metrics_path__": "/probe",
+                    "__param_target": account.name,
+                    "__meta_flatfile_account": account.name,
+                    "instance": f"{host}/{account.name}",
+                },
+            }
+            for account in self._accounts
+        ]
+        own = {
+            "__scheme__": request.url.scheme,
+            "__metrics_path__": self._settings.telemetry_path,
+            "__param_only": ONLY_EXPORTER,
+            "instance": host,
+        }
+        return JSONResponse([{"targets": [host], "labels": own}, *entries])
+
+    async def landing_page(self, request: Request) -> Response:
+        """The page for people."""
+        return HTMLResponse(landing(self._accounts, self._settings.telemetry_path, self._clock.wall()))
+
+    async def healthy(self, request: Request) -> Response:
+        """200 as long as requests are answered at all."""
+        return PlainTextResponse("flatfile-exporter is healthy.\n")
+
+    async def ready(self, request: Request) -> Response:
+        """200 once every account's first refresh has been tried, whatever came of it. Nothing is asked for it."""
+        waiting = [account.name for account in self._accounts if not account.tried]
+        if waiting:
+            return PlainTextResponse(f"No scrape has asked yet for: {', '.join(waiting)}\n", status_code=503)
+        return PlainTextResponse("flatfile-exporter is ready.\n")
+
+    async def reload(self, request: Request) -> Response:
+        """Load the configuration again; what is wrong with it is the answer, and nothing changes then."""
+        if not self._settings.enable_lifecycle:
+            return PlainTextResponse("Reload over HTTP is not enabled (--web.enable-lifecycle).\n", status_code=403)
+        problem = await self.try_reload()
+        return (
+            PlainTextResponse("reloaded\n") if problem is None else PlainTextResponse(f"{problem}\n", status_code=500)
+        )
+
+    async def try_reload(self) -> str | None:
+        """Reload and tell what is wrong, if anything is."""
+        try:
+            await self._accounts.reload()
+        except ConfigError as error:
+            log.error("reload failed, the configuration in use stays", extra=fields(error=str(error)))
+            return str(error)
+        return None
+
+
+def _page(families: Iterable[Family], request: Request) -> Response:
+    fmt = choose_format(", ".join(request.headers.getlist("accept")) or None)
+    page = render(families, fmt)
+    if page.dropped:
+        log.warning("the same series came more than once", extra=fields(dropped=page.dropped))
+    headers = {"Content-Type": fmt.content_type, "Vary": "Accept, Accept-Encoding"}
+    body = page.body
+    if accepts_gzip(", ".join(request.headers.getlist("accept-encoding")) or None):
+        body = compress(body)
+        headers["Content-Encoding"] = "gzip"
+    return Response(body, headers=headers)
+
+
+def _bad(message: str) -> Response:
+    return PlainTextResponse(message + "\n", status_code=400)
+
+
+class _SecurityHeaders:
+    """Adds the headers that keep a browser from doing anything but showing the page."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *self._headers]
+            await send(message)
+
+        await self._app(scope, receive, with_headers)
