@@ -29,6 +29,9 @@ def check(root: Block, problems: Problems, directory: Path) -> None:
         _check_expected_agents(account, problems)
         _check_files(settings, problems, directory)
         _warn_inert(account, problems)
+        switch = settings.written("collectors.environments.enabled")
+        if switch is not None and switch.value is False:
+            problems.warn(switch.place, "every other collector needs the list of environments")
 
 
 def credential_problems(given: Collection[str], called: Callable[[str], str]) -> list[str]:
@@ -42,7 +45,7 @@ def credential_problems(given: Collection[str], called: Callable[[str], str]) ->
     pair, token = f"{called('client_id')} with {called('client_secret')}", called("access_token")
     if not any(has.values()):
         problems.append(
-            f"no credentials: give {pair}, or {token} (each also as a file: {called('client_secret_file')})"
+            f"no credentials: give {pair}, or {token} (each may be in a file: {called('client_secret_file')})"
         )
     elif has["access_token"] and (has["client_id"] or has["client_secret"]):
         problems.append(f"two kinds of credentials are given: keep either {pair}, or {token}")

@@ -234,7 +234,7 @@ ACCOUNT: tuple[Entry, ...] = (
         "auth",
         "The credentials: a client id with its secret, or an access token; of each, the value or a file.",
         (
-            Key("client_id", Kind.TEXT, None, "The client id (Flatfile calls it so, too)."),
+            Key("client_id", Kind.TEXT, None, "The client id of the credentials."),
             Key("client_id_file", Kind.FILE, None, "A file that holds the client id."),
             Key("client_secret", Kind.CREDENTIAL, None, "The secret that belongs to the client id."),
             Key("client_secret_file", Kind.FILE, None, "A file that holds that secret."),

@@ -52,7 +52,7 @@ class Reader:
             self._problems.add(place, "the file holds no configuration: it needs at least the key 'accounts'")
             return None
         if not isinstance(node, MappingNode):
-            self._problems.add(place, f"the file must be a mapping that begins with 'accounts:', not {_article(node)}")
+            self._problems.add(place, f"the file must be a mapping with the key 'accounts', {_instead(node)}")
             return None
         block = Block(place)
         self._mapping(node, ROOT, place, block, "")
@@ -123,12 +123,12 @@ class Reader:
                 self._mapping(item_node, entry.children, place, block, "")
                 blocks.append(block)
             else:
-                self._problems.add(place, f"must be a mapping of keys, not {_article(item_node)}")
+                self._problems.add(place, f"must be a mapping of keys, {_instead(item_node)}")
         return blocks
 
     def _not_a_mapping(self, node: Node, section: Section) -> str:
         names = ", ".join(child.name for child in section.children)
-        return f"must be a mapping of keys ({names}), not {_article(node)}"
+        return f"must be a mapping of keys ({names}), {_instead(node)}"
 
     def _unknown(self, key: ScalarNode, value: Node, place: Place, known: list[str]) -> set[str]:
         """Adds the problem of an unknown key; gives the known key that was probably meant."""
@@ -173,7 +173,7 @@ def _place(node: Node, path: str) -> Place:
     return Place(node.start_mark.line + 1, node.start_mark.column + 1, path)
 
 
-def _article(node: Node) -> str:
+def _instead(node: Node) -> str:
     if isinstance(node, ScalarNode):
-        return "nothing" if is_null(node) else "a single value"
-    return "a list" if isinstance(node, SequenceNode) else "a mapping"
+        return "but nothing stands here" if is_null(node) else "not a single value"
+    return "not a list" if isinstance(node, SequenceNode) else "not a mapping"
