@@ -149,7 +149,7 @@ class Web:
         try:
             await self._accounts.reload()
         except ConfigError as error:
-            log.error("reload failed, the configuration in use stays", extra=fields(error=str(error)))
+            log.warning("reload failed, the configuration in use stays", extra=fields(error=str(error)))
             return str(error)
         return None
 
