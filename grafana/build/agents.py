@@ -14,13 +14,12 @@ from .expressions import (
 )
 from .frame import Board, Row
 from .links import of_row, of_series
-from .overview import WITHHELD
 from .panels import About, Query, figure, graph, timeline
 from .tables import ID_COLUMNS, Column, matrix, rows
+from .wording import AGENT_LINE, ENVIRONMENT_LINE, WITHHELD
 
 AGENT = (*ENVIRONMENT, "agent_id", "agent")
 SLUG = (*ENVIRONMENT, "agent")
-LINE = "{{environment}} / {{agent}}"
 NO_RUNS = (
     "no run has finished in the time looked at, or the exporter does not read runs: the figures of runs come from the "
     "`executions` collector, which the first releases do not have yet, or which is switched off. It does not mean that "
@@ -201,7 +200,7 @@ COURSE = Row(
                 "the configuration expects no agents, or no answer is known.",
                 "None expected, or not known",
             ),
-            Query(once(of_environment("flatfile_agent_missing"), SLUG), LINE),
+            Query(once(of_environment("flatfile_agent_missing"), SLUG), AGENT_LINE),
             {"0": ("there", colours.GOOD), "1": ("MISSING", colours.BAD)},
             width=12,
         ),
@@ -215,7 +214,7 @@ COURSE = Row(
             [
                 Query(
                     total(of_environment("flatfile_agents"), ENVIRONMENT, over=("system",)),
-                    "{{environment}} ({{environment_id}})",
+                    ENVIRONMENT_LINE,
                 ),
                 Query(once(of_environment("flatfile_agents_expected_min"), ENVIRONMENT), "at least: {{environment}}"),
             ],
@@ -244,7 +243,7 @@ RUNS = Row(
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            [Query(ratio(_over_results(rate(_failures), SLUG), _over_results(rate(_runs), SLUG)), LINE)],
+            [Query(ratio(_over_results(rate(_failures), SLUG), _over_results(rate(_runs), SLUG)), AGENT_LINE)],
             "percentunit",
             high=1,
             links=[of_series("Only this environment", links.AGENTS)],
@@ -252,7 +251,7 @@ RUNS = Row(
         ),
         graph(
             About("Runs by agent", "Finished runs a second of each agent, whatever the result.", NO_RUNS, RUNS_EMPTY),
-            [Query(_over_results(rate(_runs), SLUG), LINE)],
+            [Query(_over_results(rate(_runs), SLUG), AGENT_LINE)],
             "ops",
             links=[of_series("Only this environment", links.AGENTS)],
             width=8,
@@ -265,7 +264,7 @@ RUNS = Row(
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            [Query(quantile(0.95, of_environment(f"{_duration}_bucket"), SLUG), LINE)],
+            [Query(quantile(0.95, of_environment(f"{_duration}_bucket"), SLUG), AGENT_LINE)],
             "s",
             links=[of_series("Only this environment", links.AGENTS)],
         ),

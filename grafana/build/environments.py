@@ -4,11 +4,10 @@ from . import colours, links
 from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, age, of_account, of_environment, once, rate, total
 from .frame import Board, Row
 from .links import of_row, of_series, with_all_variables
-from .overview import WITHHELD
 from .panels import About, Query, figure, graph
 from .tables import ID_COLUMNS, Column, rows
+from .wording import ENVIRONMENT_LINE, WITHHELD
 
-LINE = "{{environment}} ({{environment_id}})"
 OPEN_JOBS = 'status!~"complete|failed|canceled"'
 STATES = {"active": colours.GOOD, "archived": colours.MUTED, "expired": colours.WARNING}
 PER_SPACE = (
@@ -146,7 +145,7 @@ SPACES = Row(
         ),
         graph(
             About("Active spaces by environment", "Spaces that are neither archived nor expired.", WITHHELD),
-            [Query(once(of_environment("flatfile_spaces", 'state="active"'), ENVIRONMENT), LINE)],
+            [Query(once(of_environment("flatfile_spaces", 'state="active"'), ENVIRONMENT), ENVIRONMENT_LINE)],
             "short",
             links=[of_series("Only this environment", links.ENVIRONMENTS)],
             width=8,
@@ -158,7 +157,7 @@ SPACES = Row(
                 "default). A line that only grows says that nobody tidies up.",
                 WITHHELD,
             ),
-            [Query(once(of_environment("flatfile_spaces_inactive", 'idle="90d"'), ENVIRONMENT), LINE)],
+            [Query(once(of_environment("flatfile_spaces_inactive", 'idle="90d"'), ENVIRONMENT), ENVIRONMENT_LINE)],
             "short",
             links=[of_series("Only this environment", links.ENVIRONMENTS)],
             width=8,
@@ -171,7 +170,7 @@ PEOPLE = Row(
     [
         graph(
             About("Guests by environment", "People from outside who are invited to at least one space.", WITHHELD),
-            [Query(once(of_environment("flatfile_guests"), ENVIRONMENT), LINE)],
+            [Query(once(of_environment("flatfile_guests"), ENVIRONMENT), ENVIRONMENT_LINE)],
             "short",
             links=[of_series("Only this environment", links.ENVIRONMENTS)],
         ),
@@ -216,7 +215,12 @@ WORK = Row(
                 "no job is open, or the jobs are not known.",
                 "none open, or not known",
             ),
-            [Query(age(once(of_environment("flatfile_job_oldest_open_timestamp_seconds"), ENVIRONMENT)), LINE)],
+            [
+                Query(
+                    age(once(of_environment("flatfile_job_oldest_open_timestamp_seconds"), ENVIRONMENT)),
+                    ENVIRONMENT_LINE,
+                )
+            ],
             "s",
             links=[of_series("Only this environment", links.ENVIRONMENTS)],
             width=8,

@@ -1,7 +1,6 @@
 """The events: how many, of which topic and family, where, and caused by whom."""
 
 from . import links
-from .environments import LINE
 from .expressions import (
     ENVIRONMENT,
     ENVIRONMENT_KEY,
@@ -15,9 +14,9 @@ from .expressions import (
 )
 from .frame import Board, Row
 from .links import of_row, of_series
-from .overview import WITHHELD
 from .panels import About, Query, bars, figure, graph
 from .tables import ID_COLUMNS, Column, rows
+from .wording import ENVIRONMENT_LINE, WITHHELD
 
 _counted = of_environment("flatfile_events_total")
 _now = of_environment("flatfile_events_per_second")
@@ -146,7 +145,7 @@ WHERE = Row(
                 "events and falls to 0 has gone silent.",
                 WITHHELD,
             ),
-            [Query(total(_now, ENVIRONMENT, over=("topic",)), LINE)],
+            [Query(total(_now, ENVIRONMENT, over=("topic",)), ENVIRONMENT_LINE)],
             "cps",
             links=[of_series("Only this environment", links.EVENTS)],
         ),
@@ -192,7 +191,7 @@ WHERE = Row(
                 "no event has been seen yet, or the events are not known.",
                 "none seen, or not known",
             ),
-            [Query(age(once(of_environment("flatfile_event_last_timestamp_seconds"), ENVIRONMENT)), LINE)],
+            [Query(age(once(of_environment("flatfile_event_last_timestamp_seconds"), ENVIRONMENT)), ENVIRONMENT_LINE)],
             "s",
             links=[of_series("Only this environment", links.EVENTS)],
         ),

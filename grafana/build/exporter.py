@@ -1,14 +1,12 @@
 """The exporter itself: does it get through to Flatfile, what does that cost, how old is the data, how is the process."""
 
 from . import colours, links
-from .expressions import age, increase, of_account, of_this_exporter, once, quantile, rate, ratio, selector
+from .exporter_process import PROCESS
+from .expressions import age, increase, of_account, once, quantile, rate, ratio, selector
 from .frame import Board, Row
+from .links import with_all_variables
 from .panels import About, Query, figure, graph, timeline
-from .tables import Column, rows
-
-GONE = "no exporter has been scraped in the last minutes: it is down, or Prometheus cannot reach it."
-STARTED = "nothing of the kind has happened since the exporter started, or the exporter is down."
-NONE_YET = "none yet, or not known"
+from .wording import GONE, NONE_YET, STARTED
 
 _requests = of_account("flatfile_exporter_api_requests_total")
 _no_success = of_account("flatfile_exporter_api_requests_total", 'code!~"2.."')
@@ -46,6 +44,7 @@ WELL = Row(
             "short",
             legend="{{account}}",
             words={"1": ("Reachable", colours.GOOD), "0": ("Not reachable", colours.BAD)},
+            link=with_all_variables("Overview", links.OVERVIEW),
         ),
         figure(
             About(
@@ -230,87 +229,6 @@ REQUESTS = Row(
             width=8,
         ),
     ],
-)
-
-PROCESS = Row(
-    "Scrapes and the process",
-    [
-        graph(
-            About(
-                "Scrapes by outcome",
-                "Complete: every refresh that was due ended in time. Partial: the time limit came first, and the rest "
-                "follows with the next scrape. Many partial ones: raise `scrape_timeout`.",
-                STARTED,
-                NONE_YET,
-            ),
-            [
-                Query(
-                    _sum(rate(selector("flatfile_exporter_scrapes_total")), "path", "outcome"), "{{path}}: {{outcome}}"
-                )
-            ],
-            "reqps",
-        ),
-        graph(
-            About(
-                "Memory",
-                "Memory that the process holds (resident). It should rise to a level and stay there.",
-                GONE,
-            ),
-            [Query(of_this_exporter(selector("process_resident_memory_bytes")), "{{instance}}")],
-            "bytes",
-        ),
-        graph(
-            About("Processor time", "Seconds of processor time a second: 1 is one core in full use.", GONE),
-            [Query(of_this_exporter(rate(selector("process_cpu_seconds_total"))), "{{instance}}")],
-            "short",
-        ),
-        graph(
-            About(
-                "Open files and connections",
-                "How many file descriptors the process holds, and as a broken line how many it may hold.",
-                GONE,
-            ),
-            [
-                Query(of_this_exporter(selector("process_open_fds")), "{{instance}}"),
-                Query(of_this_exporter(selector("process_max_fds")), "limit: {{instance}}"),
-            ],
-            "short",
-            dashed=["^limit: "],
-        ),
-        rows(
-            About(
-                "Exporters",
-                "Each exporter, its version, when it started and when it last read its configuration.",
-                GONE,
-                "–",
-            ),
-            {"instance": "Instance", "version": "Version", "revision": "Revision", "pythonversion": "Python"},
-            [
-                Column(
-                    "Present",
-                    "max by (job, instance, version, revision, pythonversion) "
-                    f"({selector('flatfile_exporter_build_info')})",
-                    words={"1": ("yes", colours.GOOD)},
-                ),
-                Column(
-                    "Started",
-                    "max by (job, instance) (" + of_this_exporter(selector("process_start_time_seconds")) + ") * 1000",
-                    unit="dateTimeFromNow",
-                ),
-                Column(
-                    "Configuration read",
-                    "max by (job, instance) "
-                    f"({selector('flatfile_exporter_config_last_reload_success_timestamp_seconds')}) * 1000",
-                    unit="dateTimeFromNow",
-                ),
-            ],
-            {"job": "Job"},
-            sort="Instance",
-            width=24,
-            height=6,
-        ),
-    ],
-    collapsed=True,
 )
 
 BOARD = Board(

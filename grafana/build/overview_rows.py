@@ -1,0 +1,209 @@
+"""The lower rows of the overview: what needs attention, what changed, people, and what the words mean."""
+
+from . import colours, links
+from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, increase, of_account, of_environment, once, total
+from .frame import FIRING, Row
+from .links import of_row, of_series
+from .panels import About, Query, graph, prose
+from .tables import ID_COLUMNS, Column, rows
+from .wording import ENVIRONMENT_LINE, WITHHELD
+
+NOW = Row(
+    "What needs attention?",
+    [
+        rows(
+            About(
+                "Alerts firing now",
+                "One line for each alert. The alert's own annotations link to what to do about it.",
+                "no alert is firing, or the alert rules are not loaded in this Prometheus.",
+                "–",
+            ),
+            {"alertname": "Alert"},
+            [
+                Column(
+                    "State",
+                    f"max by (alertname, severity, account, environment_id, agent, collector) ({FIRING})",
+                    words={"1": ("Firing", colours.BAD)},
+                )
+            ],
+            {
+                "severity": "Severity",
+                "agent": "Agent",
+                "collector": "Collector",
+                **ID_COLUMNS,
+            },
+            sort="Severity",
+            width=12,
+            height=8,
+        ),
+        rows(
+            About(
+                "Latest deployments",
+                "The ten agents that were deployed last, newest first (`flatfile_agent_updated_timestamp_seconds`).",
+                WITHHELD,
+                "–",
+            ),
+            {"environment": "Environment", "agent": "Agent"},
+            [
+                Column(
+                    "Deployed",
+                    "topk(10, "
+                    + once(of_environment("flatfile_agent_updated_timestamp_seconds"), (*ENVIRONMENT, "agent"))
+                    + ") * 1000",
+                    unit="dateTimeFromNow",
+                )
+            ],
+            ID_COLUMNS,
+            links=[of_row("This environment's agents", links.AGENTS)],
+            sort="Deployed",
+            descending=True,
+            width=12,
+            height=8,
+        ),
+    ],
+)
+
+_spaces = once(of_environment("flatfile_spaces", 'state="active"'), ENVIRONMENT)
+_guests = once(of_environment("flatfile_guests"), ENVIRONMENT)
+_before_spaces = once(of_environment("flatfile_spaces", 'state="active"') + " offset $__range", ENVIRONMENT_KEY)
+_before_guests = once(of_environment("flatfile_guests") + " offset $__range", ENVIRONMENT_KEY)
+_same = "on (account, environment_id)"
+
+CHANGES = Row(
+    "What changed?",
+    [
+        graph(
+            About(
+                "Events by environment",
+                "Events a second, by their own time of creation. A line that falls to 0 and stays there is an "
+                "environment that has gone silent; a line that ends is one that is not known.",
+                WITHHELD,
+            ),
+            [
+                Query(
+                    total(of_environment("flatfile_events_per_second"), ENVIRONMENT, over=("topic",)),
+                    ENVIRONMENT_LINE,
+                )
+            ],
+            "cps",
+            links=[of_series("This environment's events", links.EVENTS)],
+        ),
+        graph(
+            About(
+                "Active spaces by environment",
+                "Spaces that are neither archived nor expired. The deployments of agents are marked on every graph.",
+                WITHHELD,
+            ),
+            [Query(_spaces, ENVIRONMENT_LINE)],
+            "short",
+            links=[of_series("This environment", links.ENVIRONMENTS)],
+        ),
+        rows(
+            About(
+                "Environments and their change",
+                "Each environment now, and how much its active spaces and guests changed since the beginning of the "
+                "time range. Click on a name for more.",
+                "nothing is known of the environments. An empty cell is a value that is not known, then or now.",
+                "–",
+            ),
+            {"environment": "Environment"},
+            [
+                Column("Active spaces", _spaces),
+                Column("Change of spaces", f"{_spaces} - {_same} group_left () {_before_spaces}"),
+                Column("Guests", _guests),
+                Column("Change of guests", f"{_guests} - {_same} group_left () {_before_guests}"),
+                Column(
+                    "Events in range",
+                    total(increase(of_environment("flatfile_events_total")), ENVIRONMENT, over=("topic",)),
+                    decimals=0,
+                ),
+                Column(
+                    "Failed jobs",
+                    once(of_environment("flatfile_jobs", 'status="failed"'), ENVIRONMENT),
+                    steps=colours.steps("text", (1, colours.BAD)),
+                ),
+                Column("Agents", total(of_environment("flatfile_agents"), ENVIRONMENT, over=("system",))),
+                Column(
+                    "Last activity",
+                    once(of_environment("flatfile_environment_last_activity_timestamp_seconds"), ENVIRONMENT)
+                    + " * 1000",
+                    unit="dateTimeFromNow",
+                ),
+            ],
+            ID_COLUMNS,
+            links=[
+                of_row("Spaces, guests and jobs", links.ENVIRONMENTS),
+                of_row("Agents", links.AGENTS),
+                of_row("Events", links.EVENTS),
+            ],
+            sort="Environment",
+        ),
+    ],
+)
+
+PEOPLE = Row(
+    "People",
+    [
+        graph(
+            About(
+                "Users seen lately",
+                "Members of the account's team whose last visit lies within the last day, 7 days and 30 days, beside "
+                "all of them.",
+                WITHHELD,
+            ),
+            [
+                Query(
+                    total(of_account("flatfile_users_active"), ("window",), over=("account",)), "seen within {{window}}"
+                ),
+                Query(total(of_account("flatfile_users"), over=("account",)), "all users"),
+            ],
+            "short",
+            dashed=["all users"],
+        ),
+        rows(
+            About(
+                "Accounts",
+                "The Flatfile accounts that the exporter watches, with their own ids and names at Flatfile.",
+                "no account has been reached yet.",
+                "–",
+            ),
+            {"account": "Account", "account_name": "Name at Flatfile"},
+            [
+                Column(
+                    "Known",
+                    once(of_account("flatfile_account_info"), ("account", "account_id", "account_name")),
+                    words={"1": ("yes", colours.GOOD)},
+                )
+            ],
+            {"account_id": "Account ID"},
+            sort="Account",
+            width=12,
+            height=8,
+        ),
+    ],
+    collapsed=True,
+)
+
+WORDS = Row(
+    "The words on these dashboards",
+    [
+        prose(
+            "Flatfile in one minute",
+            """Flatfile takes in other people's data files and helps to put them right.
+
+| word | meaning |
+| --- | --- |
+| **account** | one customer of Flatfile: usually your company. The name is the one in the exporter's configuration |
+| **environment** | a closed-off part of an account (such as `development`, `production`); everything below belongs to one |
+| **space** | one workplace, often for one customer, where files are uploaded and data is checked |
+| **guest** | a person from outside who is invited to spaces; a **user** is a member of your own team |
+| **agent** | a program of yours that is deployed to an environment and reacts to events: it checks, changes, imports data |
+| **event** | a note that something happened. Its **topic** says what: `job:failed` is of the family `job` |
+| **job** | a piece of work, such as reading a file; it is open until it is complete, failed or canceled |
+
+A value that is *not known* is never drawn as zero: a line has a gap, a number says so.""",
+            height=9,
+        )
+    ],
+    collapsed=True,
+)

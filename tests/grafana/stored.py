@@ -1,0 +1,210 @@
+"""A Prometheus over made-up series: every family of the contract, from two exporters, over seven hours."""
+
+import contextlib
+import json
+import socket
+import subprocess
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+CONTRACT = Path(__file__).parent / "data" / "contract.yaml"
+BEGIN = 1_790_000_000
+END = BEGIN + 7 * 3600
+STEP = 120
+INSTANCES = ("exporter-a:10056", "exporter-b:10056")
+
+Labels = dict[str, str]
+
+ENVIRONMENTS = (("us_env_1", "Production"), ("us_env_2", "Development"))
+VALUES = {
+    "production": ("true", "false"),
+    "system": ("true", "false"),
+    "state": ("active", "archived", "expired"),
+    "idle": ("30d", "90d"),
+    "window": ("1d", "7d", "30d"),
+    "topic": ("job:failed", "space:created", "other"),
+    "actor_type": ("user", "agent", "unknown"),
+    "status": ("complete", "failed", "executing"),
+    "result": ("success", "failure"),
+    "collector": ("spaces", "agents"),
+    "reason": ("timeout", "rate_limited"),
+    "code": ("200", "429", "error"),
+    "endpoint": ("/spaces", "/agents"),
+    "outcome": ("complete", "partial"),
+    "agent": ("importer", "validator"),
+}
+BUCKETS = (("0.5", 0.5), ("5", 0.8), ("+Inf", 1.0))
+
+
+def _combinations(names: list[str]) -> Iterator[Labels]:
+    for values in product(*(VALUES.get(name, (f"a-{name}",)) for name in names)):
+        yield dict(zip(names, values, strict=True))
+
+
+def _places(level: str) -> Iterator[Labels]:
+    match level:
+        case "process":
+            yield {}
+        case "account":
+            yield {"account": "acme"}
+        case "environment":
+            for env_id, name in ENVIRONMENTS:
+                yield {"account": "acme", "environment_id": env_id, "environment": name}
+        case "agent":
+            for place, agent in product(_places("environment"), VALUES["agent"]):
+                yield place | {"agent": agent, "agent_id": f"us_ag_{agent}"}
+
+
+def _one_environment_only(family: str, labels: Labels) -> bool:
+    """What an environment or space has one of is not exported once for each value that it might have."""
+    production = {"us_env_1": "true", "us_env_2": "false"}
+    if family == "flatfile_environment_info":
+        return labels["production"] == production[labels["environment_id"]]
+    if family == "flatfile_agent_info":
+        return labels["system"] == "false"
+    return not (family == "flatfile_space_info" and labels["state"] != "active")
+
+
+def _series() -> Iterator[tuple[str, str, Labels]]:
+    """(family, type, labels) of one exporter."""
+    for level, families in yaml.safe_load(CONTRACT.read_text(encoding="utf-8")).items():
+        for family, about in families.items():
+            for place, more in product(_places(level), _combinations(about.get("labels", []))):
+                if _one_environment_only(family, place | more):
+                    yield family, about["type"], place | more
+    ghost = {"account": "acme", "environment_id": "", "environment": "Ghost", "agent": "importer"}
+    yield "flatfile_agent_missing", "gauge", ghost
+
+
+def _value(family: str, kind: str, second: int) -> float:
+    if kind != "gauge":
+        return second / 10
+    if family.endswith("_timestamp_seconds"):
+        return BEGIN + second - 30
+    if family == "flatfile_agent_missing":
+        return 1
+    return 1 if family.endswith("_info") else 7
+
+
+@dataclass(frozen=True, slots=True)
+class Scrape:
+    """How the series reach Prometheus.
+
+    `honor_labels` off: the target has labels `environment` and `namespace` of its own, and ours are renamed.
+    `renamed`: the second exporter has not yet seen that the environments were given other names.
+    """
+
+    honor_labels: bool = True
+    renamed: bool = False
+
+    def labels(self, labels: Labels, instance: str) -> Labels:
+        labels = {"job": "flatfile", "instance": instance} | labels
+        if self.renamed and instance == INSTANCES[1] and "environment" in labels:
+            labels["environment"] = "Old " + labels["environment"]
+        if not self.honor_labels:
+            ours = {f"exported_{name}": labels.pop(name) for name in ("environment", "namespace") if labels.get(name)}
+            labels |= ours | {"environment": "cluster-7", "namespace": "monitoring"}
+        return {name: value for name, value in labels.items() if value}
+
+
+def _line(name: str, labels: Labels, value: float, second: int) -> str:
+    inside = ",".join(f'{key}="{text}"' for key, text in labels.items())
+    return f"{name}{{{inside}}} {value!r} {BEGIN + second}"
+
+
+def _family_lines(scrape: Scrape) -> Iterator[str]:
+    by_family: dict[str, list[str]] = {}
+    seconds = range(0, END - BEGIN + 1, STEP)
+    for instance in INSTANCES:
+        for family, kind, raw in _series():
+            labels = scrape.labels(raw, instance)
+            lines = by_family.setdefault(family, [f"# TYPE {family.removesuffix('_total')} {kind}"])
+            for second in seconds:
+                value = _value(family, kind, second)
+                if kind == "histogram":
+                    for bound, share in BUCKETS:
+                        lines.append(_line(f"{family}_bucket", labels | {"le": bound}, value * share, second))
+                    lines.append(_line(f"{family}_count", labels, value, second))
+                    lines.append(_line(f"{family}_sum", labels, value * 2, second))
+                else:
+                    lines.append(_line(family, labels, value, second))
+        up = by_family.setdefault("up", ["# TYPE up gauge"])
+        up += [_line("up", scrape.labels({}, instance), 1, second) for second in seconds]
+    alert = {"alertname": "FlatfileAgentMissing", "alertstate": "firing", "severity": "critical"}
+    alert |= {"account": "acme", "environment_id": "us_env_1", "agent": "importer", "collector": "agents"}
+    by_family["ALERTS"] = ["# TYPE ALERTS gauge", *(_line("ALERTS", alert, 1, second) for second in seconds)]
+    for lines in by_family.values():
+        yield from lines
+    yield "# EOF\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """A running Prometheus."""
+
+    url: str
+
+    def ask(self, path: str, **parameters: str) -> Any:
+        """The answer's `data`; AssertionError with Prometheus' words where there is none."""
+        body = urllib.parse.urlencode(parameters).encode()
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{path}", data=body, timeout=30) as reply:
+                answer = json.load(reply)
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from None
+        return answer["data"]
+
+    def now(self, expr: str) -> list[Any]:
+        """The series of an instant query at the end of the data."""
+        return list(self.ask("query", query=expr, time=str(END))["result"])
+
+    def over_time(self, expr: str) -> list[Any]:
+        """The series of a range query over the last hour of the data."""
+        asked = {"query": expr, "start": str(END - 3600), "end": str(END), "step": "60"}
+        return list(self.ask("query_range", **asked)["result"])
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(300):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/-/ready", timeout=5):
+            return
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.1)
+    raise AssertionError(log.read_text())
+
+
+@contextlib.contextmanager
+def serving(scrape: Scrape, directory: Path) -> Iterator[Prometheus]:
+    """A Prometheus that has scraped two exporters in the given way; its files go to `directory`."""
+    page = directory / "page.om"
+    page.write_text("\n".join(_family_lines(scrape)), encoding="utf-8")
+    subprocess.run(
+        ["promtool", "tsdb", "create-blocks-from", "openmetrics", page, directory / "data"],
+        check=True,
+        capture_output=True,
+    )
+    (directory / "prometheus.yml").write_text("{}\n")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = directory / "log"
+    arguments = {
+        "config.file": directory / "prometheus.yml",
+        "storage.tsdb.path": directory / "data",
+        "storage.tsdb.retention.time": "9999d",
+        "web.listen-address": f"127.0.0.1:{port}",
+    }
+    command = ["prometheus", *(f"--{name}={value}" for name, value in arguments.items())]
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
+        try:
+            _wait(f"http://127.0.0.1:{port}", process, log)
+            yield Prometheus(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()

@@ -1,0 +1,209 @@
+"""The committed dashboards: generated, well-formed, linked, and clear to somebody who sees them for the first time."""
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from grafana.build.boards import BOARDS, DIRECTORY
+from grafana.build.frame import written
+
+from . import promql
+from .queries import DASHBOARDS, Json, dashboards, panels, queries_of
+
+DATA = Path(__file__).parent / "data"
+UIDS = ["flatfile-agents", "flatfile-environments", "flatfile-events", "flatfile-exporter", "flatfile-overview"]
+
+BY_UID = dashboards()
+
+
+@pytest.fixture(params=UIDS)
+def dashboard(request: pytest.FixtureRequest) -> Json:
+    return BY_UID[request.param]
+
+
+def validator(name: str) -> Any:
+    schema = json.loads((DATA / f"dashboard-{name}.schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft7Validator(schema)
+
+
+@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+def test_generating_anew_changes_nothing(board: Any) -> None:
+    assert (DIRECTORY / f"{board.uid}.json").read_text(encoding="utf-8") == written(board), (
+        "run python -m grafana.build"
+    )
+
+
+def test_there_are_no_other_dashboards() -> None:
+    assert sorted(BY_UID) == UIDS
+    assert sorted(path.stem for path in DASHBOARDS.glob("*.json")) == UIDS
+
+
+def test_fits_the_schema(dashboard: Json) -> None:
+    assert [error.message for error in validator("tolerant").iter_errors(dashboard)] == []
+
+
+def test_has_no_field_that_the_schema_does_not_know(dashboard: Json) -> None:
+    known = copy.deepcopy(dashboard)
+    for annotation in known["annotations"]["list"]:
+        # Fields of Prometheus annotations, which the data source reads and the schema leaves to it.
+        for field in ("expr", "step", "tagKeys", "textFormat", "titleFormat", "useValueForTime"):
+            annotation.pop(field, None)
+    for variable in known["templating"]["list"]:
+        variable.pop("definition", None)  # what Grafana shows of the query in its list of variables
+    assert [error.message for error in validator("strict").iter_errors(known)] == []
+
+
+def test_the_strict_schema_finds_a_misspelt_field() -> None:
+    broken = copy.deepcopy(BY_UID["flatfile-overview"]) | {"titel": "x"}
+    assert list(validator("strict").iter_errors(broken))
+
+
+def test_frame_is_as_grafana_10_to_13_want_it(dashboard: Json) -> None:
+    assert not {"id", "version", "__inputs", "__requires"} & set(dashboard)
+    assert 39 <= dashboard["schemaVersion"] <= 42
+    expected = {"editable": False, "refresh": "1m", "graphTooltip": 1, "timezone": "browser", "tags": ["flatfile"]}
+    assert {key: dashboard[key] for key in expected} == expected
+
+
+def test_panels_have_ids_of_their_own_and_do_not_overlap(dashboard: Json) -> None:
+    every = [*dashboard["panels"], *(p for row in dashboard["panels"] for p in row.get("panels", ()))]
+    ids = [panel["id"] for panel in every]
+    assert len(ids) == len(set(ids))
+    assert min(ids) >= 1
+    taken: set[tuple[int, int]] = set()
+    for panel in every:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24, panel["title"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+def test_lines_of_panels_are_full(dashboard: Json) -> None:
+    """No ragged right edge: the panels that stand side by side are 24 columns wide together."""
+    widths: dict[int, int] = {}
+    for panel in panels(dashboard):
+        widths[panel["gridPos"]["y"]] = widths.get(panel["gridPos"]["y"], 0) + panel["gridPos"]["w"]
+    assert set(widths.values()) == {24}, widths
+
+
+def test_not_too_many_panels(dashboard: Json) -> None:
+    assert len(list(panels(dashboard))) <= 25
+
+
+def test_every_panel_says_what_it_is_and_what_no_data_means(dashboard: Json) -> None:
+    for panel in panels(dashboard):
+        assert panel["title"]
+        if panel["type"] == "text":
+            continue
+        shows, _, no_data = panel["description"].partition("\n\n**No data:** ")
+        assert len(shows) > 20, panel["title"]
+        assert len(no_data) > 20, panel["title"]
+        assert panel["fieldConfig"]["defaults"]["noValue"], panel["title"]
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
+
+
+def test_titles_are_told_apart(dashboard: Json) -> None:
+    titles = [panel["title"] for panel in panels(dashboard)]
+    assert len(titles) == len(set(titles))
+
+
+def test_panels_of_runs_explain_the_missing_collector() -> None:
+    waiting = ("flatfile_agent_execution", "flatfile_agent_queue_lag")
+    asked = [
+        panel
+        for dashboard in BY_UID.values()
+        for panel in panels(dashboard)
+        if any(name in target["expr"] for target in panel.get("targets", ()) for name in waiting)
+    ]
+    assert asked
+    for panel in asked:
+        assert "`executions` collector" in panel["description"], panel["title"]
+
+
+def test_status_is_told_in_words() -> None:
+    """A value that is only ever 0 or 1 is never left to its colour."""
+    states = re.compile(r"flatfile_up\b|collector_success\b|reload_successful\b|^up\b")
+    for dashboard in BY_UID.values():
+        for panel in panels(dashboard):
+            if panel["type"] in ("stat", "state-timeline") and any(states.search(t["expr"]) for t in panel["targets"]):
+                words = panel["fieldConfig"]["defaults"]["mappings"][0]["options"]
+                assert "0" in words, panel["title"]
+
+
+def test_variables_are_chained(dashboard: Json) -> None:
+    variables = {v["name"]: v for v in dashboard["templating"]["list"]}
+    assert list(variables) == ["datasource", "job", "instance", "account", "environment"]
+    queries = {name: v["query"]["query"] for name, v in variables.items() if v["type"] == "query"}
+    assert '"$job"' in queries["instance"]
+    assert '"$instance"' in queries["account"]
+    assert '"$account"' in queries["environment"]
+    for name in ("job", "instance", "account"):
+        assert variables[name]["allValue"] == ".+"
+    # An expected agent of an environment that does not exist has an empty environment_id: "All" must take it in.
+    assert variables["environment"]["allValue"] == ".*"
+
+
+@pytest.mark.parametrize(
+    "name", ["Production", "a, b", 'say "hi"', "back\\slash", "two\nlines", 'x",environment_id="y']
+)
+def test_environment_variable_finds_name_and_id(dashboard: Json, name: str) -> None:
+    """The regular expression on the text that Grafana makes of a series (labels as they are, in Prometheus' order)."""
+    pattern = next(v["regex"] for v in dashboard["templating"]["list"] if v["name"] == "environment")
+    assert (pattern[0], pattern[-1]) == ("/", "/")
+    in_python = pattern[1:-1].replace("(?<text>", "(?P<text>").replace("(?<value>", "(?P<value>")
+    match = re.search(in_python, f'{{environment="{name}",environment_id="us_env_1"}} 1 1700000000000')
+    assert match
+    assert (match["text"], match["value"]) == (name, "us_env_1")
+
+
+def test_links_keep_time_and_variables(dashboard: Json) -> None:
+    (dropdown,) = dashboard["links"]
+    assert (dropdown["type"], dropdown["tags"], dropdown["asDropdown"]) == ("dashboards", ["flatfile"], True)
+    assert dropdown["keepTime"]
+    assert dropdown["includeVars"]
+    urls = re.findall(r'"url": "([^"]*(?:\\"[^"]*)*)"', json.dumps(dashboard["panels"]))
+    assert urls
+    for url in urls:
+        uid, _, query = url.removeprefix("/d/").partition("?")
+        assert uid in UIDS
+        assert query.startswith("${__url_time_range}&")
+        assert "${__all_variables}" in query or ("${datasource:queryparam}" in query and "var-environment=" in query)
+
+
+def test_links_name_labels_and_columns_that_are_there(dashboard: Json) -> None:
+    for panel in panels(dashboard):
+        text = json.dumps(panel.get("fieldConfig")).replace('\\"', '"')
+        for label in re.findall(r"__field\.labels\.(\w+)", text):
+            for query in queries_of(dashboard):
+                if query.place.startswith(f"panel {panel['id']} "):
+                    assert label in promql.used_labels(query.raw), panel["title"]
+        organized = [s["options"]["renameByName"] for s in panel.get("transformations", ()) if s["id"] == "organize"]
+        columns = {title for renames in organized for title in renames.values()}
+        assert set(re.findall(r'__data\.fields(?:\.(\w+)|\["([^"]+)"\])', text)) <= {
+            pair for c in columns for pair in ((c, ""), ("", c))
+        }, panel["title"]
+
+
+def test_overrides_name_columns_that_are_there(dashboard: Json) -> None:
+    for panel in panels(dashboard):
+        organized = [s["options"]["renameByName"] for s in panel.get("transformations", ()) if s["id"] == "organize"]
+        if organized:
+            named = {o["matcher"]["options"] for o in panel["fieldConfig"]["overrides"]}
+            assert named <= set(organized[0].values()), panel["title"]
+
+
+def test_annotations_are_deployments_and_alerts(dashboard: Json) -> None:
+    deployed, firing = dashboard["annotations"]["list"]
+    assert "flatfile_agent_updated_timestamp_seconds" in deployed["expr"]
+    assert deployed["useValueForTime"]
+    assert firing["expr"] == 'ALERTS{alertname=~"Flatfile.*", alertstate="firing"}'

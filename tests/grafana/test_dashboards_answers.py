@@ -1,0 +1,113 @@
+"""Every query of the dashboards, answered by a real Prometheus over made-up series of every family.
+
+Three ways of scraping: as our examples do; with `honor_labels` off and target labels in the way; and with two exporters
+of which one still has the environments' old names. The figures of two exporters are those of one in each.
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from . import promql
+from .queries import Query, all_queries
+from .stored import END, Prometheus, Scrape, serving
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("prometheus") and shutil.which("promtool")), reason="needs prometheus and promtool"
+)
+
+WAYS = {
+    "honor_labels": Scrape(),
+    "own_labels_renamed": Scrape(honor_labels=False),
+    "one_exporter_behind": Scrape(renamed=True),
+}
+QUERIES = all_queries()
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def prometheus(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    directory: Path = tmp_path_factory.mktemp(request.param)
+    with serving(WAYS[request.param], directory) as running:
+        yield running
+
+
+def answer(prometheus: Prometheus, query: Query) -> list[set[str]]:
+    """The label names of each series of the answer."""
+    series = prometheus.now(query.expr) if query.instant else prometheus.over_time(query.expr)
+    return [set(one["metric"]) for one in series]
+
+
+def wanted(dashboard: str, title: str, ref_id: str = "A") -> Query:
+    (found,) = (q for q in QUERIES if q.dashboard == dashboard and f" {title!r}, query {ref_id}" in q.place)
+    return found
+
+
+def figure(prometheus: Prometheus, dashboard: str, title: str) -> float:
+    (one,) = prometheus.now(wanted(dashboard, title).expr)
+    return float(one["value"][1])
+
+
+def test_every_query_has_an_answer_with_its_labels(prometheus: Prometheus) -> None:
+    problems = []
+    rows: dict[str, tuple[set[str], set[str]]] = {}
+    for query in QUERIES:
+        series = answer(prometheus, query)
+        if not series:
+            problems.append(f"{query.dashboard}, {query.place}: no answer to {query.expr}")
+        # An expected agent of an environment that does not exist has no id.
+        lacking = {label for labels in series for label in query.labels if label not in labels} - {"environment_id"}
+        if lacking:
+            problems.append(f"{query.dashboard}, {query.place}: some series lack {lacking}")
+        panel = f"{query.dashboard}, {query.place.rpartition(',')[0]}"
+        expected, found = rows.get(panel, (set(), set()))
+        rows[panel] = (expected | set(query.row_labels), found.union(*series))
+    problems += [
+        f"{panel}: no row has {expected - found}" for panel, (expected, found) in rows.items() if expected - found
+    ]
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("dashboard", "title", "value"),
+    [
+        ("flatfile-overview", "Environments", 14),  # 7 production ones and 7 others, whatever the number of exporters
+        ("flatfile-overview", "Active spaces", 14),  # 7 in each of 2 environments
+        ("flatfile-overview", "Guests", 14),
+        ("flatfile-overview", "Deployed agents", 28),
+        ("flatfile-overview", "Environments with gaps", 0),
+        ("flatfile-overview", "Collectors failing", 0),
+        ("flatfile-overview", "Oldest data", 30),
+        ("flatfile-overview", "Alerts firing", 1),
+        ("flatfile-events", "Events in the time range", 6 * 3600 / 10 * 6),  # 3 topics in each of 2 environments
+        ("flatfile-agents", "Failed share of runs", 0.5),
+        ("flatfile-exporter", "Requests without success", 2 / 3),  # two of three codes
+    ],
+)
+def test_two_exporters_count_as_one(prometheus: Prometheus, dashboard: str, title: str, value: float) -> None:
+    assert figure(prometheus, dashboard, title) == pytest.approx(value, rel=0.01)
+
+
+def test_missing_agents_of_unknown_environments_are_counted(prometheus: Prometheus) -> None:
+    names = {one["metric"]["environment"] for one in prometheus.now(wanted("flatfile-agents", "Agents").expr)}
+    assert {name.removeprefix("Old ") for name in names} == {"Production", "Development", "Ghost"}
+
+
+def test_names_are_those_of_flatfile(prometheus: Prometheus) -> None:
+    """Never the target's own `environment`."""
+    for query in (query for query in QUERIES if "environment" in promql.used_labels(query.raw)):
+        series = prometheus.now(query.expr) if query.instant else prometheus.over_time(query.expr)
+        assert not [one for one in series if one["metric"].get("environment") == "cluster-7"], query
+
+
+def test_environment_variable_offers_each_environment(prometheus: Prometheus) -> None:
+    (query,) = (q for q in QUERIES if q.dashboard == "flatfile-overview" and q.place == "variable 'environment'")
+    offered = {(s["metric"]["environment_id"], s["metric"]["environment"]) for s in prometheus.now(query.expr)}
+    assert {("us_env_1", "Production"), ("us_env_2", "Development")} <= offered
+
+
+def test_deployments_are_marked_at_their_time(prometheus: Prometheus) -> None:
+    (query,) = (q for q in QUERIES if q.dashboard == "flatfile-agents" and "'Agents deployed'" in q.place)
+    marks = {float(value) for one in prometheus.over_time(query.expr) for _, value in one["values"]}
+    assert (END - 30) * 1000 in marks

@@ -1,0 +1,93 @@
+"""What the dashboards ask: only what the exporter exposes, once however many exporters there are, and everything of it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from grafana.build.not_shown import NOT_SHOWN
+
+from . import promql
+from .queries import all_queries
+
+DATA = Path(__file__).parent / "data"
+FROM_PROMETHEUS = {"up", "ALERTS"}
+"""Series that Prometheus makes by itself."""
+TARGET_LABELS = {"job", "instance", "exported_environment"}
+"""Labels that Prometheus adds or renames at the scrape."""
+ALERT_LABELS = {"alertname", "alertstate", "severity"}
+
+QUERIES = all_queries()
+
+
+def contract() -> dict[str, set[str]]:
+    """Every series name with its labels."""
+    common = {"account": {"account"}, "process": set()}
+    common["environment"] = {"account", "environment_id", "environment"}
+    common["agent"] = common["environment"] | {"agent_id", "agent"}
+    names: dict[str, set[str]] = {}
+    for level, families in yaml.safe_load((DATA / "contract.yaml").read_text(encoding="utf-8")).items():
+        for family, about in families.items():
+            labels = common[level] | set(about.get("labels", ()))
+            if about["type"] == "histogram":
+                names |= {f"{family}_bucket": labels | {"le"}, f"{family}_sum": labels, f"{family}_count": labels}
+            else:
+                names[family] = labels
+    return names
+
+
+CONTRACT = contract()
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda q: f"{q.dashboard}: {q.place}")
+def test_query_names_metrics_and_labels_of_the_contract(query: Any) -> None:
+    available = set(TARGET_LABELS) | promql.made_labels(query.raw)
+    for selector in promql.selectors(query.raw):
+        assert selector.metric in CONTRACT or selector.metric in FROM_PROMETHEUS, selector.metric
+        labels = CONTRACT.get(selector.metric, TARGET_LABELS)
+        if selector.metric == "ALERTS":
+            labels = ALERT_LABELS | set().union(*CONTRACT.values())
+        assert {name for name, _, _ in selector.matchers} <= labels | TARGET_LABELS, selector
+        available |= labels
+    assert promql.used_labels(query.raw) <= available
+    assert set(query.labels) <= available
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda q: f"{q.dashboard}: {q.place}")
+def test_query_never_draws_not_known_as_zero(query: Any) -> None:
+    assert not promql.functions(query.raw) & {"vector", "absent", "absent_over_time"}
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda q: f"{q.dashboard}: {q.place}")
+def test_joins_are_on_ids(query: Any) -> None:
+    """Names may repeat, change, and arrive under another label: nothing is joined on them."""
+    for on in promql.join_labels(query.raw):
+        assert "environment" not in on
+        assert "namespace" not in on
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda q: f"{q.dashboard}: {q.place}")
+def test_flatfile_values_are_counted_once(query: Any) -> None:
+    """Two exporters that watch one account must not make two of everything."""
+    for selector in promql.selectors(query.raw):
+        labels = CONTRACT.get(selector.metric, set())
+        own = selector.metric.startswith(("flatfile_exporter_", "flatfile_up"))
+        if "account" in labels and not own and "le" not in labels and query.kind == "panel":
+            inside = [name for name in selector.around if name in ("sum", "max", "min", "count", "avg", "topk")]
+            assert inside[-1:] == ["max"], selector
+
+
+def test_environment_name_is_read_wherever_prometheus_put_it() -> None:
+    for query in QUERIES:
+        if "environment" in promql.used_labels(query.raw):
+            assert '"environment", "$1", "exported_environment", "(.+)"' in query.raw, query.place
+
+
+def test_every_family_is_shown_or_has_a_reason_not_to_be() -> None:
+    shown = {selector.metric for query in QUERIES for selector in promql.selectors(query.raw)}
+    shown = {re.sub(r"_(bucket|sum|count)$", "", name) if name in CONTRACT else name for name in shown}
+    families = {re.sub(r"_(bucket|sum|count)$", "", name) for name in CONTRACT}
+    assert families - shown == set(NOT_SHOWN)
+    assert all(len(reason) > 20 for reason in NOT_SHOWN.values())
