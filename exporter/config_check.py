@@ -45,7 +45,7 @@ def credential_problems(given: Collection[str], called: Callable[[str], str]) ->
     pair, token = f"{called('client_id')} with {called('client_secret')}", called("access_token")
     if not any(has.values()):
         problems.append(
-            f"no credentials: give {pair}, or {token} (each may be in a file: {called('client_secret_file')})"
+            f"no credentials: give {pair}, or {token}; each can be in a file ({called('client_secret_file')} and so on)"
         )
     elif has["access_token"] and (has["client_id"] or has["client_secret"]):
         problems.append(f"two kinds of credentials are given: keep either {pair}, or {token}")

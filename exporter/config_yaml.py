@@ -22,7 +22,7 @@ _WORDS: tuple[tuple[str, str, bool], ...] = (
     (r"simple key.*expected ':'", "this line has a key but no ':' after it", False),
     (
         r"mapping values are not allowed",
-        "a ':' cannot stand here: does the line above lack one, or is the indentation or a quote wrong?",
+        "a ':' cannot stand here: does the line above lack one, or a space behind it, or is a quote missing?",
         True,
     ),
     (r"sequence entries are not allowed", "a '-' cannot stand here: it begins a line of its own", True),
@@ -43,7 +43,8 @@ _WORDS: tuple[tuple[str, str, bool], ...] = (
     (r"block scalar", "after '|' or '>' the text must begin on the next line", True),
     (r"single document", "there is a second document ('---') in the file; a configuration is one", True),
     (r"incompatible", "the first line asks for another YAML than 1.1 or 1.2: leave it out", True),
-    (r"directive|<document start>", "a '%' or '---' cannot stand here", True),
+    (r"directive", "a line that begins with '%' cannot stand here", True),
+    (r"<document start>", "this does not belong to what stands above: a configuration is one mapping of keys", True),
     (r"node content", "a value is missing here", True),
 )
 
