@@ -108,7 +108,7 @@ class Life:
             return
         people = list(self.world.guests_in[space.id])
         guest = self._rng.choice(people) if people else None
-        actor = guest or self._rng.choice(list(self.world.users))
+        actor = guest or self._some_user()
         if guest:
             self.world.visit(guest, space.id, at=at)
         self.world.touch_space(space.id, files=1, at=at)
@@ -132,10 +132,10 @@ class Life:
     def _later(self, topic: str, space: Space, actor: str | None, at: float) -> None:
         self._at(at, lambda when: self._emit(topic, space.environment_id, when, space.id, actor))
 
-    def _submit(self, space: Space, actor: str, at: float) -> None:
+    def _submit(self, space: Space, actor: str | None, at: float) -> None:
         self._job(space, "workbook", "submitAction", actor, at)
 
-    def _job(self, space: Space, kind: str, operation: str, actor: str, at: float) -> float:
+    def _job(self, space: Space, kind: str, operation: str, actor: str | None, at: float) -> float:
         """A job that begins at `at`; returns when it will end. A few fail, and a few take long."""
         waits = self._rng.uniform(0.1, 2)
         lasts = self._rng.uniform(600, 1800) if self._rng.random() < 0.02 else self._rng.uniform(1, 15)
@@ -228,6 +228,9 @@ class Life:
         spaces = self.world.spaces_of.get(environment_id, {}).values()
         live = [s for s in spaces if s.archived_at is None and s.expired_at is None]
         return self._rng.choice(live) if live else None
+
+    def _some_user(self) -> str | None:
+        return self._rng.choice(list(self.world.users)) if self.world.users else None
 
     def _some_agent(self, environment_id: str) -> str | None:
         agents = list(self.world.agents_of[environment_id])

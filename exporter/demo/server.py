@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Self
 
 import h11
@@ -86,6 +86,7 @@ class DemoServer(Api):
         for task in list(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
+        await asyncio.sleep(0)  # what was aborted closes in the loop's next turn
         await self._server.wait_closed()
         self._server = None
 
@@ -138,15 +139,16 @@ class DemoServer(Api):
         self._connections.add(task)
         self.connections_opened += 1
         try:
-            await self._serve(reader, writer)
+            try:
+                await self._serve(reader, writer)
+            finally:
+                writer.close()
+            await writer.wait_closed()
         except asyncio.CancelledError:
             writer.transport.abort()  # the server stops; what is still to be sent may never be read
         except (ConnectionError, ssl.SSLError):
             pass  # the client went away
         finally:
-            writer.close()
-            with suppress(ConnectionError, ssl.SSLError):
-                await writer.wait_closed()
             self._connections.discard(task)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
