@@ -1,5 +1,7 @@
 """The agents: which environment has which, what is missing, when each was deployed, how its runs go."""
 
+from collections.abc import Callable
+
 from . import colours, links
 from .expressions import (
     ENVIRONMENT,
@@ -18,7 +20,7 @@ from .panels import About, Query, figure, graph, timeline
 from .tables import ID_COLUMNS, Column, matrix, rows
 from .wording import AGENT_LINE, ENVIRONMENT_LINE, WITHHELD
 
-AGENT = (*ENVIRONMENT, "agent_id", "agent")
+AGENT = (*ENVIRONMENT_KEY, "agent_id")
 SLUG = (*ENVIRONMENT, "agent")
 NO_RUNS = (
     "no run has finished in the time looked at, or the exporter does not read runs: the figures of runs come from the "
@@ -34,7 +36,7 @@ PRESENCE = {
 }
 
 # 0: expected and missing, 2: expected and there, 1: there without being expected.
-_expected = once(f"2 - 2 * {of_environment('flatfile_agent_missing')}", SLUG)
+_expected = "2 - 2 * " + once(of_environment("flatfile_agent_missing"), SLUG)
 _deployed = once(of_environment("flatfile_agent_info"), SLUG)
 PRESENT = f"{_expected} or on (account, environment_id, agent) {_deployed}"
 
@@ -44,9 +46,14 @@ _duration = "flatfile_agent_execution_duration_seconds"
 _lag = of_environment("flatfile_agent_queue_lag_seconds_bucket")
 
 
-def _over_results(counter: str, by: tuple[str, ...]) -> str:
-    """Runs of every result together, or of the one that the counter is restricted to."""
-    return total(counter, by, over=(*AGENT, "result"))
+def _finished(over: Callable[[str], str], *by: str) -> str:
+    """Runs of every result together (or by result, when that is among the labels)."""
+    return total(over(_runs), by, over=(*AGENT, "result"))
+
+
+def _failed(over: Callable[[str], str], *by: str) -> str:
+    """Failed runs: 0, as the exporter itself counts them, where there are runs and none has failed yet."""
+    return f"({total(over(_failures), by, over=(*AGENT, 'result'))} or {_finished(over, *by)} * 0)"
 
 
 WELL = Row(
@@ -84,7 +91,7 @@ WELL = Row(
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            _over_results(increase(_runs), ("result",)),
+            _finished(increase, "result"),
             "short",
             legend="{{result}}",
             decimals=0,
@@ -97,7 +104,7 @@ WELL = Row(
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            ratio(_over_results(increase(_failures), ()), _over_results(increase(_runs), ())),
+            ratio(_failed(increase), _finished(increase)),
             "percentunit",
             steps=colours.steps(colours.GOOD, (0.01, colours.WARNING), (0.1, colours.BAD)),
             decimals=1,
@@ -107,11 +114,12 @@ WELL = Row(
             About(
                 "Longest usual wait",
                 "From an event to the start of the agent's run for it: 95 of 100 runs began sooner, in the environment "
-                "where it takes longest. Estimated from the histogram's buckets.",
+                "where it takes longest, in the dashboard's time range. "
+                "Estimated from the histogram's buckets.",
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            f"max({quantile(0.95, _lag, ENVIRONMENT_KEY)})",
+            f"max({quantile(0.95, _lag, ENVIRONMENT_KEY, over=increase)})",
             "s",
             decimals=1,
             width=4,
@@ -131,8 +139,8 @@ MATRIX = Row(
                 "no environment has an agent and none is expected, or " + WITHHELD,
                 "–",
             ),
-            f'label_join({PRESENT}, "place", " · ", "environment", "environment_id")',
-            "place",
+            f'label_join({PRESENT}, "environment", " · ", "environment", "environment_id")',
+            "environment",
             "agent",
             PRESENCE,
             width=24,
@@ -159,16 +167,16 @@ MATRIX = Row(
                     once(of_environment("flatfile_agent_created_timestamp_seconds"), SLUG) + " * 1000",
                     unit="dateTimeAsIso",
                 ),
-                Column("Runs", _over_results(increase(_runs), SLUG), decimals=0),
+                Column("Runs", _finished(increase, *SLUG), decimals=0),
                 Column(
                     "Failed",
-                    _over_results(increase(_failures), SLUG),
+                    _failed(increase, *SLUG),
                     decimals=0,
                     steps=colours.steps("text", (0.5, colours.BAD)),
                 ),
                 Column(
                     "Failed share",
-                    ratio(_over_results(increase(_failures), SLUG), _over_results(increase(_runs), SLUG)),
+                    ratio(_failed(increase, *SLUG), _finished(increase, *SLUG)),
                     unit="percentunit",
                     decimals=1,
                 ),
@@ -230,7 +238,7 @@ RUNS = Row(
     [
         graph(
             About("Runs by result", "Finished runs a second, all chosen environments together.", NO_RUNS, RUNS_EMPTY),
-            [Query(_over_results(rate(_runs), ("result",)), "{{result}}")],
+            [Query(_finished(rate, "result"), "{{result}}")],
             "ops",
             lines={"success": colours.GOOD, "failure": colours.BAD},
             many=False,
@@ -243,7 +251,7 @@ RUNS = Row(
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            [Query(ratio(_over_results(rate(_failures), SLUG), _over_results(rate(_runs), SLUG)), AGENT_LINE)],
+            [Query(ratio(_failed(rate, *SLUG), _finished(rate, *SLUG)), AGENT_LINE)],
             "percentunit",
             high=1,
             links=[of_series("Only this environment", links.AGENTS)],
@@ -251,7 +259,7 @@ RUNS = Row(
         ),
         graph(
             About("Runs by agent", "Finished runs a second of each agent, whatever the result.", NO_RUNS, RUNS_EMPTY),
-            [Query(_over_results(rate(_runs), SLUG), AGENT_LINE)],
+            [Query(_finished(rate, *SLUG), AGENT_LINE)],
             "ops",
             links=[of_series("Only this environment", links.AGENTS)],
             width=8,

@@ -2,21 +2,25 @@
 
 from . import colours, links
 from .exporter_process import PROCESS
-from .expressions import age, increase, of_account, once, quantile, rate, ratio, selector
+from .expressions import age, increase, of_account, once, quantile, rate, selector
 from .frame import Board, Row
 from .links import with_all_variables
 from .panels import About, Query, figure, graph, timeline
 from .wording import GONE, NONE_YET, STARTED
 
-_requests = of_account("flatfile_exporter_api_requests_total")
-_no_success = of_account("flatfile_exporter_api_requests_total", 'code!~"2.."')
-_seconds = of_account("flatfile_exporter_api_request_duration_seconds_bucket")
-_collector = ("account", "collector")
-
 
 def _sum(counter: str, *by: str) -> str:
     """What exporters count about themselves is the sum of all of them."""
     return f"sum by ({', '.join(by)}) ({counter})" if by else f"sum({counter})"
+
+
+_requests = of_account("flatfile_exporter_api_requests_total")
+_no_success = of_account("flatfile_exporter_api_requests_total", 'code!~"2.."')
+_all = _sum(increase(_requests))
+# No series while no request has succeeded: 0 then, as the exporter itself counts them.
+_fine = _sum(increase(of_account("flatfile_exporter_api_requests_total", 'code=~"2.."')))
+_seconds = of_account("flatfile_exporter_api_request_duration_seconds_bucket")
+_collector = ("account", "collector")
 
 
 WELL = Row(
@@ -54,12 +58,7 @@ WELL = Row(
                 "no request was sent, or the exporter is down.",
                 NONE_YET,
             ),
-            # A code without any request has no series, so the share of failures is the rest of the successes.
-            "1 - "
-            + ratio(
-                _sum(increase(of_account("flatfile_exporter_api_requests_total", 'code=~"2.."'))),
-                _sum(increase(_requests)),
-            ),
+            f"({_all} - ({_fine} or {_all} * 0)) / ({_all} > 0)",
             "percentunit",
             steps=colours.steps(colours.GOOD, (0.01, colours.WARNING), (0.1, colours.BAD)),
             decimals=1,

@@ -9,7 +9,7 @@ Three rules hold for every expression:
   `honor_labels` is off. `named` takes the name from wherever it arrived; identity and joins are the id's alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 EXPORTERS = ('job=~"$job"', 'instance=~"$instance"')
 """Matchers that every selector begins with."""
@@ -70,13 +70,14 @@ def increase(counter: str) -> str:
     return f"increase({counter}[$__range])"
 
 
-def quantile(share: float, histogram: str, by: Iterable[str]) -> str:
-    """A quantile of a histogram's recent observations, estimated within its buckets; no value where none were made.
+def quantile(share: float, histogram: str, by: Iterable[str], over: Callable[[str], str] = rate) -> str:
+    """A quantile of a histogram's observations, lately or `over` all of the time range, estimated within its buckets.
 
-    Replicas are summed: each bucket of all of them grows alike, and the quantile stays the same.
+    No value where there was no observation. Replicas are summed: each bucket of all of them grows alike, and the
+    quantile stays the same.
     """
     labels = tuple(by)
-    buckets = rate(histogram)
+    buckets = over(histogram)
     if "environment" in labels:
         buckets = named(buckets)
     return f"histogram_quantile({share}, sum by ({', '.join((*labels, 'le'))}) ({buckets}))"
