@@ -37,9 +37,14 @@ def needs(program: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(shutil.which(program) is None, reason=f"needs {program}")
 
 
-def compose_works() -> bool:
-    docker = shutil.which("docker")
-    return bool(docker) and subprocess.run([str(docker), "compose", "version"], capture_output=True).returncode == 0
+def compose() -> list[str] | None:
+    """The command of Compose, version 2 or newer: as docker's plugin, or by itself."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        if shutil.which(command[0]):
+            version = subprocess.run([*command, "version"], capture_output=True, text=True)
+            if version.returncode == 0 and version.stdout.startswith("Docker Compose version"):
+                return command
+    return None
 
 
 def test_compose_file_fits_the_schema() -> None:
@@ -53,9 +58,11 @@ def test_the_schema_finds_a_misspelt_key() -> None:
     assert list(jsonschema.Draft202012Validator(schema).iter_errors(broken))
 
 
-@pytest.mark.skipif(not compose_works(), reason="needs the compose plugin of docker: the schema alone was checked")
 def test_compose_reads_its_file() -> None:
-    run("docker", "compose", "-f", COMPOSE, "config", "--quiet")
+    command = compose()
+    if command is None:
+        pytest.skip("Docker Compose is not at hand: the schema alone was checked")
+    run(*command, "-f", COMPOSE, "config", "--quiet")
 
 
 @pytest.mark.parametrize("service", SERVICES)
