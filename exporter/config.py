@@ -57,7 +57,7 @@ def load(path: Path) -> Config:
         why = reason(error) if isinstance(error, OSError) else "this cannot be the name of a file"
         raise ConfigError((f"{path}: {why}",)) from None
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8")  # PyYAML skips a byte order mark
     except UnicodeDecodeError as error:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
