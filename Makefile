@@ -8,7 +8,7 @@ ARGS   ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench lock generate clean system-packages
+.PHONY: help run test lint format bench generate lock clean system-packages
 
 help:
 	@echo "make run       serve the exporter on http://localhost:10056 (ARGS='--config.file=…' for your account)"
@@ -56,6 +56,11 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(PY) -m bench
+
+generate: $(VENV)/.dev
+	$(PY) -m exporter.config.docs > docs/configuration.md
+	$(PY) -m exporter.metrics_docs > docs/metrics.md
+	$(PY) -m grafana.build
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements/run.txt

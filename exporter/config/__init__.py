@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from exporter.config_build import build_accounts
-from exporter.config_check import check
-from exporter.config_environment import from_environment
-from exporter.config_files import reason
-from exporter.config_problems import Place, Problems
-from exporter.config_reader import Reader
-from exporter.config_types import (
+from exporter.config.build import build_accounts
+from exporter.config.check import check
+from exporter.config.environment import from_environment
+from exporter.config.files import reason
+from exporter.config.problems import Place, Problems
+from exporter.config.reader import Reader
+from exporter.config.types import (
     AccountConfig,
     AuthConfig,
     CollectorConfig,
@@ -23,7 +23,7 @@ from exporter.config_types import (
     SpacesConfig,
     TlsConfig,
 )
-from exporter.config_yaml import MAX_CHARACTERS, YamlError, compose
+from exporter.config.yaml_tree import MAX_CHARACTERS, YamlError, compose
 
 __all__ = [
     "AccountConfig",
