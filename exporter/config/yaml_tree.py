@@ -6,6 +6,7 @@ Nodes and not Python values, because PyYAML's values have lost the place, the du
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import yaml
 from yaml.nodes import Node
@@ -116,14 +117,7 @@ def compose(text: str) -> Node | None:
         loader.dispose()
 
 
-class _Place(Protocol):
-    """What both kinds of PyYAML's marks have."""
-
-    line: int
-    column: int
-
-
-def _at(mark: _Place | None, message: str) -> YamlError:
+def _at(mark: Any, message: str) -> YamlError:  # PyYAML has two classes of marks without a common base
     return YamlError(1, 1, message) if mark is None else YamlError(mark.line + 1, mark.column + 1, message)
 
 
