@@ -1,0 +1,97 @@
+"""An exporter in a process of its own, as a user would start it, and what can be seen of it from outside."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+SCRAPE_TIMEOUT = 60  # seconds: what the scrapes here allow
+LONGEST_START = 30  # seconds
+
+
+class Exporter:
+    """A running exporter. `started_at` is when its process was started (`time.perf_counter()`)."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, started_at: float) -> None:
+        self.process = process
+        self.started_at = started_at
+        self._port = port
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SCRAPE_TIMEOUT + 10)
+
+    def get(self, path: str = "/metrics") -> bytes:
+        """Ask for a page, as a scraper does; anything but 200 is a RuntimeError."""
+        self._connection.request("GET", path, headers={"X-Prometheus-Scrape-Timeout-Seconds": str(SCRAPE_TIMEOUT)})
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise RuntimeError(f"{path} answered {answer.status}")
+        return body
+
+    def until_answered(self, path: str) -> float:
+        """Ask until the path answers 200. Returns the seconds since the process was started."""
+        while True:
+            try:
+                self.get(path)
+            except (ConnectionError, RuntimeError):
+                self._connection.close()
+                if self.process.poll() is not None:
+                    raise RuntimeError(f"the exporter ended with status {self.process.returncode}") from None
+                if time.perf_counter() - self.started_at > LONGEST_START:
+                    raise
+                time.sleep(0.002)
+            else:
+                return time.perf_counter() - self.started_at
+
+    def memory(self) -> tuple[float, float]:
+        """Resident memory in MiB: now, and the most there has been."""
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest}
+        return kib["VmRSS"] / 1024, kib["VmHWM"] / 1024
+
+    def stop(self) -> None:
+        """End it, and wait until it has ended."""
+        self._connection.close()
+        self.process.terminate()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def exporting(*arguments: str) -> Iterator[Exporter]:
+    """Start `flatfile-exporter ARGUMENTS` on a free port. Environment variables that name an account are not passed on."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "exporter", *arguments, f"--web.listen-address=127.0.0.1:{port}"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("FLATFILE_")}
+    started_at = time.perf_counter()
+    process = subprocess.Popen([*command, "--log.level=error"], env=environment)
+    exporter = Exporter(process, port, started_at)
+    try:
+        yield exporter
+    finally:
+        exporter.stop()
+
+
+def sums(page: bytes, *names: str) -> Mapping[str, float]:
+    """Add up the samples of each of these families of a page; a family that is not there is not in the result."""
+    totals: defaultdict[str, float] = defaultdict(float)
+    for family in text_string_to_metric_families(page.decode()):
+        for sample in family.samples:
+            if sample.name in names:
+                totals[sample.name] += sample.value
+    return dict(totals)
+
+
+def configuration(base_url: str, client_id: str, secret: str, more: str = "") -> str:
+    """A configuration file for one account on loopback; `more` goes to its end."""
+    return (
+        f"accounts:\n  - name: bench\n    base_url: {base_url}\n"
+        f"    auth: {{client_id: {client_id}, client_secret: {secret}}}\n{more}"
+    )
