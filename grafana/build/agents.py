@@ -81,7 +81,7 @@ WELL = Row(
             total(of_environment("flatfile_agent_missing"), over=SLUG),
             "short",
             words={"0": ("None missing", colours.GOOD)},
-            steps=colours.steps(colours.GOOD, (1, colours.BAD)),
+            steps=colours.steps((0, colours.GOOD), (1, colours.BAD)),
             width=4,
         ),
         figure(
@@ -106,7 +106,7 @@ WELL = Row(
             ),
             ratio(_failed(increase), _finished(increase)),
             "percentunit",
-            steps=colours.steps(colours.GOOD, (0.01, colours.WARNING), (0.1, colours.BAD)),
+            steps=colours.steps((0, colours.GOOD), (0.01, colours.WARNING), (0.1, colours.BAD)),
             decimals=1,
             width=4,
         ),
@@ -172,7 +172,7 @@ MATRIX = Row(
                     "Failed",
                     _failed(increase, *SLUG),
                     decimals=0,
-                    steps=colours.steps("text", (0.5, colours.BAD)),
+                    steps=colours.steps((0.5, colours.BAD), base="text"),
                 ),
                 Column(
                     "Failed share",

@@ -24,9 +24,12 @@ def mapping(words: Words) -> dashboard.ValueMap:
     )
 
 
-def steps(base: str, *above: tuple[float, str]) -> list[dashboard.Threshold]:
-    """Colours by value: the first below every threshold, then from each threshold upwards."""
+def steps(*from_: tuple[float, str], base: str = MUTED) -> list[dashboard.Threshold]:
+    """Colours from each value upwards.
+
+    The base is also what Grafana gives to "no value", so for a status it must not be a colour of good or bad.
+    """
     return [
         dashboard.Threshold(value=None, color=base),
-        *(dashboard.Threshold(value=v, color=c) for v, c in above),
+        *(dashboard.Threshold(value=value, color=colour) for value, colour in from_),
     ]

@@ -227,8 +227,8 @@ WORK = Row(
         ),
         graph(
             About(
-                "Events by topic",
-                "What happens in the chosen environments: events a second by topic, topics without any left out.",
+                "Events a second by topic",
+                "What happens in the chosen environments: events a second (c/s) by topic, topics without any left out.",
                 "no event happened, or " + WITHHELD,
                 "none, or not known",
             ),
@@ -288,7 +288,7 @@ SINGLE = Row(
             once(of_account("flatfile_exporter_series_dropped"), ("account", "collector")),
             "short",
             legend="{{account}}: {{collector}}",
-            steps=colours.steps(colours.GOOD, (1, colours.WARNING)),
+            steps=colours.steps((0, colours.GOOD), (1, colours.WARNING)),
             link=with_all_variables("The exporter", links.EXPORTER),
             width=6,
             height=10,

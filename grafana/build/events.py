@@ -100,9 +100,9 @@ WHAT = Row(
     [
         graph(
             About(
-                "Events by family",
-                "The family is the topic's part before the colon: `job` for `job:completed`. Families without any event "
-                "are left out.",
+                "Events a second by family",
+                "Events a second (c/s). The family is the topic's part before the colon: `job` for `job:completed`. "
+                "Families without any event are left out.",
                 NONE,
                 NONE_EMPTY,
             ),
@@ -110,7 +110,12 @@ WHAT = Row(
             "cps",
         ),
         graph(
-            About("Events by topic", "Topics without any event are left out.", NONE, NONE_EMPTY),
+            About(
+                "Events a second by topic",
+                "Events a second (c/s). Topics without any event are left out.",
+                NONE,
+                NONE_EMPTY,
+            ),
             [Query(total(rate(_counted), ("topic",), over=ENVIRONMENT_KEY) + " > 0", "{{topic}}")],
             "cps",
         ),
@@ -140,8 +145,8 @@ WHERE = Row(
     [
         graph(
             About(
-                "Events by environment",
-                "Events a second in each environment, by their own time of creation. An environment that usually has "
+                "Events a second by environment",
+                "Events a second (c/s) in each environment, by their own time of creation. An environment that usually has "
                 "events and falls to 0 has gone silent.",
                 WITHHELD,
             ),
@@ -151,7 +156,8 @@ WHERE = Row(
         ),
         graph(
             About(
-                "Events by who caused them",
+                "Events a second by who caused them",
+                "Events a second (c/s). "
                 "`user`: your team. `guest`: somebody invited. `agent`: a deployed program. `api_key`: a program with a "
                 "key. `system`: Flatfile itself. `unknown`: the event does not say.",
                 WITHHELD,

@@ -60,7 +60,7 @@ WELL = Row(
             ),
             f"({_all} - ({_fine} or {_all} * 0)) / ({_all} > 0)",
             "percentunit",
-            steps=colours.steps(colours.GOOD, (0.01, colours.WARNING), (0.1, colours.BAD)),
+            steps=colours.steps((0, colours.GOOD), (0.01, colours.WARNING), (0.1, colours.BAD)),
             decimals=1,
         ),
         figure(
@@ -87,7 +87,7 @@ WELL = Row(
             f"min by (account) ({of_account('flatfile_exporter_token_expiry_timestamp_seconds')}) - time()",
             "s",
             legend="{{account}}",
-            steps=colours.steps(colours.BAD, (600, colours.WARNING), (3600, colours.GOOD)),
+            steps=colours.steps((-1e9, colours.BAD), (600, colours.WARNING), (3600, colours.GOOD)),
             decimals=0,
         ),
         figure(

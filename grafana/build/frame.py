@@ -141,15 +141,18 @@ def _as_json(built: object) -> Json:
 
 
 def _place(rows: Sequence[Row]) -> list[Json]:
-    """Number the panels and put them on the grid: rows downwards, panels left to right, a new line when one is full."""
+    """Number the panels and put them on the grid: rows downwards, panels left to right, a new line when one is full.
+
+    A collapsed row takes one line; its panels lie below it, where they are when it is opened and the rest moves down.
+    """
     placed: list[Json] = []
-    number, y = 0, 0
+    number, top = 0, 0
     for row in rows:
         number += 1
         heading: Json = {"id": number, "type": "row", "title": row.title, "collapsed": row.collapsed, "panels": []}
-        heading["gridPos"] = {"x": 0, "y": y, "w": COLUMNS, "h": 1}
+        heading["gridPos"] = {"x": 0, "y": top, "w": COLUMNS, "h": 1}
         placed.append(heading)
-        x, y, tallest = 0, y + 1, 0
+        x, y, tallest = 0, top + 1, 0
         for one in row.panels:
             if x + one.width > COLUMNS:
                 x, y, tallest = 0, y + tallest, 0
@@ -158,7 +161,7 @@ def _place(rows: Sequence[Row]) -> list[Json]:
             panel["gridPos"] = {"x": x, "y": y, "w": one.width, "h": one.height}
             (heading["panels"] if row.collapsed else placed).append(_tidy_panel(panel))
             x, tallest = x + one.width, max(tallest, one.height)
-        y += tallest
+        top = top + 1 if row.collapsed else y + tallest
     return placed
 
 

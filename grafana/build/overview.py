@@ -46,7 +46,7 @@ WELL = Row(
             ),
             f"count({FIRING})",
             "short",
-            steps=colours.steps(colours.BAD),
+            steps=colours.steps((1, colours.BAD)),
         ),
         figure(
             About(
@@ -60,7 +60,7 @@ WELL = Row(
             total(of_environment("flatfile_agent_missing"), over=(*ENVIRONMENT, "agent")),
             "short",
             words={"0": ("None missing", colours.GOOD)},
-            steps=colours.steps(colours.GOOD, (1, colours.BAD)),
+            steps=colours.steps((0, colours.GOOD), (1, colours.BAD)),
             link=with_all_variables("Which: agents", links.AGENTS),
         ),
         figure(
@@ -73,7 +73,7 @@ WELL = Row(
             f"sum(min by (account, collector) ({of_account('flatfile_exporter_collector_success')}) == bool 0)",
             "short",
             words={"0": ("None failing", colours.GOOD)},
-            steps=colours.steps(colours.GOOD, (1, colours.WARNING)),
+            steps=colours.steps((0, colours.GOOD), (1, colours.WARNING)),
             link=with_all_variables("Which: the exporter", links.EXPORTER),
         ),
         figure(
@@ -87,7 +87,7 @@ WELL = Row(
             _gaps,
             "short",
             words={"0": ("No gaps", colours.GOOD)},
-            steps=colours.steps(colours.GOOD, (1, colours.WARNING)),
+            steps=colours.steps((0, colours.GOOD), (1, colours.WARNING)),
         ),
         figure(
             About(
@@ -102,7 +102,7 @@ WELL = Row(
             )
             + ")",
             "s",
-            steps=colours.steps(colours.GOOD, (900, colours.WARNING), (3600, colours.BAD)),
+            steps=colours.steps((0, colours.GOOD), (900, colours.WARNING), (3600, colours.BAD)),
             decimals=0,
             link=with_all_variables("Which: the exporter", links.EXPORTER),
         ),
@@ -195,7 +195,7 @@ TOTALS = Row(
             total(of_environment("flatfile_jobs", 'status="failed"'), over=ENVIRONMENT_KEY),
             "short",
             words={"0": ("None failed", colours.GOOD)},
-            steps=colours.steps(colours.GOOD, (1, colours.WARNING)),
+            steps=colours.steps((0, colours.GOOD), (1, colours.WARNING)),
             width=3,
             link=with_all_variables("Environments", links.ENVIRONMENTS),
         ),

@@ -16,7 +16,7 @@ NOW = Row(
                 "Alerts firing now",
                 "One line for each alert. The alert's own annotations link to what to do about it.",
                 "no alert is firing, or the alert rules are not loaded in this Prometheus.",
-                "–",
+                "No alert is firing",
             ),
             {"alertname": "Alert"},
             [
@@ -74,8 +74,8 @@ CHANGES = Row(
     [
         graph(
             About(
-                "Events by environment",
-                "Events a second, by their own time of creation. A line that falls to 0 and stays there is an "
+                "Events a second by environment",
+                "Events a second (c/s), by their own time of creation. A line that falls to 0 and stays there is an "
                 "environment that has gone silent; a line that ends is one that is not known.",
                 WITHHELD,
             ),
@@ -120,7 +120,7 @@ CHANGES = Row(
                 Column(
                     "Failed jobs",
                     once(of_environment("flatfile_jobs", 'status="failed"'), ENVIRONMENT),
-                    steps=colours.steps("text", (1, colours.BAD)),
+                    steps=colours.steps((1, colours.BAD), base="text"),
                 ),
                 Column("Agents", total(of_environment("flatfile_agents"), ENVIRONMENT, over=("system",))),
                 Column(
@@ -178,7 +178,7 @@ PEOPLE = Row(
             {"account_id": "Account ID"},
             sort="Account",
             width=12,
-            height=8,
+            height=9,
         ),
     ],
     collapsed=True,

@@ -127,8 +127,9 @@ def figure(
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .text_mode(choice.BigValueTextMode.VALUE_AND_NAME if legend else choice.BigValueTextMode.VALUE)
         .color_mode(choice.BigValueColorMode.BACKGROUND_SOLID if status else choice.BigValueColorMode.NONE)
+        .wide_layout(False)
         .graph_mode(choice.BigValueGraphMode.AREA if trend else choice.BigValueGraphMode.NONE)
-        .thresholds(thresholds(steps or colours.steps(colours.GOOD)))
+        .thresholds(thresholds(steps or colours.steps()))
         .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
     )
     if words:
@@ -153,7 +154,7 @@ def graph(
     high: float | None = None,
     links: Sequence[DataLink] = (),
     width: int = 12,
-    height: int = 8,
+    height: int = 9,
 ) -> Placed:
     """Lines over time. A gap is a gap: nothing is drawn over a time when the value was not known.
 
@@ -207,7 +208,7 @@ def bars(
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .orientation(choice.VizOrientation.HORIZONTAL)
         .display_mode(choice.BarGaugeDisplayMode.BASIC)
-        .thresholds(thresholds(colours.steps(colours.OTHER)))
+        .thresholds(thresholds(colours.steps(base=colours.OTHER)))
         .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
     )
     if decimals is not None:
@@ -215,7 +216,7 @@ def bars(
     return Placed(panel, width, height)
 
 
-def timeline(about: About, query_: Query, words: colours.Words, *, width: int = 24, height: int = 8) -> Placed:
+def timeline(about: About, query_: Query, words: colours.Words, *, width: int = 24, height: int = 9) -> Placed:
     """States over time, one bar a series, each state written on it."""
     panel = (
         statetimeline.Panel()
@@ -226,7 +227,7 @@ def timeline(about: About, query_: Query, words: colours.Words, *, width: int = 
         .no_value(about.empty)
         .targets(targets([query_], instant=False))
         .mappings([colours.mapping(words)])
-        .thresholds(thresholds(colours.steps(colours.MUTED)))
+        .thresholds(thresholds(colours.steps()))
         .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
         .merge_values(True)
         .show_value(choice.VisibilityMode.AUTO)

@@ -79,7 +79,7 @@ def rows(
         .unit("short")
         .filterable(True)
         .targets(targets([Query(c.expr, "") for c in columns], instant=True, as_table=True))
-        .thresholds(thresholds(colours.steps("text")))
+        .thresholds(thresholds(colours.steps(base="text")))
         .with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
             model.DataTransformerConfig(
@@ -112,7 +112,7 @@ def matrix(about: About, expr: str, row: str, column: str, words: colours.Words,
         .no_value(about.empty)
         .unit("short")
         .targets(targets([Query(expr, "")], instant=True, as_table=True))
-        .thresholds(thresholds(colours.steps("text")))
+        .thresholds(thresholds(colours.steps(base="text")))
         .mappings([colours.mapping(words)])
         .cell_options(choice.TableColorTextCellOptions())
         .with_transformation(
@@ -121,5 +121,7 @@ def matrix(about: About, expr: str, row: str, column: str, words: colours.Words,
                 options={"rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "null"},
             )
         )
+        # Grafana names the first column after both labels.
+        .override_by_name(f"{row}\\{column}", [_property("custom.width", 300)])
     )
     return Placed(panel, width, height)

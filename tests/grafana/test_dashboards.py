@@ -70,30 +70,30 @@ def test_frame_is_as_grafana_10_to_13_want_it(dashboard: Json) -> None:
     assert {key: dashboard[key] for key in expected} == expected
 
 
-def test_panels_have_ids_of_their_own_and_do_not_overlap(dashboard: Json) -> None:
-    every = [*dashboard["panels"], *(p for row in dashboard["panels"] for p in row.get("panels", ()))]
-    ids = [panel["id"] for panel in every]
+def cells(panel: Json) -> set[tuple[int, int]]:
+    place = panel["gridPos"]
+    return {(place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])}
+
+
+def layouts(dashboard: Json) -> list[list[Json]]:
+    """What lies on one grid together: the dashboard with its rows closed, and the inside of each closed row."""
+    return [dashboard["panels"], *(row["panels"] for row in dashboard["panels"] if row.get("panels"))]
+
+
+def test_panels_have_ids_of_their_own(dashboard: Json) -> None:
+    ids = [panel["id"] for layout in layouts(dashboard) for panel in layout]
     assert len(ids) == len(set(ids))
     assert min(ids) >= 1
-    taken: set[tuple[int, int]] = set()
-    for panel in every:
-        place = panel["gridPos"]
-        assert place["x"] + place["w"] <= 24, panel["title"]
-        cells = {
-            (x, y)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
-        }
-        assert not cells & taken, panel["title"]
-        taken |= cells
 
 
-def test_lines_of_panels_are_full(dashboard: Json) -> None:
-    """No ragged right edge: the panels that stand side by side are 24 columns wide together."""
-    widths: dict[int, int] = {}
-    for panel in panels(dashboard):
-        widths[panel["gridPos"]["y"]] = widths.get(panel["gridPos"]["y"], 0) + panel["gridPos"]["w"]
-    assert set(widths.values()) == {24}, widths
+def test_panels_do_not_overlap_and_leave_no_holes(dashboard: Json) -> None:
+    for layout in layouts(dashboard):
+        taken: set[tuple[int, int]] = set()
+        for panel in layout:
+            assert not cells(panel) & taken, panel["title"]
+            taken |= cells(panel)
+        top, bottom = min(y for _, y in taken), max(y for _, y in taken)
+        assert taken == {(x, y) for x in range(24) for y in range(top, bottom + 1)}
 
 
 def test_not_too_many_panels(dashboard: Json) -> None:
