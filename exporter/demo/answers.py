@@ -107,13 +107,13 @@ def spaces(ask: Ask) -> Row:
         found = (s for s in found if s.archived_at is None)
     text, namespace = ask.query.get("search"), ask.query.get("namespace")
     app = ask.query.get("app", ask.query.get("appId"))
-    listed = [
-        s
-        for s in found
-        if (text is None or text.lower() in s.name.lower())
-        and namespace in (None, s.namespace)
-        and app in (None, s.app_id)
-    ]
+    if text is not None:
+        found = (s for s in found if text.lower() in s.name.lower())
+    if namespace is not None:
+        found = (s for s in found if s.namespace == namespace)
+    if app is not None:
+        found = (s for s in found if s.app_id == app)
+    listed = list(found)
     if "sortField" in ask.query and not ask.switches.space_sort_taken:
         raise Refused(400, "unknown parameter", "sortField")
     _sort(ask, listed, SPACE_SORT)

@@ -248,10 +248,13 @@ def test_a_run_is_listed_when_it_has_ended() -> None:
     event = world.emit("commit:created", ENV, runs=False)
     world.run_agent("us_ag_Hn3cQ0ye", event, lag=1, duration=10)
     assert event.id not in ids(ask(world, "/agents/executions", environmentId=ENV))
-    assert event.id in ids(ask(world, "/events"))
+    listed = {row["id"]: row for row in ask(world, "/events")["data"]}
+    assert (listed[event.id]["acknowledgedAt"], listed[event.id]["acknowledgedBy"]) == (None, None)
     now[0] += 11
     assert event.id in ids(ask(world, "/agents/executions", environmentId=ENV))
     assert event.id not in ids(ask(world, "/events")), "acknowledged now"
+    listed = {row["id"]: row for row in ask(world, "/events", includeAcknowledged=True)["data"]}
+    assert listed[event.id]["acknowledgedBy"] == "us_ag_Hn3cQ0ye"
 
 
 # Guests

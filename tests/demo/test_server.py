@@ -1,6 +1,7 @@
 """The HTTP side: who is answered how, what is recorded, and coming and going."""
 
 import asyncio
+import socket
 import ssl
 import threading
 from email.utils import parsedate_to_datetime
@@ -9,7 +10,8 @@ import httpx
 import pytest
 import trustme
 
-from exporter.demo.accounts import FIXED_NOW, fixed_world
+from exporter.demo.accounts import FIXED_NOW, demo_world, fixed_world
+from exporter.demo.life import Life
 from exporter.demo.server import DemoServer
 
 
@@ -129,6 +131,31 @@ async def test_refusing_connections_and_coming_back(api: DemoServer, client: htt
     await api.listen()
     assert api.port == port
     assert (await client.get("/spaces")).status_code == 200
+
+
+async def test_the_port_stays_ours_while_connections_are_refused(api: DemoServer) -> None:
+    await api.stop_listening()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind((api.host, api.port))
+    await api.stop()
+    with socket.socket() as other:
+        other.bind((api.host, api.port))
+
+
+async def test_the_account_lives_while_it_is_asked() -> None:
+    now = [FIXED_NOW]
+    world = demo_world(lambda: now[0])
+    async with DemoServer(world, life=Life(world)) as api:
+        api.switches.ready_tokens.add("pat_test")
+        headers = {"Authorization": "Bearer pat_test"}
+        async with httpx.AsyncClient(base_url=api.base_url, headers=headers, trust_env=False) as client:
+            production = next(iter(world.environments))
+            seen = []
+            for minute in (1, 5, 9):
+                now[0] = FIXED_NOW + minute * 60
+                answer = await client.get("/agents", params={"environmentId": production})
+                seen.append({row.get("slug") for row in answer.json()["data"]})
+    assert ["validator" in slugs for slugs in seen] == [True, False, True]
 
 
 async def test_not_http(api: DemoServer) -> None:
