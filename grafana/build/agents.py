@@ -150,13 +150,13 @@ MATRIX = Row(
             About(
                 "Agents",
                 "A line for each agent in each environment. Runs, failures and duration are those of the dashboard's "
-                "time range; the duration is the mean. An expected agent that is missing has a line without dates.",
+                "time range; the duration is the mean. Missing ones come first, without dates.",
                 "no agent is known. Empty cells of runs, failures and duration: " + NO_RUNS,
                 "–",
             ),
             {"environment": "Environment", "agent": "Agent"},
             [
-                Column("Status", PRESENT, words=PRESENCE),
+                Column("Status", f"sort({PRESENT})", words=PRESENCE),
                 Column(
                     "Last deployed",
                     once(of_environment("flatfile_agent_updated_timestamp_seconds"), SLUG) + " * 1000",

@@ -10,6 +10,8 @@ SECOND = "#009E73"  # bluish green
 THIRD = "#CC79A7"  # reddish purple
 MUTED = "#8E8E8E"  # grey
 
+WINDOWS = {"seen within 1d": OTHER, "seen within 7d": GOOD, "seen within 30d": SECOND}
+
 Words = dict[str, tuple[str, str]]
 """Value -> (what to show instead of it, colour). Status is always told in words; colour only repeats it."""
 

@@ -90,7 +90,7 @@ EACH = Row(
                 Column(
                     "Listed",
                     once(of_environment("flatfile_environment_info"), (*ENVIRONMENT, "production")),
-                    words={"1": ("yes", colours.GOOD)},
+                    shown=False,
                 ),
                 Column("Active spaces", once(of_environment("flatfile_spaces", 'state="active"'), ENVIRONMENT)),
                 Column("Archived", once(of_environment("flatfile_spaces", 'state="archived"'), ENVIRONMENT)),
@@ -186,6 +186,7 @@ PEOPLE = Row(
                 Query(_count("flatfile_guests"), "all guests"),
             ],
             "short",
+            lines=colours.WINDOWS | {"all guests": colours.MUTED},
             dashed=["all guests"],
             many=False,
         ),
@@ -261,7 +262,7 @@ SINGLE = Row(
                 Column(
                     "Listed",
                     once(of_environment("flatfile_space_info"), (*_space, "space", "state", "app_id")),
-                    words={"1": ("yes", colours.GOOD)},
+                    shown=False,
                 ),
                 Column("Guests", once(of_environment("flatfile_space_guests"), _space)),
                 Column("Files", once(of_environment("flatfile_space_files"), _space)),

@@ -1,6 +1,6 @@
 """The events: how many, of which topic and family, where, and caused by whom."""
 
-from . import links
+from . import colours, links
 from .expressions import (
     ENVIRONMENT,
     ENVIRONMENT_KEY,
@@ -22,6 +22,14 @@ _counted = of_environment("flatfile_events_total")
 _now = of_environment("flatfile_events_per_second")
 _everywhere = (*ENVIRONMENT_KEY, "topic")
 _trouble = 'topic=~"[^:]+:(failed|deleted|expired)"'
+ACTORS = {
+    "user": colours.GOOD,
+    "guest": colours.OTHER,
+    "agent": colours.SECOND,
+    "api_key": colours.THIRD,
+    "system": colours.WARNING,
+    "unknown": colours.MUTED,
+}
 NONE = "no such event happened, or " + WITHHELD
 NONE_EMPTY = "none, or not known"
 
@@ -171,6 +179,7 @@ WHERE = Row(
                 )
             ],
             "cps",
+            lines=ACTORS,
         ),
         graph(
             About(

@@ -1,6 +1,5 @@
 """The last row of the exporter's dashboard: its scrapes, and its process."""
 
-from . import colours
 from .expressions import of_this_exporter, rate, selector
 from .frame import Row
 from .panels import About, Query, graph
@@ -66,7 +65,7 @@ PROCESS = Row(
                     "Present",
                     "max by (job, instance, version, revision, pythonversion) "
                     f"({selector('flatfile_exporter_build_info')})",
-                    words={"1": ("yes", colours.GOOD)},
+                    shown=False,
                 ),
                 Column(
                     "Started",

@@ -80,7 +80,8 @@ def quantile(share: float, histogram: str, by: Iterable[str], over: Callable[[st
     buckets = over(histogram)
     if "environment" in labels:
         buckets = named(buckets)
-    return f"histogram_quantile({share}, sum by ({', '.join((*labels, 'le'))}) ({buckets}))"
+    # Where nothing was observed the quantile is NaN, which no comparison lets through.
+    return f"histogram_quantile({share}, sum by ({', '.join((*labels, 'le'))}) ({buckets})) >= 0"
 
 
 def ratio(part: str, whole: str) -> str:

@@ -158,6 +158,7 @@ PEOPLE = Row(
                 Query(total(of_account("flatfile_users"), over=("account",)), "all users"),
             ],
             "short",
+            lines=colours.WINDOWS | {"all users": colours.MUTED},
             dashed=["all users"],
         ),
         rows(
@@ -172,7 +173,7 @@ PEOPLE = Row(
                 Column(
                     "Known",
                     once(of_account("flatfile_account_info"), ("account", "account_id", "account_name")),
-                    words={"1": ("yes", colours.GOOD)},
+                    shown=False,
                 )
             ],
             {"account_id": "Account ID"},

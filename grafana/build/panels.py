@@ -88,16 +88,13 @@ def _colour(mode: model.FieldColorModeId, fixed: str | None = None) -> dashboard
     return colour.fixed_color(fixed) if fixed else colour
 
 
-def _legend(count: int, calcs: Sequence[str]) -> common.VizLegendOptions:
-    """Beside-the-graph figures where a panel may hold many lines; a plain list where it holds few."""
-    mode = choice.LegendDisplayMode.TABLE if count > 3 else choice.LegendDisplayMode.LIST
-    return (
-        common.VizLegendOptions()
-        .show_legend(True)
-        .display_mode(mode)
-        .placement(choice.LegendPlacement.BOTTOM)
-        .calcs(list(calcs))
-    )
+def _legend(many: bool, calcs: Sequence[str]) -> common.VizLegendOptions:
+    """A list of names where there are few lines; where there may be many, a table with figures, the largest first."""
+    legend = common.VizLegendOptions().show_legend(True).placement(choice.LegendPlacement.BOTTOM)
+    if not many:
+        return legend.display_mode(choice.LegendDisplayMode.LIST).calcs([])
+    legend = legend.display_mode(choice.LegendDisplayMode.TABLE).calcs(list(calcs))
+    return legend.sort_by("Last *").sort_desc(True)
 
 
 def figure(
@@ -168,9 +165,9 @@ def graph(
         .unit(unit)
         .no_value(about.empty)
         .targets(targets(queries, instant=False))
-        .legend(_legend(9 if many else 1, calcs if many else ()))
+        .legend(_legend(many, calcs))
         .tooltip(common.VizTooltipOptions().mode(choice.TooltipDisplayMode.MULTI).sort(choice.SortOrder.DESCENDING))
-        .color_scheme(_colour(model.FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+        .color_scheme(_colour(model.FieldColorModeId.PALETTE_CLASSIC))
         .line_width(2)
         .fill_opacity(0)
         .show_points(choice.VisibilityMode.AUTO)

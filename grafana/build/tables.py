@@ -18,7 +18,10 @@ ID_COLUMNS = {"account": "Account", "environment_id": "Environment ID"}
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The value of one query. `words` replace values by text, `steps` colour the text above thresholds."""
+    """The value of one query. `words` replace values by text, `steps` colour the text above thresholds.
+
+    Not `shown`: the query is there for its labels alone.
+    """
 
     title: str
     expr: str
@@ -26,7 +29,7 @@ class Column:
     decimals: int | None = None
     words: colours.Words | None = None
     steps: Sequence[model.Threshold] = ()
-    width: int | None = None
+    shown: bool = True
 
 
 def _property(key: str, value: Any) -> model.DynamicConfigValue:
@@ -43,8 +46,6 @@ def _properties(column: Column) -> list[model.DynamicConfigValue]:
         properties.append(_property("thresholds", {"mode": "absolute", "steps": list(column.steps)}))
     if column.words or column.steps:
         properties.append(_property("custom.cellOptions", {"type": "color-text"}))
-    if column.width is not None:
-        properties.append(_property("custom.width", column.width))
     return properties
 
 
@@ -67,8 +68,9 @@ def rows(
     """
     after = after or {}
     # Grafana calls the value "Value" when one query alone has an answer, "Value #A" and so on when several have.
-    renames = {"Value": columns[0].title}
-    renames |= {f"Value #{ref}": c.title for ref, c in zip(REF_IDS, columns, strict=False)}
+    values = {"Value": columns[0]} | {f"Value #{ref}": c for ref, c in zip(REF_IDS, columns, strict=False)}
+    renames = {name: column.title for name, column in values.items() if column.shown}
+    hidden = {name: True for name, column in values.items() if not column.shown}
     order = [*before, *renames, *after]
     panel = (
         table.Panel()
@@ -78,6 +80,7 @@ def rows(
         .no_value(about.empty)
         .unit("short")
         .filterable(True)
+        .min_width(115)
         .targets(targets([Query(c.expr, "") for c in columns], instant=True, as_table=True))
         .thresholds(thresholds(colours.steps(base="text")))
         .with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
@@ -85,7 +88,7 @@ def rows(
             model.DataTransformerConfig(
                 id_val="organize",
                 options={
-                    "excludeByName": {"Time": True},
+                    "excludeByName": {"Time": True} | hidden,
                     "indexByName": {name: index for index, name in enumerate(order)},
                     "renameByName": before | renames | after,
                 },
@@ -93,7 +96,7 @@ def rows(
         )
         .sort_by([common.TableSortByFieldState().display_name(sort).desc(descending)])
     )
-    for column in columns:
+    for column in (column for column in columns if column.shown):
         panel = panel.override_by_name(column.title, _properties(column))
     if links:
         first = next(iter(before.values()))
