@@ -45,31 +45,41 @@ class Accounts:
         An account whose configuration did not change stays as it is, with all it knows.
         """
         async with self._lock:
-            self.reload_successful = False
-            config = await asyncio.to_thread(self._load)
-            accounts = {}
-            made = []
+            successful = False
             try:
-                for settings in config.accounts:
-                    present = self._accounts.get(settings.name)
-                    if present is None or present.config != settings:
-                        present = Account(settings, self._make_client, self._clock)
-                        made.append(present)
-                    accounts[settings.name] = present
-            except (OSError, ValueError) as error:  # a certificate file that is none, a proxy that cannot be used
-                await asyncio.gather(*(account.aclose() for account in made))
-                raise ConfigError((f"account {settings.name}: {error}",)) from None
-            gone = [account for account in self._accounts.values() if accounts.get(account.name) is not account]
+                config = await asyncio.to_thread(self._load)
+                accounts = await self._made_from(config)
+                successful = True
+            finally:
+                self.reload_successful = successful
+            before = self._accounts
             self._accounts = accounts
-            self.reload_successful = True
             self.reloaded_at = self._clock.wall()
+            made = [account for account in accounts.values() if before.get(account.name) is not account]
+            gone = [account for account in before.values() if accounts.get(account.name) is not account]
             for warning in config.warnings:
                 log.warning("configuration", extra=fields(warning=warning))
             log.info(
                 "loaded configuration",
-                extra=fields(accounts=len(accounts), new_or_changed=len(made), gone=len(gone)),
+                extra=fields(accounts=len(accounts), new_or_changed=len(made), gone_or_changed=len(gone)),
             )
             await asyncio.gather(*(account.aclose() for account in gone))
+
+    async def _made_from(self, config: Config) -> dict[str, Account]:
+        """The accounts of `config` by name: those that are as they were, and new ones for the rest."""
+        accounts: dict[str, Account] = {}
+        made: list[Account] = []
+        for settings in config.accounts:
+            present = self._accounts.get(settings.name)
+            if present is None or present.config != settings:
+                try:
+                    present = Account(settings, self._make_client, self._clock)
+                except (OSError, ValueError) as error:  # a certificate file that was one a moment ago
+                    await asyncio.gather(*(account.aclose() for account in made))
+                    raise ConfigError((f"account {settings.name}: {error}",)) from None
+                made.append(present)
+            accounts[settings.name] = present
+        return accounts
 
     async def aclose(self) -> None:
         """End all accounts."""

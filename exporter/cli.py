@@ -6,38 +6,67 @@ import contextlib
 import logging
 import os
 import platform
+import re
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from exporter import __version__
 from exporter.accounts import Accounts
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError, from_environment, load
 from exporter.logs import LEVELS, configure, fields
-from exporter.server import Address, listen, parse_address, serve, shown
+from exporter.server import Address, Signals, listen, parse_address, serve, shown
 from exporter.units import parse_duration
-from exporter.web import Web, WebSettings
+from exporter.web import OWN_PATHS, Web, WebSettings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Source = Callable[[], Config]
 
 DEFAULT_PORT = 10056
-COMMANDS = ("serve", "check-config", "demo")
+COMMANDS = {
+    "serve": "serve metrics of your accounts; also without any command",
+    "demo": "serve metrics of a made-up account, to look around without credentials",
+    "check-config": "say whether the configuration is valid, without asking Flatfile, and exit",
+}
 DESCRIPTION = """\
-Prometheus exporter for Flatfile: environments, spaces, agents, events, users and guests of whole accounts.
-Without a command it serves. Without --config.file, FLATFILE_CLIENT_ID and FLATFILE_CLIENT_SECRET (or
-FLATFILE_ACCESS_TOKEN) name one account; `flatfile-exporter demo` needs no account at all."""
+Prometheus exporter for Flatfile: environments, spaces, agents, events, users and guests of whole accounts."""
+DEFAULTS: dict[str, Any] = {
+    "config_file": None,
+    "listen_address": [Address("", DEFAULT_PORT)],
+    "telemetry_path": "/metrics",
+    "enable_lifecycle": False,
+    "timeout_offset": 0.5,
+    "log_level": "info",
+    "log_format": "logfmt",
+}
+LONGEST_OFFSET = 60.0
+_PATH = re.compile(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
+_SECONDS = re.compile(r"[0-9]{1,3}([.][0-9]{1,9})?s?")
+EPILOG = f"""\
+Credentials come from the configuration file or, without one, from the environment:
+  FLATFILE_CLIENT_ID and FLATFILE_CLIENT_SECRET, or FLATFILE_ACCESS_TOKEN
+  each also as ..._FILE, the path of a file that holds the value
+  FLATFILE_BASE_URL, where the account is not at https://platform.flatfile.com/v1
+
+Examples:
+  flatfile-exporter demo                      then open http://localhost:{DEFAULT_PORT}/
+  flatfile-exporter --config.file=config.yaml
+  flatfile-exporter check-config --config.file=config.yaml
+
+Exit status: 0 ended as told, 1 bad configuration or address not free, 2 bad flags."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit status: 0, 1 for a bad configuration or an address in use; exits with 2 for bad flags."""
-    arguments = [*(sys.argv[1:] if argv is None else argv)]
-    if not arguments or (arguments[0].startswith("-") and arguments[0] not in ("-h", "--help", "--version")):
-        arguments.insert(0, "serve")
-    flags = _parser().parse_args(arguments)
-    source = _source(getattr(flags, "config_file", None))
+    """Run a command and give its exit status: 0, or 1 for a bad configuration or an address in use.
+
+    Raises SystemExit with status 2 for bad flags.
+    """
+    flags = _parse(sys.argv[1:] if argv is None else argv)
+    source = _source(flags.config_file)
     if flags.command == "check-config":
         return check_config(source)
     configure(flags.log_level, flags.log_format, sys.stderr)
@@ -47,14 +76,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             asyncio.run(_run(flags, serving))
         else:
-            asyncio.run(_run(flags, lambda: contextlib.nullcontext(source)))  # type: ignore[arg-type,return-value]
-    except (ConfigError, OSError) as error:
+            asyncio.run(_run(flags, lambda: contextlib.nullcontext(source)))
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except OSError as error:
         sys.stderr.write(f"flatfile-exporter: {error}\n")
         return 1
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        pass  # told to end before it served
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # it ends already, and with status 0
     return 0
 
 
-def check_config(source: Callable[[], Config]) -> int:
+def check_config(source: Source) -> int:
     """Say whether the configuration holds, without asking anybody; every problem on a line of its own."""
     try:
         config = source()
@@ -69,23 +105,25 @@ def check_config(source: Callable[[], Config]) -> int:
     return 0
 
 
-async def _run(
-    flags: argparse.Namespace, made: Callable[[], contextlib.AbstractAsyncContextManager[Callable[[], Config]]]
-) -> None:
-    addresses = flags.listen_address or [Address("", DEFAULT_PORT)]
-    sockets = [opened for address in addresses for opened in listen(address)]
+async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.AbstractAsyncContextManager[Source]]) -> None:
+    signals = Signals()
     clock = Clock()
-    async with made() as source, _accounts(source, clock) as accounts:
-        settings = WebSettings(flags.telemetry_path, flags.timeout_offset, flags.enable_lifecycle)
-        web = Web(accounts, settings, clock)
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = [stack.enter_context(opened) for address in flags.listen_address for opened in listen(address)]
+        if flags.command == "demo":
+            log.info("this is the demo: the account is made up, and nothing is asked of Flatfile")
+        source = await stack.enter_async_context(made())
+        accounts = await stack.enter_async_context(_accounts(source, clock))
+        web = Web(accounts, WebSettings(flags.telemetry_path, flags.timeout_offset, flags.enable_lifecycle), clock)
+        signals.on_hangup = web.try_reload
         for opened in sockets:
-            log.info("listening", extra=fields(address=shown(opened), version=__version__))
-        await serve(web.app(), sockets, web.try_reload)
-    log.info("stopped")
+            log.info("listening", extra=fields(address=shown(opened), url=_url(shown(opened)), version=__version__))
+        await serve(web.app(), sockets, signals, web.hurry)
+    log.info("ended")
 
 
 @contextlib.asynccontextmanager
-async def _accounts(source: Callable[[], Config], clock: Clock) -> AsyncIterator[Accounts]:
+async def _accounts(source: Source, clock: Clock) -> AsyncIterator[Accounts]:
     accounts = Accounts(source, clock)
     await accounts.reload()
     try:
@@ -94,87 +132,114 @@ async def _accounts(source: Callable[[], Config], clock: Clock) -> AsyncIterator
         await accounts.aclose()
 
 
-def _source(config_file: Path | None) -> Callable[[], Config]:
+def _url(address: str) -> str:
+    """What to open in a browser on this machine."""
+    host, _, port = address.rpartition(":")
+    return f"http://{'localhost' if host in ('0.0.0.0', '[::]') else host}:{port}/"  # noqa: S104 - read, not bound
+
+
+def _source(config_file: Path | None) -> Source:
     if config_file is not None:
         return lambda: load(config_file)
     return lambda: from_environment(os.environ)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        self.exit(2, f"{self.prog}: {line} ({self.prog} --help shows commands and flags)\n")
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line; each flag must be one of the command's."""
+    parser = _Parser(
         prog="flatfile-exporter",
+        usage="flatfile-exporter [COMMAND] [FLAG ...]",
         description=DESCRIPTION,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+        add_help=False,
+        argument_default=argparse.SUPPRESS,
     )
+    commands = parser.add_argument_group("commands", "\n".join(f"{name:14}{text}" for name, text in COMMANDS.items()))
+    commands.add_argument("command", nargs="?", choices=[*COMMANDS], default="serve", help=argparse.SUPPRESS)
+    of_configuration = _configuration_flags(parser.add_argument_group("flags of serve and check-config"))
+    of_serving = _serving_flags(parser.add_argument_group("flags of serve and demo"))
+    other = parser.add_argument_group("other flags")
+    other.add_argument("-h", "--help", action="help", help="show this text and exit")
     version = f"flatfile-exporter {__version__} (Python {platform.python_version()})"
-    parser.add_argument("--version", action="version", version=version)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, text in (
-        ("serve", "serve metrics (the default)"),
-        ("check-config", "say whether the configuration is valid, and exit"),
-        ("demo", "serve metrics of a made-up account, without any credentials"),
-    ):
-        command = commands.add_parser(name, help=text, description=text.capitalize() + ".", allow_abbrev=False)
-        if name != "demo":
-            command.add_argument(
-                "--config.file",
-                dest="config_file",
-                type=Path,
-                metavar="FILE",
-                help="configuration (default: one account from the environment, FLATFILE_CLIENT_ID and so on)",
-            )
-        if name != "check-config":
-            _serving_flags(command)
-    return parser
+    other.add_argument("--version", action="version", version=version, help="show the version and exit")
+
+    given = vars(parser.parse_args(arguments))
+    for flags, theirs in ((of_configuration, ("serve", "check-config")), (of_serving, ("serve", "demo"))):
+        for flag in flags:
+            if flag.dest in given and given["command"] not in theirs:
+                parser.error(f"{flag.option_strings[0]} is no flag of {given['command']}")
+    return argparse.Namespace(**(DEFAULTS | given))
 
 
-def _serving_flags(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add(
-        "--web.listen-address",
-        dest="listen_address",
-        type=_flag(parse_address),
-        action="append",
-        metavar="ADDRESS",
-        help=f"HOST:PORT, or :PORT for all interfaces; may be repeated (default: :{DEFAULT_PORT})",
-    )
-    add(
-        "--web.telemetry-path",
-        dest="telemetry_path",
-        type=_flag(_path),
-        default="/metrics",
-        metavar="PATH",
-        help="path of the metrics (default: /metrics)",
-    )
-    add(
-        "--web.enable-lifecycle",
-        dest="enable_lifecycle",
-        action="store_true",
-        help="reload the configuration on POST /-/reload (SIGHUP always does)",
-    )
-    add(
-        "--web.scrape-timeout-offset",
-        dest="timeout_offset",
-        type=_flag(_offset),
-        default=0.5,
-        metavar="DURATION",
-        help="how much earlier than Prometheus' own timeout to answer (default: 0.5s; never more than a tenth of it)",
-    )
-    add(
-        "--log.level",
-        dest="log_level",
-        choices=[*LEVELS],
-        default="info",
-        help="least severe messages to log (default: info)",
-    )
-    add(
-        "--log.format",
-        dest="log_format",
-        choices=["logfmt", "json"],
-        default="logfmt",
-        help="format of the log on standard error (default: logfmt)",
-    )
+def _configuration_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    return [
+        group.add_argument(
+            "--config.file",
+            dest="config_file",
+            type=_flag(_file),
+            metavar="FILE",
+            help="configuration (default: one account from the environment, see below)",
+        )
+    ]
+
+
+def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    add = group.add_argument
+    return [
+        add(
+            "--web.listen-address",
+            dest="listen_address",
+            type=_flag(parse_address),
+            action="append",
+            metavar="ADDRESS",
+            help=f"HOST:PORT, or :PORT for all interfaces; may be repeated (default: :{DEFAULT_PORT})",
+        ),
+        add(
+            "--web.telemetry-path",
+            dest="telemetry_path",
+            type=_flag(_path),
+            metavar="PATH",
+            help="path of the metrics (default: /metrics)",
+        ),
+        add(
+            "--web.enable-lifecycle",
+            dest="enable_lifecycle",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="reload the configuration on POST /-/reload (SIGHUP always does)",
+        ),
+        add(
+            "--web.scrape-timeout-offset",
+            dest="timeout_offset",
+            type=_flag(_offset),
+            metavar="DURATION",
+            help="how much earlier than Prometheus' own timeout to answer (default: 0.5s; never more than a tenth of it)",
+        ),
+        add(
+            "--log.level",
+            dest="log_level",
+            choices=[*LEVELS],
+            help=f"least severe messages to log: {', '.join(LEVELS)} (default: info)",
+            metavar="LEVEL",
+        ),
+        add(
+            "--log.format",
+            dest="log_format",
+            choices=["logfmt", "json"],
+            help="format of the log on standard error: logfmt, json (default: logfmt)",
+            metavar="FORMAT",
+        ),
+    ]
 
 
 def _flag(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -189,17 +254,27 @@ def _flag(read: Callable[[str], T]) -> Callable[[str], T]:
     return checked
 
 
+def _file(text: str) -> Path:
+    if not text:
+        raise ValueError("it takes the path of a file")
+    return Path(text)
+
+
 def _path(text: str) -> str:
-    if not text.startswith("/") or any(c in text for c in "?#{} ") or text.startswith(("/-/", "/probe", "/sd")):
-        raise ValueError(f"{text!r} cannot be the path: it starts with / and is not one of the exporter's own")
+    if not _PATH.fullmatch(text):
+        raise ValueError(f"{text!r} cannot be the path: it takes one such as /metrics, of letters, digits and . _ ~ -")
+    if text in OWN_PATHS:
+        raise ValueError(f"{text!r} cannot be the path: it is another one of the exporter's own")
     return text
 
 
 def _offset(text: str) -> float:
-    try:
-        seconds = float(text.removesuffix("s"))
-    except ValueError:
-        seconds = parse_duration(text)
-    if not 0 <= seconds < 300:
-        raise ValueError(f"{text!r} is no offset: it is a duration such as 0.5s, from 0 to 300s")
+    seconds = float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else None
+    if seconds is None:
+        try:
+            seconds = parse_duration(text)
+        except ValueError as error:
+            raise ValueError(f"{text!r} {error}") from None
+    if seconds > LONGEST_OFFSET:
+        raise ValueError(f"{text!r} is too long: at most {LONGEST_OFFSET:g}s")
     return seconds

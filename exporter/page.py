@@ -2,91 +2,183 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from typing import Literal
 from urllib.parse import quote
 
 from exporter import __version__
 from exporter.account import Account, Status
+from exporter.flatfile.errors import Reason
 
 STYLE = """
-:root{color-scheme:light dark}
-body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}
-h1{font-size:1.4rem;margin:.2em 0}h2{font-size:1.1rem;margin:1.5em 0 .3em}
-nav a{margin-right:1em;white-space:nowrap}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;width:100%}
-th,td{padding:.35em .8em .35em 0;text-align:left;border-bottom:1px solid #8884;white-space:nowrap}
-.state{font-weight:600}.ok{color:#17713a}.bad{color:#b3261e}.wait{color:#6b6b6b}
-@media (prefers-color-scheme:dark){.ok{color:#6fd08c}.bad{color:#ff8a80}.wait{color:#b0b0b0}}
-footer{margin-top:2em;font-size:.9rem}
+:root{color-scheme:light dark;--ok:#17713a;--bad:#b3261e;--wait:#5f5f5f;--line:#8884}
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:64rem;padding:1rem}
+h1{font-size:1.2rem;margin:0}h1 small{font-weight:400}h2{font-size:1.1rem;margin:2rem 0 .3rem}
+nav{margin:.3rem 0 1rem}a{margin-right:1em;white-space:nowrap}
+.ok{color:var(--ok)}.bad{color:var(--bad)}.wait{color:var(--wait)}
+.sum{border-left:.4rem solid;font-size:1.3rem;font-weight:600;margin:.5rem 0;padding:.4rem .8rem}
+.sum p{color:CanvasText;font-size:1rem;font-weight:400;margin:0}
+table{border-collapse:collapse;table-layout:fixed;width:100%}
+th{width:9.5rem}th:nth-child(2){width:auto}th:nth-child(3){width:11.5rem}th:nth-child(4){width:4rem}
+th,td{border-bottom:1px solid var(--line);padding:.4rem 1rem .4rem 0;text-align:left;vertical-align:top}
+tbody tr:last-child>*{border:0}td b{display:block}td small,h2 small{font-size:.85rem;font-weight:400}td small{display:block}
+footer{font-size:.85rem;margin-top:2rem}
+@media (prefers-color-scheme:dark){:root{--ok:#6fd08c;--bad:#ff8a80;--wait:#b0b0b0}}
+@media (max-width:44rem){
+thead{clip-path:inset(50%);height:1px;overflow:hidden;position:absolute;width:1px}
+table,tbody,tr{display:block}th,td{border:0;display:inline-block;padding:0 1rem 0 0;width:auto}
+tr{border-top:1px solid var(--line);padding:.5rem 0}td[data-of]::before{color:var(--wait);content:attr(data-of) " "}
+td:empty{display:none}td small{display:inline}td:nth-child(2) small{display:block}
+}
 """
 _HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 SECURITY_HEADERS = {
-    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_HASH}'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+ADVICE: dict[Reason, str] = {
+    "unauthorized": "The credentials were refused: are they right, and is their file readable?",
+    "forbidden": "The credentials do not allow this.",
+    "not_found": "Flatfile does not know what was asked for: is base_url right?",
+    "rate_limited": "Flatfile asks for fewer requests. It will be asked again by itself.",
+    "timeout": "No answer in time. It will be asked again by itself.",
+    "connection": "No connection to Flatfile: is base_url right, and what of DNS, proxy and network?",
+    "server_error": "Flatfile itself failed. It will be asked again by itself.",
+    "bad_response": "The answer could not be used: is base_url right, or does a proxy answer instead?",
+    "too_large": "The answer was larger than requests.max_response_bytes or requests.max_pages allow.",
+    "internal": "A fault of the exporter: its log says more.",
+}
+Kind = Literal["ok", "bad", "wait"]
+_SIGNS: dict[Kind, tuple[str, str]] = {"ok": ("✓", "2e9e57"), "bad": ("✗", "d93025"), "wait": ("…", "8a8a8a")}
 
 
-def landing(accounts: Iterable[Account], telemetry_path: str, now: float) -> str:
-    """Write the page as of `now` (unix seconds)."""
-    path = escape(telemetry_path)
-    sections = "".join(_section(account, now) for account in accounts)
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the page shows of an account. `max_age` (seconds) by collector: when its data is withheld."""
+
+    name: str
+    collectors: Sequence[Status]
+    max_age: Mapping[str, float]
+
+    @classmethod
+    def of(cls, account: Account) -> "Shown":
+        """Look at an account as it is now."""
+        ages = {name: settings.max_age for name, settings in account.config.collectors.items()}
+        return cls(account.name, account.status(), ages)
+
+
+def landing(accounts: Sequence[Shown], telemetry_path: str, now: float, *, reload_failed: bool = False) -> str:
+    """Write the page as of `now` (unix seconds). `reload_failed`: the last reload changed nothing."""
+    kind, words = _summary([status for account in accounts for status in account.collectors])
+    sign, color = _SIGNS[kind]
+    icon = quote(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4.5" cy="4.5" r="4" fill="#{color}"/></svg>'
+    )
+    notes = ""
+    if kind == "wait":
+        notes += "<p>Flatfile is asked when Prometheus scrapes; opening metrics below does it as well.</p>"
+    if reload_failed:
+        notes += (
+            '<p class="bad">✗ The last reload failed: the configuration from before is in use. The log says why.</p>'
+        )
+    sections = "".join(_section(account, now) for account in _worst_first(accounts))
     return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>flatfile-exporter</title>'
-        f'<meta name="viewport" content="width=device-width,initial-scale=1"><style>{STYLE}</style></head><body>'
-        f"<h1>flatfile-exporter {escape(__version__)}</h1>"
-        f"<p>Prometheus exporter for Flatfile. Nothing is asked of Flatfile unless somebody scrapes.</p>"
-        f'<nav><a href="{path}">metrics</a><a href="/sd">service discovery</a>'
-        f'<a href="/-/healthy">health</a><a href="/-/ready">readiness</a></nav>'
-        f"{sections}<footer>Times are UTC; this page shows {_time(now)} and does not refresh by itself.</footer></body></html>"
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{sign} {words} – flatfile-exporter</title>'
+        f'<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:image/svg+xml,{icon}">'
+        f"<style>{STYLE}</style></head><body><h1>flatfile-exporter <small>{escape(__version__)}</small></h1>"
+        f'<div class="sum {kind}">{sign} {words}{notes}</div>'
+        f'<nav><a href="{escape(telemetry_path)}">metrics</a> <a href="/sd">service discovery</a> '
+        f'<a href="/-/healthy">health</a> <a href="/-/ready">readiness</a></nav>'
+        f"<main>{sections}</main><footer>As of {_time(now)} UTC. The page asks nothing of Flatfile and does not reload "
+        "by itself.</footer></body></html>"
     )
 
 
-def _section(account: Account, now: float) -> str:
-    rows = "".join(_row(status, now) for status in account.status())
-    target = quote(account.name, safe="")
+def _summary(collectors: Sequence[Status]) -> tuple[Kind, str]:
+    """The worst of it, in a few words."""
+    kinds = [_kind(status) for status in collectors]
+    number, failing, waiting = len(kinds), kinds.count("bad"), kinds.count("wait")
+    if failing:
+        return "bad", f"{failing} of {number} collectors {'fails' if failing == 1 else 'fail'}"
+    if waiting == number:
+        return "wait", "nothing asked yet"
+    if waiting:
+        return "wait", f"{number - waiting} of {number} collectors work, {waiting} not ready yet"
+    return "ok", f"all {number} collectors work"
+
+
+def _worst_first(accounts: Sequence[Shown]) -> list[Shown]:
+    return sorted(accounts, key=lambda account: not any(_kind(status) == "bad" for status in account.collectors))
+
+
+def _section(account: Shown, now: float) -> str:
+    kind, words = _summary(account.collectors)
+    statuses = sorted(account.collectors, key=lambda status: _kind(status) != "bad")
+    rows = "".join(_row(status, account.max_age.get(status.collector), now) for status in statuses)
+    target = escape(quote(account.name, safe=""))
     return (
-        f'<h2>Account {escape(account.name)} <small><a href="/probe?target={escape(target)}">scrape it alone</a></small></h2>'
-        f'<div class="wide"><table><thead><tr><th scope="col">Collector</th><th scope="col">State</th>'
-        f'<th scope="col">Last success</th><th scope="col">Age</th><th scope="col">Took</th><th scope="col">Next due</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<h2>Account {escape(account.name)} <small class="{kind}">{_SIGNS[kind][0]} {words}</small> '
+        f'<small><a href="/probe?target={target}">its metrics</a></small></h2>'
+        '<table><thead><tr><th scope="col">Collector</th><th scope="col">State</th><th scope="col">Data</th>'
+        f'<th scope="col">Took</th><th scope="col">Asks again</th></tr></thead><tbody>{rows}</tbody></table>'
     )
 
 
-def _row(status: Status, now: float) -> str:
-    kind, text = _state(status)
-    success = status.last_success
-    age = "" if success is None else _duration(max(0.0, now - success))
-    took = "" if status.outcome is None else f"{status.outcome.duration:.2f}s"
-    due = (
-        "under way"
-        if status.running
-        else "at the next scrape"
-        if not status.due_in
-        else f"in {_duration(status.due_in)}"
-    )
+def _row(status: Status, max_age: float | None, now: float) -> str:
+    kind = _kind(status)
+    words, more = _state(status)
+    details = f"<small>{escape(more)}</small>" if more else ""
+    took = "<td></td>" if status.outcome is None else f'<td data-of="took">{status.outcome.duration:.2f}s</td>'
     return (
-        f'<tr><th scope="row">{escape(status.collector)}</th><td><span class="state {kind}">{escape(text)}</span></td>'
-        f"<td>{'never' if success is None else _time(success)}</td><td>{age}</td><td>{took}</td><td>{due}</td></tr>"
+        f'<tr><th scope="row">{escape(status.collector)}</th>'
+        f'<td><b class="{kind}">{_SIGNS[kind][0]} {escape(words)}</b>{details}</td>'
+        f'<td data-of="data">{_data(status, max_age, now)}</td>{took}'
+        f'<td data-of="asks again">{_due(status)}</td></tr>'
     )
+
+
+def _kind(status: Status) -> Kind:
+    if status.outcome is None:
+        return "wait"
+    return "ok" if status.outcome.success else "bad"
 
 
 def _state(status: Status) -> tuple[str, str]:
-    """Put a collector's state in words. Of an error its reason, endpoint and status are shown."""
+    """A collector's state in words, and what to make of it. Of an error only its reason, endpoint and status are shown."""
     outcome = status.outcome
     if outcome is None:
-        return "wait", "first refresh under way" if status.running else "waits for a scrape"
+        return ("first refresh under way", "") if status.running else ("waits for a scrape", "")
     if outcome.success:
-        return "ok", "ok"
+        return "works", ""
     first = outcome.errors[0]
     where = ", ".join(part for part in (first.endpoint, f"status {first.status}" if first.status else "") if part)
-    how = "failed" if not outcome.reached else "failed in part"
-    return "bad", f"{how}: {first.reason}" + (f" ({where})" if where else "")
+    how = "failed in part" if outcome.reached else "failed"
+    return f"{how}: {first.reason}", ADVICE[first.reason] + (f" ({where})" if where else "")
+
+
+def _data(status: Status, max_age: float | None, now: float) -> str:
+    """How old the data is, and whether it is still given out."""
+    success = status.last_success
+    if status.outcome is not None and status.outcome.reached and not status.outcome.success:
+        return "never complete" if success is None else f"complete {_duration(max(0.0, now - success))} ago"
+    if success is None:
+        return "none yet"
+    age = max(0.0, now - success)
+    text = f"{_duration(age)} old <small>from {_time(success)}</small>"
+    withheld = max_age is not None and age > max_age
+    return f'{text} <small class="bad">too old: not exported</small>' if withheld else text
+
+
+def _due(status: Status) -> str:
+    if status.running:
+        return "under way"
+    return f"in {_duration(status.due_in)} or later" if status.due_in else "at the next scrape"
 
 
 def _time(unix: float) -> str:

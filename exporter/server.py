@@ -2,16 +2,26 @@
 
 import asyncio
 import contextlib
+import errno
+import ipaddress
+import logging
+import os
 import signal
 import socket
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
 
-GRACE = 3  # seconds that scrapes under way may still take after SIGTERM
+log = logging.getLogger(__name__)
+
+LONGEST_END = 4.5  # seconds after SIGTERM; then the process ends, whatever hangs
+GRACE = 3  # seconds of them for connections that are open
 MAX_HEADER_BYTES = 32 * 1024
+
+_NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # what IPv6 gives where it is switched off
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +34,67 @@ class Address:
 
 def parse_address(text: str) -> Address:
     """Read `HOST:PORT`, `[IPV6]:PORT` or `:PORT`. Raises ValueError that says what is wrong."""
+    if _is_ipv6(text):
+        raise ValueError(f"{text!r} is no address: an IPv6 address goes in brackets, [{text}]:PORT")
     host, colon, port = text.rpartition(":")
-    if not colon or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+    if not colon or not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
         raise ValueError(f"{text!r} is no address: it takes HOST:PORT, [IPV6]:PORT, or :PORT for all interfaces")
     if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
+        if not _is_ipv6(host[1:-1]):
+            raise ValueError(f"{text!r} is no address: there is no IPv6 address in the brackets")
+        return Address(host[1:-1], int(port))
+    if ":" in host:
         raise ValueError(f"{text!r} is no address: an IPv6 address goes in brackets, [{host}]:{port}")
     return Address(host, int(port))
 
 
+def _is_ipv6(text: str) -> bool:
+    try:
+        ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def listen(address: Address) -> list[socket.socket]:
-    """Open listening sockets. Raises OSError that names the address."""
-    shown = f"{address.host or '*'}:{address.port}"
+    """Open listening sockets, several where a name has several addresses. Raises OSError that names the address."""
+    where = f"{f'[{address.host}]' if ':' in address.host else address.host}:{address.port}"
     try:
         if not address.host:
             return [_all_interfaces(address.port)]
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-        return [_bound(family, where) for family, where in dict.fromkeys((f, w) for f, _, _, _, w in found)]
+        return _each([*dict.fromkeys((family, place) for family, _, _, _, place in found)])
     except OSError as error:
-        raise OSError(f"cannot listen on {shown}: {error.strerror or error}") from error
+        raise OSError(f"cannot listen on {where}: {error.strerror or error}") from None
+    except UnicodeError:  # what getaddrinfo makes of a name with an empty part or one of more than 63 characters
+        raise OSError(f"cannot listen on {where}: this cannot be the name of a host") from None
+
+
+def _each(places: Sequence[tuple[int, tuple[object, ...]]]) -> list[socket.socket]:
+    """Listen wherever this machine can: the name `localhost` means ::1 also where IPv6 is switched off."""
+    opened: list[socket.socket] = []
+    lacking: list[OSError] = []
+    with contextlib.ExitStack() as undo:
+        for family, place in places:
+            try:
+                opened.append(undo.enter_context(_bound(family, place)))
+            except OSError as error:
+                if error.errno not in _NOT_HERE:
+                    raise
+                lacking.append(error)
+        if not opened:
+            raise lacking[0]
+        undo.pop_all()
+    return opened
 
 
 def _all_interfaces(port: int) -> socket.socket:
     if socket.has_dualstack_ipv6():
-        with contextlib.suppress(OSError):  # IPv6 may be switched off
+        try:
             return _bound(socket.AF_INET6, ("::", port), dual=True)
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                raise
     return _bound(socket.AF_INET, ("0.0.0.0", port))  # noqa: S104 - what `:PORT` asks for
 
 
@@ -74,16 +119,68 @@ def shown(opened: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+class Signals:
+    """What signals do from now on. Made inside the event loop, before anything that may take long.
+
+    The first SIGTERM or SIGINT calls `on_stop`, by default to cancel the task that made this; a second one ends the
+    process at once, and so does the first one after 4.5 s, with status 0. SIGHUP calls `on_hangup`.
+    """
+
+    def __init__(self, end: Callable[[int], object] = os._exit) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._end = end
+        self._stopping = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.on_stop: Callable[[], object] = self._cancel_of_current_task()
+        self.on_hangup: Callable[[], Awaitable[object]] | None = None
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stop)
+        self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+
+    @staticmethod
+    def _cancel_of_current_task() -> Callable[[], object]:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("signals are handled for a task")
+        return task.cancel
+
+    def _stop(self) -> None:
+        if self._stopping:
+            log.warning("ends at once, as told twice")
+            self._end(0)
+            return
+        self._stopping = True
+        log.info("ends")
+        # A thread: the loop itself may hang, and so may its end (a name that is being looked up cannot be left alone).
+        last = threading.Timer(LONGEST_END, self._end, (0,))
+        last.daemon = True
+        last.start()
+        self.on_stop()
+
+    def _hang_up(self) -> None:
+        if self.on_hangup is None:
+            return
+        task = self._loop.create_task(_run(self.on_hangup))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _run(hook: Callable[[], Awaitable[object]]) -> None:
+    await hook()
+
+
 class _Server(uvicorn.Server):
-    """A server whose signals are handled by `serve`, so that it ends with status 0."""
+    """A server that leaves signals alone."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-async def serve(app: ASGIApp, sockets: Sequence[socket.socket], on_hangup: Callable[[], Awaitable[object]]) -> None:
-    """Serve until SIGTERM or SIGINT; SIGHUP calls `on_hangup`. A second SIGTERM does not wait for scrapes under way."""
+async def serve(
+    app: ASGIApp, sockets: Sequence[socket.socket], signals: Signals, on_stop: Callable[[], object] = lambda: None
+) -> None:
+    """Serve until SIGTERM or SIGINT, which call `on_stop` first; then no connection is waited for longer than 3 s."""
     server = _Server(
         uvicorn.Config(
             app,
@@ -99,26 +196,10 @@ async def serve(app: ASGIApp, sockets: Sequence[socket.socket], on_hangup: Calla
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
         )
     )
-    loop = asyncio.get_running_loop()
-    reloads: set[asyncio.Task[object]] = set()
-
-    async def hang_up() -> None:
-        await on_hangup()
 
     def stop() -> None:
-        server.force_exit = server.should_exit
         server.should_exit = True
+        on_stop()
 
-    def reload() -> None:
-        task: asyncio.Task[object] = loop.create_task(hang_up())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    try:
-        await server.serve(sockets=[*sockets])
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.remove_signal_handler(number)
+    signals.on_stop = stop
+    await server.serve(sockets=[*sockets])

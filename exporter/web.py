@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -23,11 +22,13 @@ from exporter.families import Family
 from exporter.logs import fields
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.own_metrics import OwnMetrics
-from exporter.page import SECURITY_HEADERS, landing
+from exporter.page import SECURITY_HEADERS, Shown, landing
 
 log = logging.getLogger(__name__)
 
 ONLY_EXPORTER = "exporter"  # /metrics?only=exporter: the exporter's own metrics without any account's
+OWN_PATHS = ("/probe", "/sd")  # besides / and /-/…: what the path of the metrics cannot be
+PATIENCE = 2.0  # seconds in which scrapes under way may come to their end when the exporter is told to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class Web:
         self._clock = clock
         self._own = OwnMetrics(accounts)
         self._own.expect(settings.telemetry_path, "/probe")
+        self._under_way: set[asyncio.Timeout] = set()
 
     def app(self) -> ASGIApp:
         """Give the ASGI application."""
@@ -61,13 +63,21 @@ class Web:
         ]
         if self._settings.telemetry_path != "/":
             routes.append(Route("/", self.landing_page))
-        return Starlette(routes=routes, middleware=[Middleware(_SecurityHeaders)])
+        starlette = Starlette(routes=routes)
+        starlette.router.redirect_slashes = False  # a path is right or it is not; scrapers should be told
+        return _SecurityHeaders(starlette)  # around all of it, so that a status 500 has them too
+
+    def hurry(self) -> None:
+        """Answer the scrapes under way within 2 s: the exporter is about to end."""
+        latest = asyncio.get_running_loop().time() + PATIENCE
+        for limit in self._under_way:
+            limit.reschedule(latest)
 
     async def metrics(self, request: Request) -> Response:
         """All accounts and the exporter itself; `collect[]` names the collectors to ask, `only=exporter` leaves accounts out."""
         only = request.query_params.get("only")
         if only not in (None, ONLY_EXPORTER):
-            return _bad(f"only={only!r}: the one value there is is {ONLY_EXPORTER!r}")
+            return _bad(f"only={only[:100]!r}: the one value there is is {ONLY_EXPORTER!r}")
         return await self._scrape(request, [] if only else [*self._accounts], self._own.families)
 
     async def probe(self, request: Request) -> Response:
@@ -91,19 +101,30 @@ class Web:
         if request.method == "GET":
             header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds")
             deadline = asyncio.get_running_loop().time() + scrape_timeout(header, self._settings.timeout_offset)
-            complete = all(await asyncio.gather(*(account.refresh(deadline, only) for account in accounts)))
-            self._own.scrape(request.url.path, complete)
+            complete = await self._refreshed(accounts, deadline, only)
+            self._own.scrape(request.scope["path"], complete)
         families = [family for account in accounts for family in account.families(only)] + [*more()]
         return await asyncio.to_thread(_page, families, request)
 
+    async def _refreshed(self, accounts: Iterable[Account], deadline: float, only: Collection[str] | None) -> bool:
+        """Refresh what is due, side by side, and tell whether all of it has ended."""
+        try:
+            async with asyncio.timeout(None) as limit:
+                self._under_way.add(limit)
+                return all(await asyncio.gather(*(account.refresh(deadline, only) for account in accounts)))
+        except TimeoutError:  # `hurry`; the refreshes themselves go on
+            return False
+        finally:
+            self._under_way.discard(limit)
+
     async def discovery(self, request: Request) -> Response:
         """Prometheus' HTTP service discovery: a target for each account, and one for the exporter itself."""
-        host = request.headers.get("host") or "localhost"
+        host = request.headers.get("host") or _served_at(request)
         entries = [
             {
                 "targets": [host],
                 "labels": {
-                    "__scheme__": request.url.scheme,
+                    "__scheme__": request.scope["scheme"],
                     "__metrics_path__": "/probe",
                     "__param_target": account.name,
                     "__meta_flatfile_account": account.name,
@@ -113,7 +134,7 @@ class Web:
             for account in self._accounts
         ]
         own = {
-            "__scheme__": request.url.scheme,
+            "__scheme__": request.scope["scheme"],
             "__metrics_path__": self._settings.telemetry_path,
             "__param_only": ONLY_EXPORTER,
             "instance": host,
@@ -122,7 +143,15 @@ class Web:
 
     async def landing_page(self, request: Request) -> Response:
         """The page for people."""
-        return HTMLResponse(landing(self._accounts, self._settings.telemetry_path, self._clock.wall()))
+        accounts = self._accounts
+        return HTMLResponse(
+            landing(
+                [Shown.of(account) for account in accounts],
+                self._settings.telemetry_path,
+                self._clock.wall(),
+                reload_failed=not accounts.reload_successful,
+            )
+        )
 
     async def healthy(self, request: Request) -> Response:
         """200 as long as requests are answered at all."""
@@ -165,6 +194,12 @@ def _page(families: Iterable[Family], request: Request) -> Response:
         body = compress(body)
         headers["Content-Encoding"] = "gzip"
     return Response(body, headers=headers)
+
+
+def _served_at(request: Request) -> str:
+    """Where the request came in, for a client of HTTP/1.0, which need not say what it asked for."""
+    host, port = request.scope["server"]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _bad(message: str) -> Response:
