@@ -70,11 +70,10 @@ class Life:
         heappush(self._steps, (at, next(self._order), step))
 
     def _repeat(self, step: Step, gap: Callable[[float], float]) -> None:
-        """Do the step again and again, `gap(at)` seconds after the time before."""
+        """Do the step again and again, `gap(at)` seconds after the time before, skipping what a pause left out."""
 
         def again(at: float) -> None:
-            if at >= self._horizon:
-                step(at)
+            step(at)
             self._at(max(at + gap(at), self._horizon), again)
 
         self._at(self._now + gap(self._now), again)
