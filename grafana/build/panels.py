@@ -129,6 +129,8 @@ def figure(
         .thresholds(thresholds(steps or colours.steps()))
         .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
     )
+    if trend:
+        panel = panel.min(0)  # else the smallest change fills the tile
     if words:
         panel = panel.mappings([colours.mapping(words)])
     if decimals is not None:
