@@ -1,0 +1,1 @@
+"""Alert rules and dashboards: promtool, static checks, and end to end with a real Prometheus."""
