@@ -1,12 +1,12 @@
 """One account at run time: its client, its collectors, refresh on request."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.collectors import REGISTRY
-from exporter.config import AccountConfig
+from exporter.config import AccountConfig, CollectorConfig
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile.client import Client
 from exporter.flatfile.session import Call
@@ -47,6 +47,7 @@ TOKEN_EXPIRY = Desc(
 FAMILIES = (UP, SUCCESS, DURATION, LAST_SUCCESS, TOKEN_EXPIRY)
 
 ROOT = "environments"  # what `flatfile_up` tells of, and what most collectors build on
+UNCONFIGURED = CollectorConfig(enabled=True, interval=60.0, max_age=900.0)  # for a collector without a key of its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,14 @@ class Account:
         self._telemetry = Telemetry(config.name)
         self._client = make_client(config, self._telemetry, clock)
         self._scope = Scope(config, self._client, clock, self._again)
-        self._shown = [name for name in REGISTRY if config.collectors[name].enabled]
+        self._shown = [name for name in REGISTRY if self._settings(name).enabled]
         self._refreshes: dict[str, Refresh] = {}
-        for name in self._shown:
+        self._closed = False
+        for name in (ROOT, *self._shown):
             self._add(name)
-            self._telemetry.expect(name)
+
+    def _settings(self, name: str) -> CollectorConfig:
+        return self.config.collectors.get(name, UNCONFIGURED)
 
     def _add(self, name: str) -> None:
         """Set up a collector and, though they may not be shown, those that it builds on."""
@@ -84,8 +88,9 @@ class Account:
         collector = REGISTRY[name].Collector(self._scope)
         for required in collector.requires:
             self._add(required)
-        settings = self.config.collectors[name]
+        settings = self._settings(name)
         self._refreshes[name] = Refresh(self.name, name, collector, settings, self._clock, self._telemetry.error)
+        self._telemetry.expect(name)
 
     @property
     def name(self) -> str:
@@ -100,13 +105,14 @@ class Account:
     async def refresh(self, deadline: float, only: Collection[str] | None = None) -> bool:
         """Refresh what is due, of the collectors named in `only` if given, until `deadline` (loop time).
 
-        Returns whether all that was due has ended, or goes on by itself for long; the rest goes on in the background.
+        The environments are listed whatever `only` names, for `flatfile_up`. Returns whether all that was due has ended, or
+        goes on by itself for long; the rest goes on in the background.
         """
-        started = [
-            self._start(self._refreshes[name], deadline)
-            for name in self._shown
-            if (only is None or name in only) and (self._refreshes[name].running or self._refreshes[name].due)
-        ]
+        if self._closed:
+            return True
+        wanted = [name for name in self._shown if only is None or name in only]
+        asked = [self._refreshes[name] for name in dict.fromkeys((ROOT, *wanted))]
+        started = [self._start(refresh, deadline) for refresh in asked if refresh.running or refresh.due]
         if not started:
             return True
         left = max(0.0, deadline - asyncio.get_running_loop().time())
@@ -114,27 +120,32 @@ class Account:
         return not pending
 
     def _start(self, refresh: Refresh, deadline: float) -> asyncio.Future[None]:
-        async def before(call: Call) -> None:
-            for name in refresh.collector.requires:
-                required = self._refreshes[name]
-                if required.running or required.due:
-                    await asyncio.wait([self._start(required, call.deadline.at)])
-            if ROOT in refresh.collector.requires and self._scope.environments is None:
-                await self._refreshes[ROOT].finished()
+        return refresh.start(deadline, self._before(refresh))
 
-        return refresh.start(deadline, before)
+    def _before(self, refresh: Refresh) -> Callable[[Call], Awaitable[None]]:
+        """What the refresh builds on comes first. Raises what keeps it from ever having come."""
+
+        async def before(call: Call) -> None:
+            required = [self._refreshes[name] for name in refresh.collector.requires]
+            for each in required:
+                if each.running or each.due:
+                    await asyncio.wait([self._start(each, call.deadline.at)])
+            for each in required:
+                if not each.ever_reached:
+                    await each.finished()
+
+        return before
 
     async def _again(self, name: str, call: Call) -> None:
-        """Refresh one collector now, due or not, for another one that needs to know."""
+        """Ask one collector anew for another one that needs to know."""
         refresh = self._refreshes[name]
-        self._start(refresh, call.deadline.at)
-        await refresh.finished()
+        await refresh.anew(call.deadline.at, self._before(refresh))
 
     def families(self, only: Collection[str] | None = None) -> Iterator[Family]:
         """Give what is known and not too old, of the collectors named in `only` if given."""
         now = self._clock.wall()
-        root = self._refreshes.get(ROOT)
-        up = root is not None and root.outcome is not None and root.outcome.reached
+        root = self._refreshes[ROOT].outcome
+        up = root is not None and root.reached
         yield Family(UP, [((self.name,), 1 if up else 0)])
         shown = [self._refreshes[name] for name in self._shown if only is None or name in only]
         for refresh in shown:
@@ -161,6 +172,7 @@ class Account:
         return [Status(r.name, r.outcome, r.last_success, r.running, r.due_in) for r in refreshes]
 
     async def aclose(self) -> None:
-        """End what goes on in the background and close connections."""
+        """End what goes on in the background and close connections. Nothing is asked any more."""
+        self._closed = True
         await asyncio.gather(*(refresh.cancel() for refresh in self._refreshes.values()))
         await self._client.session.aclose()

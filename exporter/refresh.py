@@ -55,6 +55,7 @@ class Refresh:
         self.settings = settings
         self.outcome: Outcome | None = None
         self.last_success: float | None = None  # unix seconds
+        self.ever_reached = False
         self._account = account
         self._clock = clock
         self._count = count
@@ -101,6 +102,16 @@ class Refresh:
         self._deadline.extend(deadline)
         return self._waited_for
 
+    async def anew(self, deadline: float, before: Callable[[Call], Awaitable[None]]) -> None:
+        """Refresh, due or not, and wait for the end. Raises FlatfileError where everything failed.
+
+        What is under way may have been answered before the question came up, so the next one counts.
+        """
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        self.start(deadline, before)
+        await self.finished()
+
     async def finished(self) -> None:
         """Wait for the refresh under way. Raises FlatfileError where everything failed."""
         if self._task is not None:
@@ -123,16 +134,18 @@ class Refresh:
             tried = True
             errors = await self.collector.refresh(call)
             reached = True
-        except FlatfileError as error:
-            errors = [error]
-        except Exception as fault:  # the boundary: a fault of ours must not end the exporter
-            log.exception("refresh failed by a fault of the exporter", extra=self._fields())
-            errors = [FlatfileError(f"{type(fault).__name__} in the exporter")]
+        except FlatfileError as failure:
+            errors = [failure]
+        except Exception as fault:  # noqa: BLE001  the boundary: a fault of ours must not end the exporter
+            # its text may quote what the server sent: its type and where it was raised say enough
+            named = FlatfileError(f"{type(fault).__name__} in the exporter")
+            errors = [named.with_traceback(fault.__traceback__)]
         finally:
             self._task = None
         now = self._clock.monotonic()
         self._settle(started, now, reached, errors)
         self.outcome = Outcome(not errors, reached, now - started, self._clock.wall(), tuple(errors))
+        self.ever_reached = self.ever_reached or reached
         if not errors:
             self.last_success = self.outcome.ended_at
         for error in errors:
@@ -178,6 +191,7 @@ class Refresh:
                     error=str(first),
                     times=number if number > 1 else None,
                 ),
+                exc_info=first if reason == "internal" and tried else None,
             )
         if not errors:
             log.debug(

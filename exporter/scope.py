@@ -43,8 +43,8 @@ class Scope:
 
     `environments` are those that the configuration selects, `passed_over` the others; both as listed last, `None` before
     the first time, and `environments_at` when that was (unix seconds, our clock). `spaces` holds the ids of each
-    environment's spaces. `guest_hints` are spaces whose guests changed. `again` refreshes another collector now and raises
-    what it raised.
+    environment's spaces. `guest_hints` are spaces whose guests changed. `again` asks another collector anew, whatever it
+    knows already, and raises what it raised.
     """
 
     config: AccountConfig
@@ -71,11 +71,19 @@ class Scope:
     async def each(
         self, environments: Iterable[EnvironmentRef], ask: Callable[[EnvironmentRef], Awaitable[T]], call: Call
     ) -> tuple[dict[str, T], tuple[FlatfileError, ...]]:
-        """Ask for several environments side by side: what came by environment id, and what failed.
+        """Ask for several environments side by side: what came by environment id, and what failed. Raises where all failed.
 
-        Raises where all failed. An environment that is not found, and not listed any more either, was deleted meanwhile:
-        that is no failure.
+        An environment that is not found, and not listed any more either, was deleted meanwhile: that is no failure.
         """
+        found, failed = await self.some(environments, ask, call)
+        if failed and not found:
+            raise failed[0]
+        return found, failed
+
+    async def some(
+        self, environments: Iterable[EnvironmentRef], ask: Callable[[EnvironmentRef], Awaitable[T]], call: Call
+    ) -> tuple[dict[str, T], tuple[FlatfileError, ...]]:
+        """The same for environments that are a part of what is asked for: nothing is raised where all of them failed."""
         asked = [*environments]
         answers = await asyncio.gather(*(ask(environment) for environment in asked), return_exceptions=True)
         found: dict[str, T] = {}
@@ -90,8 +98,6 @@ class Scope:
         if any(isinstance(error, NotFound) for _, error in failed):
             still_there = await self._listed_now(call)
             failed = [(env, error) for env, error in failed if not isinstance(error, NotFound) or env.id in still_there]
-        if failed and not found:
-            raise failed[0][1]
         return found, tuple(error for _, error in failed)
 
     async def _listed_now(self, call: Call) -> frozenset[str]:
@@ -108,8 +114,11 @@ async def both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) ->
     try:
         async with asyncio.TaskGroup() as group:
             one, other = group.create_task(first), group.create_task(second)
-    except* FlatfileError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as group:
+        failures, faults = group.split(FlatfileError)
+        if failures is None or faults is not None:
+            raise
+        raise failures.exceptions[0] from None
     return one.result(), other.result()
 
 

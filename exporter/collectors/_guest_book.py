@@ -1,8 +1,10 @@
 """Which guest is in which space, as told by each space's own list. Pure."""
 
+import heapq
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from exporter.collectors._labels import WINDOWS
 from exporter.flatfile import models, times
@@ -10,20 +12,24 @@ from exporter.flatfile import models, times
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """An environment's guests: different ones, (guest, space) pairs, and those seen lately by window."""
+    """An environment's guests: different ones, (guest, space) pairs, and those seen lately by window (`None`: not told)."""
 
     guests: int
     memberships: int
-    active: tuple[tuple[str, int], ...]
+    active: tuple[tuple[str, int], ...] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One space's guests with their last access (unix seconds, `None`: never, or not told), and when it was asked."""
+    """One space's guests with their last access (unix seconds, `-inf`: never), and when it was asked.
+
+    `told`: whether the list said of each guest when it was in the space last, or that it never was.
+    """
 
     environment_id: str
-    guests: Mapping[str, float | None]
+    guests: Mapping[str, float]
     asked_at: float
+    told: bool
 
 
 class GuestBook:
@@ -34,12 +40,15 @@ class GuestBook:
 
     def write(self, space: str, environment: str, guests: Iterable[models.Guest], asked_at: float) -> None:
         """Note a space's guests. Its own list says who is in it, whatever the guests' `spaces` name besides."""
-        self._pages[space] = Page(environment, {guest.id: _last_access(guest, space) for guest in guests}, asked_at)
+        rows = [*guests]
+        memberships = [next((entry for entry in row.spaces or () if entry.id == space), None) for row in rows]
+        found = {row.id: _moment(entry) for row, entry in zip(rows, memberships, strict=True)}
+        self._pages[space] = Page(environment, found, asked_at, None not in memberships)
 
     def keep(self, listed: Mapping[str, str]) -> None:
         """Drop the pages of spaces that are not listed any more, and move those whose environment is another now."""
         self._pages = {
-            space: page if page.environment_id == listed[space] else Page(listed[space], page.guests, page.asked_at)
+            space: page if page.environment_id == listed[space] else replace(page, environment_id=listed[space])
             for space, page in self._pages.items()
             if space in listed
         }
@@ -50,18 +59,15 @@ class GuestBook:
 
     def oldest(self, elapsed: float, cycle: float) -> list[str]:
         """The pages whose turn it is so that each is renewed within `cycle` seconds, `elapsed` after the last turn."""
-        number = min(len(self._pages), math.ceil(len(self._pages) * elapsed / cycle))
-        return sorted(self._pages, key=lambda space: self._pages[space].asked_at)[:number] if number > 0 else []
+        number = math.ceil(len(self._pages) * min(1.0, elapsed / cycle))
+        return heapq.nsmallest(number, self._pages, key=lambda space: self._pages[space].asked_at)
 
     def counts(self, now: float) -> dict[str, Counts]:
         """Count each environment's guests at `now` (unix seconds)."""
-        by_environment: dict[str, tuple[dict[str, float], int]] = {}
+        by_environment: defaultdict[str, list[Page]] = defaultdict(list)
         for page in self._pages.values():
-            latest, pairs = by_environment.get(page.environment_id, ({}, 0))
-            for guest, at in page.guests.items():
-                latest[guest] = max(latest.get(guest, -math.inf), -math.inf if at is None else at)
-            by_environment[page.environment_id] = (latest, pairs + len(page.guests))
-        return {env: counted(latest.values(), pairs, now) for env, (latest, pairs) in by_environment.items()}
+            by_environment[page.environment_id].append(page)
+        return {environment: _together(pages, now) for environment, pages in by_environment.items()}
 
 
 def counted(latest: Iterable[float], memberships: int, now: float) -> Counts:
@@ -71,21 +77,33 @@ def counted(latest: Iterable[float], memberships: int, now: float) -> Counts:
     return Counts(len(moments), memberships, active)
 
 
-def account_wide(rows: Sequence[models.Guest], environments: Iterable[str], now: float) -> dict[str, Counts]:
-    """Count guests of one list that holds all guests with all their spaces. Each row names its environment and its spaces."""
-    latest: dict[str, list[float]] = {environment: [] for environment in environments}
-    pairs = dict.fromkeys(latest, 0)
+def account_wide(rows: Iterable[models.Guest], now: float) -> dict[str, Counts]:
+    """Count the guests of one list that holds all guests with all their spaces, by the environment that each names."""
+    latest: defaultdict[str, list[float]] = defaultdict(list)
+    pairs: Counter[str] = Counter()
     for row in rows:
-        environment = row.environment_id or ""
-        if environment in latest:
-            spaces = {space.id: times.unix(space.last_accessed) for space in row.spaces or ()}
-            latest[environment].append(max((at for at in spaces.values() if at is not None), default=-math.inf))
-            pairs[environment] += len(spaces)
-    return {env: counted(moments, pairs[env], now) for env, moments in latest.items()}
+        spaces = {entry.id: _moment(entry) for entry in row.spaces or ()}
+        latest[row.environment_id or ""].append(max(spaces.values(), default=-math.inf))
+        pairs[row.environment_id or ""] += len(spaces)
+    return {environment: counted(moments, pairs[environment], now) for environment, moments in latest.items()}
 
 
-def _last_access(guest: models.Guest, space: str) -> float | None:
-    return next((times.unix(entry.last_accessed) for entry in guest.spaces or () if entry.id == space), None)
+def _together(pages: Iterable[Page], now: float) -> Counts:
+    latest: dict[str, float] = {}
+    pairs = 0
+    told = True
+    for page in pages:
+        pairs += len(page.guests)
+        told = told and page.told
+        for guest, at in page.guests.items():
+            latest[guest] = max(latest.get(guest, -math.inf), at)
+    counts = counted(latest.values(), pairs, now)
+    return counts if told else replace(counts, active=None)
+
+
+def _moment(membership: models.GuestSpace | None) -> float:
+    at = times.unix(membership.last_accessed) if membership else None
+    return -math.inf if at is None else at
 
 
 NOBODY = counted((), 0, 0.0)

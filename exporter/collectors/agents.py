@@ -144,23 +144,23 @@ class Collector:
                 if agent.updated is not None:
                     lasts.append(((*labels, agent.id, agent.name), agent.updated))
         yield from (Family(AGENTS, counts), Family(INFO, infos), Family(CREATED, firsts), Family(UPDATED, lasts))
-        yield from self._expectations(known, since)
+        yield from self._expectations(known)
 
-    def _expectations(self, known: dict[str, tuple[DeployedAgent, ...]], since: float) -> Iterator[Family]:
+    def _expectations(self, known: dict[str, tuple[DeployedAgent, ...]]) -> Iterator[Family]:
         """Hold the configuration's expectations against what is known.
 
         An environment that the configuration passes over is not asked about, so nothing is said of it.
         """
         scope = self._scope
-        if scope.environments is None or scope.environments_at < since:
-            return  # whether an environment exists is not known
+        oldest = scope.clock.wall() - scope.config.collectors["environments"].max_age
+        all_known = scope.environments is not None and scope.environments_at >= oldest
         missing: dict[tuple[str, ...], float] = {}
         least: dict[tuple[str, ...], float] = {}
         for expected in scope.config.expected_agents:
-            matching = [env for env in scope.environments if _is(expected.environment, env.name, env.id)]
+            matching = [env for env in scope.environments or () if _is(expected.environment, env.name, env.id)]
             passed_over = any(_is(expected.environment, env.name, env.id) for env in scope.passed_over)
             places = [(env.id, env.name, known.get(env.id)) for env in matching]
-            if not places and not passed_over:
+            if not places and not passed_over and all_known:
                 places = [("", expected.environment, ())]
             for environment_id, environment, deployed in places:
                 labels = (scope.account, environment_id, environment)

@@ -1,6 +1,7 @@
 """Environments of the account, and the account itself: what every other collector builds on."""
 
 from collections.abc import Iterator, Sequence
+from itertools import compress
 
 from exporter.collectors._labels import ACCOUNT, ENVIRONMENT
 from exporter.families import Desc, Family
@@ -50,9 +51,10 @@ class Collector:
         scope, now = self._scope, self._scope.clock.wall()
         rows, account_error = await both(scope.client.rows(LISTING, {}, call), self._refresh_account(now, call))
         listed = [EnvironmentRef(row.id, row.name or row.id, row.is_prod is True) for row in rows]
-        selected = tuple(env for env in listed if scope.config.environments.match(env.name, env.id))
+        chosen = [scope.config.environments.match(env.name, env.id) for env in listed]
+        selected = tuple(compress(listed, chosen))
         scope.environments = selected
-        scope.passed_over = tuple(env for env in listed if env not in selected)
+        scope.passed_over = tuple(compress(listed, (not is_chosen for is_chosen in chosen)))
         scope.environments_at = now
         self._environments = Held(selected, now)
         return [account_error] if account_error else []

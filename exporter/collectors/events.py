@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.collectors._labels import ENVIRONMENT
+from exporter.collectors._silence import Silence
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
@@ -81,10 +82,13 @@ class Collector:
         self._began = 0.0  # the start by the server's clock
         self._tails: dict[str, Tail] = {}
         self._account_wide = True
+        self._silence = Silence(scope.config.collectors["events"].max_age / 3)
+        self._unsure: set[str] = set()  # environments that could not be asked by themselves the last time
         self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
         self._known = tuple(topic for topic in KNOWN_TOPICS if self._config.topics.match(topic))
         self._topics = set(self._known)  # those that are counted under their own name
         self._seen_topics: dict[str, None] = {}
+        self._hinting = scope.config.collectors["guests"].enabled
         self._snapshots: dict[str, Held[Snapshot]] = {}
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
@@ -104,7 +108,7 @@ class Collector:
         for tally in self._tallies.values():
             tally.recent = [(at, topic) for at, topic in tally.recent if at > asked_at - self._config.window]
         for environment in scope.selected():
-            if ACCOUNT_WIDE in passes or environment.id in passes:
+            if (ACCOUNT_WIDE in passes and environment.id not in self._unsure) or environment.id in passes:
                 self._snapshots[environment.id] = Held(self._snapshot(environment.id, asked_at), now)
         self._forget()
         if unusable:
@@ -123,14 +127,39 @@ class Collector:
                 if not error.concerns_the_question:
                     raise
             else:
-                if all(row.context and row.context.environment_id for row in rows):
-                    return {ACCOUNT_WIDE: rows}, ()
+                if all(_environment(row) for row in rows):
+                    whole, errors = await self._whole(rows, call)
+                    if whole is not None:
+                        return {ACCOUNT_WIDE: whole}, errors
+        self._unsure = set()
         found, errors = await self._scope.each(
             self._scope.selected(), lambda env: self._since(env.id, {"environmentId": env.id}, call), call
         )
         if found:
             self._account_wide = False
         return found, errors
+
+    async def _whole(
+        self, rows: list[models.Event], call: Call
+    ) -> tuple[list[models.Event] | None, Sequence[FlatfileError]]:
+        """Make sure that the account's list hides no environment's events; `None` where it does.
+
+        An environment that it is silent about is asked by itself now and then: nothing happened there, or is it hidden?
+        """
+        scope, now = self._scope, self._scope.clock.monotonic()
+        self._silence.believe({_environment(row) for row in rows}, now)
+        doubtful = self._silence.doubtful(scope.selected(), now)
+        answers, errors = await scope.some(
+            doubtful, lambda env: self._since(ACCOUNT_WIDE, {"environmentId": env.id}, call), call
+        )
+        self._unsure = {environment.id for environment in doubtful} - answers.keys()
+        own = {row.id for env, found in answers.items() for row in found if _environment(row) in ("", env)}
+        if own - {row.id for row in rows}:
+            rows = await self._since(ACCOUNT_WIDE, {}, call)  # may have happened in between
+        if own - {row.id for row in rows} or any(error.concerns_the_question for error in errors):
+            return None, ()
+        self._silence.believe(answers, now)
+        return rows, errors
 
     async def _since(self, stream: str, where: dict[str, str], call: Call) -> list[models.Event]:
         since = self._tail(stream).since
@@ -149,7 +178,7 @@ class Collector:
             environment = event.environment_id or stream
             if stream not in (ACCOUNT_WIDE, environment) or environment in passed_over:
                 continue  # of another environment than was asked for, or than the configuration selects
-            if event.topic in GUEST_TOPICS and event.space_id:
+            if event.topic in GUEST_TOPICS and event.space_id and self._hinting:
                 self._scope.guest_hints.add(event.space_id)
             if not self._config.topics.match(event.topic):
                 continue
@@ -176,7 +205,7 @@ class Collector:
         in_window = Counter(topic for at, topic in tally.recent if at <= asked_at)
         return Snapshot(
             rates={topic: in_window[topic] / window for topic in self._seen_topics},
-            totals={topic: tally.totals[topic] for topic in (*self._known, *tally.totals)},
+            totals={topic: tally.totals[topic] for topic in dict.fromkeys((*self._known, *self._seen_topics))},
             actors={actor: tally.actors[actor] for actor in ACTOR_TYPES},
             last=tally.last,
         )
@@ -205,3 +234,8 @@ class Collector:
             if snapshot.last is not None:
                 samples[LAST].append((labels, snapshot.last))
         yield from (Family(desc, found) for desc, found in samples.items())
+
+
+def _environment(row: models.Event) -> str:
+    """The environment that an event names, an empty text where it names none."""
+    return (row.context.environment_id if row.context else None) or ""

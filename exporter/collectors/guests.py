@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from exporter.collectors._guest_book import NOBODY, Counts, GuestBook, account_wide
 from exporter.collectors._labels import ENVIRONMENT
+from exporter.collectors._silence import Silence
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
@@ -25,7 +26,8 @@ MEMBERSHIPS = Desc("flatfile_guest_memberships", "gauge", "Pairs of a guest and 
 ACTIVE = Desc(
     "flatfile_guests_active",
     "gauge",
-    "Guests whose latest lastAccessed lies within the window, as of the last time that their spaces were asked.",
+    "Guests whose latest lastAccessed lies within the window, as of the last time that their spaces were asked. "
+    "Absent where Flatfile does not name the space that was asked for among a guest's spaces.",
     (*ENVIRONMENT, "window"),
 )
 FAMILIES = (GUESTS, MEMBERSHIPS, ACTIVE)
@@ -45,83 +47,131 @@ class Collector:
         self._counts: dict[str, Held[Counts]] = {}
         self._book = GuestBook()
         self._account_wide: bool | None = None  # not known yet
+        self._silence = Silence(scope.config.collectors["guests"].max_age / 3)
+        self._contradictions = 0
         self._rotated_at = scope.clock.monotonic()
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """Ask for all guests, or for those of the spaces that are new, have changed, or whose turn it is."""
-        scope, asked_at = self._scope, self._scope.clock.wall()
         if self._account_wide is not False:
-            counts = await self._whole_account(call)
-            if counts is not None:
-                self._account_wide = True
-                self._counts = carried(self._counts, counts, scope.selected(), asked_at)
-                return []
+            rows = await self._whole_account(call)
+            if rows is not None:
+                return await self._take(rows, call)
         return await self._by_space(replace(call, background=True))
 
-    async def _whole_account(self, call: Call) -> Mapping[str, Counts] | None:
+    async def _whole_account(self, call: Call) -> Sequence[models.Guest] | None:
         """Ask without naming a space. `None` where the API does not give that.
 
         The parameter is required in most definitions and deprecated in one, so the server may refuse, answer with nothing
-        though there are spaces, or leave out whose guest one is.
+        though there are spaces, or leave out where a guest is. Once it has worked, two refusals in a row are believed.
         """
         try:
             rows = await self._scope.client.rows(LISTING, {}, call)
         except FlatfileError as error:
-            if self._account_wide or not (error.concerns_the_question or isinstance(error, TooLarge)):
+            if not (error.concerns_the_question or isinstance(error, TooLarge)):
+                raise
+            if self._account_wide:
+                self._account_wide = None
                 raise
             return None
-        if not self._account_wide and (
-            (not rows and any(held.value for held in (self._scope.spaces or {}).values()))
-            or any(row.spaces is None or not row.environment_id for row in rows)
-        ):
+        if rows:
+            told = all(row.environment_id and row.spaces is not None for row in rows) and any(
+                row.spaces for row in rows
+            )
+            return rows if told else None
+        return None if self._account_wide is None and any(self._spaces().values()) else rows
+
+    async def _take(self, rows: Sequence[models.Guest], call: Call) -> Sequence[FlatfileError]:
+        """Count the guests of the whole account.
+
+        An environment that has spaces but no guest in that list is asked by itself now and then, by one of its spaces.
+        """
+        scope, asked_at, now = self._scope, self._scope.clock.wall(), self._scope.clock.monotonic()
+        counts = account_wide(rows, scope.client.session.now)
+        spaces = self._spaces()
+        silent = [env for env in scope.selected() if env.id not in counts and env.id in spaces]
+        self._silence.forget(counts.keys())
+        doubtful = self._silence.doubtful([env for env in silent if spaces[env.id]], now)
+        answers, errors = await scope.some(doubtful, lambda env: self._anybody(spaces[env.id][0], call), call)
+        self._silence.believe((env for env, anybody in answers.items() if anybody is False), now)
+        if any(answers.values()):
+            self._contradictions += 1
+            if self._contradictions > 1:  # once may be a guest who came in between
+                self._account_wide = False
+        else:
+            self._contradictions = 0
+            self._account_wide = True if rows else self._account_wide
+        unsure = {env.id for env in doubtful if answers.get(env.id) is not False}
+        counts |= {env.id: NOBODY for env in silent if env.id not in unsure}
+        self._counts = carried(self._counts, counts, scope.selected(), asked_at)
+        scope.guest_hints.clear()
+        return errors
+
+    async def _anybody(self, space: str, call: Call) -> bool | None:
+        """Whether a space has guests; `None` where the space is gone."""
+        try:
+            return bool(await self._scope.client.rows(LISTING, {"spaceId": space}, call))
+        except NotFound:
             return None
-        return account_wide(rows, [env.id for env in self._scope.selected()], self._scope.client.session.now)
 
     async def _by_space(self, call: Call) -> Sequence[FlatfileError]:
         scope, book = self._scope, self._book
-        if scope.spaces is None:
-            await scope.again("spaces", call)
         listed = self._listed()
         book.keep(listed)
-        scope.guest_hints &= listed.keys()
-        now = scope.clock.monotonic()
+        began, now = scope.clock.wall(), scope.clock.monotonic()
         turn = book.oldest(now - self._rotated_at, scope.config.guests.full_resync)
-        due = dict.fromkeys((*book.unasked(listed), *scope.guest_hints, *turn))
         self._rotated_at = now
+        hinted = [space for space in scope.guest_hints if space in listed]
+        due = {space: listed[space] for space in dict.fromkeys((*book.unasked(listed), *hinted, *turn))}
         if len(due) > MOST_WAITED_FOR:
             call.detach()
-        errors = await self._ask({space: listed[space] for space in due}, call)
+        answered, errors = await self._ask(due, call)
         if any(isinstance(error, NotFound) for error in errors.values()):
-            await scope.again("spaces", call)  # a space that was deleted meanwhile is no failure
+            try:
+                await scope.again("spaces", call)  # a space that was deleted meanwhile is no failure
+            except FlatfileError:
+                pass  # counted and logged where it happened; what was listed last holds
             listed = self._listed()
             book.keep(listed)
             errors = {space: error for space, error in errors.items() if space in listed}
-        if errors and len(errors) == len(due):
+        if errors and not answered:
             raise next(iter(errors.values()))
-        self._publish(listed, {listed[space] for space in errors})
+        self._publish(listed, due.keys() - answered, began)
         return [*errors.values()]
+
+    def _spaces(self) -> dict[str, tuple[str, ...]]:
+        """The spaces of each environment where that is known and not too old."""
+        oldest = self._scope.clock.wall() - self._scope.config.collectors["spaces"].max_age
+        return {env: held.value for env, held in (self._scope.spaces or {}).items() if held.at >= oldest}
 
     def _listed(self) -> dict[str, str]:
         """Each space's environment, as listed last."""
         return {space: environment for environment, held in (self._scope.spaces or {}).items() for space in held.value}
 
-    def _publish(self, listed: Mapping[str, str], troubled: Set[str]) -> None:
-        """Give out the numbers of the environments whose spaces are all known and have all been asked."""
-        scope, now = self._scope, self._scope.clock.wall()
-        oldest = now - scope.config.collectors["spaces"].max_age
-        known = {environment for environment, held in (scope.spaces or {}).items() if held.at >= oldest}
-        known -= troubled | {listed[space] for space in self._book.unasked(listed)}
-        counts = self._book.counts(scope.client.session.now)
-        whole = {environment: counts.get(environment, NOBODY) for environment in known}
-        self._counts = carried(self._counts, whole, scope.selected(), now)
+    def _publish(self, listed: Mapping[str, str], left: Set[str], began: float) -> None:
+        """Give out the numbers of the environments whose spaces are all known and have all been asked.
 
-    async def _ask(self, due: Mapping[str, str], call: Call) -> dict[str, FlatfileError]:
-        """Ask for each space's guests, a few side by side; what failed, by space.
+        `left` are spaces that were due and could not be asked. Where a space has changed again since the pass `began`, the
+        numbers are as of then.
+        """
+        scope, now = self._scope, self._scope.clock.wall()
+        known = self._spaces().keys() - {
+            listed[space] for space in (*self._book.unasked(listed), *left) if space in listed
+        }
+        counts = self._book.counts(scope.client.session.now)
+        changed = {listed[space] for space in scope.guest_hints if space in listed}
+        for environments, at in ((known & changed, began), (known - changed, now)):
+            numbers = {environment: counts.get(environment, NOBODY) for environment in environments}
+            self._counts = carried(self._counts, numbers, scope.selected(), at)
+
+    async def _ask(self, due: Mapping[str, str], call: Call) -> tuple[Set[str], dict[str, FlatfileError]]:
+        """Ask for each space's guests, a few side by side: those that answered, and what failed by space.
 
         A refused environment is not asked further, and after several failures in a row nothing is: what is left is due the
         next time.
         """
         queue = iter(due.items())
+        answered: set[str] = set()
         errors: dict[str, FlatfileError] = {}
         refused: set[str] = set()
         in_a_row = 0
@@ -148,11 +198,12 @@ class Collector:
                     in_a_row = 0
                     self._account_wide = False
                     self._book.write(space, environment, rows, asked_at)
+                    answered.add(space)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(self._scope.config.requests.concurrency):
                 group.create_task(worker())
-        return errors
+        return answered, errors
 
     def families(self, since: float) -> Iterator[Family]:
         """Give the environments' guests."""
@@ -166,5 +217,5 @@ class Collector:
             counts, labels = held.value, (self._scope.account, *environment.labels)
             guests.append((labels, counts.guests))
             memberships.append((labels, counts.memberships))
-            active += [((*labels, window), number) for window, number in counts.active]
+            active += [((*labels, window), number) for window, number in counts.active or ()]
         yield from (Family(GUESTS, guests), Family(MEMBERSHIPS, memberships), Family(ACTIVE, active))

@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from exporter.collectors._labels import ENVIRONMENT
+from exporter.collectors._silence import Silence
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
@@ -79,6 +81,7 @@ class Collector:
         self._scope = scope
         self._counts: dict[str, Held[Counts]] = {}
         self._account_wide = True
+        self._silence = Silence(scope.config.collectors["spaces"].max_age / 3)
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """List all spaces, archived ones too."""
@@ -91,6 +94,8 @@ class Collector:
         ids = {env: tuple(row.id for row in rows) for env, rows in by_environment.items()}
         self._counts = carried(self._counts, counts, environments, asked_at)
         scope.spaces = carried(scope.spaces or {}, ids, environments, asked_at)
+        # A space that is listed later only is asked for its guests without a hint: so these cannot pile up.
+        scope.guest_hints.intersection_update(chain.from_iterable(held.value for held in scope.spaces.values()))
         return errors
 
     async def _by_environment(
@@ -104,17 +109,30 @@ class Collector:
                     raise
             else:
                 if all(row.environment_id for row in rows):
-                    grouped: defaultdict[str, list[models.Space]] = defaultdict(list)
-                    for row in rows:
-                        grouped[row.environment_id or ""].append(row)
-                    return {env.id: grouped[env.id] for env in environments}, ()
-        found, errors = await self._scope.each(
-            environments, lambda env: self._listed({"environmentId": env.id}, call), call
-        )
+                    return await self._grouped(rows, environments, call)
+        found, errors = await self._scope.each(environments, lambda env: self._alone(env, call), call)
         if found:
             self._account_wide = False
-        wanted = {env: [row for row in rows if row.environment_id in (None, env)] for env, rows in found.items()}
-        return wanted, errors
+        return found, errors
+
+    async def _grouped(
+        self, rows: Sequence[models.Space], environments: Sequence[EnvironmentRef], call: Call
+    ) -> tuple[dict[str, list[models.Space]], Sequence[FlatfileError]]:
+        """Sort the account's spaces by environment; one that has none is asked by itself now and then."""
+        grouped: defaultdict[str, list[models.Space]] = defaultdict(list)
+        for row in rows:
+            grouped[row.environment_id or ""].append(row)
+        now = self._scope.clock.monotonic()
+        self._silence.forget(grouped.keys())
+        doubtful = self._silence.doubtful([env for env in environments if env.id not in grouped], now)
+        answers, errors = await self._scope.some(doubtful, lambda env: self._alone(env, call), call)
+        self._silence.believe((env for env, found in answers.items() if not found), now)
+        unknown = {env.id for env in doubtful} - answers.keys()
+        return {env.id: answers.get(env.id, grouped[env.id]) for env in environments if env.id not in unknown}, errors
+
+    async def _alone(self, environment: EnvironmentRef, call: Call) -> list[models.Space]:
+        rows = await self._listed({"environmentId": environment.id}, call)
+        return [row for row in rows if row.environment_id in (None, environment.id)]
 
     async def _listed(self, where: dict[str, str], call: Call) -> list[models.Space]:
         """List spaces. Whether `archived=true` adds the archived ones or gives them alone is not documented: both are asked."""
