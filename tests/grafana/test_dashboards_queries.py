@@ -20,6 +20,7 @@ TARGET_LABELS = {"job", "instance", "exported_environment"}
 ALERT_LABELS = {"alertname", "alertstate", "severity"}
 
 QUERIES = all_queries()
+CLOSED_LABELS = yaml.safe_load((DATA / "closed_labels.yaml").read_text(encoding="utf-8"))
 
 
 def contract() -> dict[str, set[str]]:
@@ -53,6 +54,15 @@ def test_query_names_metrics_and_labels_of_the_contract(query: Any) -> None:
         available |= labels
     assert promql.used_labels(query.raw) <= available
     assert set(query.labels) <= available
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda q: f"{q.dashboard}: {q.place}")
+def test_query_asks_for_values_that_the_label_can_have(query: Any) -> None:
+    for selector in promql.selectors(query.raw):
+        for label, operator, value in selector.matchers:
+            if label in CLOSED_LABELS and "$" not in value:
+                values = value.split("|") if "~" in operator else [value]
+                assert set(values) <= set(CLOSED_LABELS[label]), selector
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda q: f"{q.dashboard}: {q.place}")
