@@ -177,13 +177,13 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(
-    app: ASGIApp, sockets: Sequence[socket.socket], signals: Signals, on_stop: Callable[[], object] = lambda: None
-) -> None:
-    """Serve until SIGTERM or SIGINT, which call `on_stop` first; then no connection is waited for longer than 3 s."""
-    server = _Server(
+def server(app: ASGIApp) -> uvicorn.Server:
+    """Set up a server: `await server(app).serve(sockets=[…])` serves until its `should_exit` is set."""
+    return _Server(
         uvicorn.Config(
             app,
+            http="h11",
+            loop="asyncio",
             log_config=None,
             log_level=None,
             access_log=False,
@@ -197,9 +197,16 @@ async def serve(
         )
     )
 
+
+async def serve(
+    app: ASGIApp, sockets: Sequence[socket.socket], signals: Signals, on_stop: Callable[[], object] = lambda: None
+) -> None:
+    """Serve until SIGTERM or SIGINT, which call `on_stop` first; then no connection is waited for longer than 3 s."""
+    running = server(app)
+
     def stop() -> None:
-        server.should_exit = True
+        running.should_exit = True
         on_stop()
 
     signals.on_stop = stop
-    await server.serve(sockets=[*sockets])
+    await running.serve(sockets=[*sockets])
