@@ -102,7 +102,7 @@ class Collector:
                 for row in await self._listed(environment, {"isSystem": "true"}, call):
                     rows.setdefault(row.id, row)
             except BadResponse as error:
-                if error.status != 400:
+                if error.status not in (400, 422):
                     raise
                 self._ask_for_system = False  # older definitions do not have the parameter
         return tuple(

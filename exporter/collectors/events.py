@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
 from exporter.families import Desc, Family, Sample
-from exporter.flatfile import models
+from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
@@ -153,7 +153,13 @@ class Collector:
             doubtful, lambda env: self._since(ACCOUNT_WIDE, {"environmentId": env.id}, call), call
         )
         self._unsure = {environment.id for environment in doubtful} - answers.keys()
-        own = {row.id for env, found in answers.items() for row in found if _environment(row) in ("", env)}
+        since = self._tail(ACCOUNT_WIDE).since
+        own = {
+            row.id
+            for env, found in answers.items()
+            for row in found
+            if _environment(row) in ("", env) and (times.unix(row.created_at) or 0.0) >= since
+        }
         if own - {row.id for row in rows}:
             rows = await self._since(ACCOUNT_WIDE, {}, call)  # may have happened in between
         if own - {row.id for row in rows} or any(error.concerns_the_question for error in errors):

@@ -9,7 +9,7 @@ from exporter.account import Account
 from exporter.clock import Clock
 from exporter.config import AccountConfig, parse
 from exporter.demo.accounts import FIXED_NOW
-from exporter.demo.faults import FaultRule
+from exporter.demo.faults import Fault, FaultRule
 from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
@@ -19,6 +19,7 @@ from exporter.flatfile.connect import connect
 TOKEN = "pat_test"
 FAST = "requests: {per_second: 10000, retries: 1}"
 """Nothing waits for its turn, and nothing is tried again."""
+ONE_BY_ONE = "requests: {per_second: 10000, retries: 1, concurrency: 1}"
 
 Labels = tuple[str, ...]
 Samples = Mapping[Labels, float]
@@ -29,6 +30,19 @@ class OfTheWholeAccount(FaultRule):
 
     def fits(self, path: str, environment: str | None, page: int) -> bool:
         return environment is None and super().fits(path, environment, page)
+
+
+class Asking(FaultRule):
+    """Strikes requests with one of these parameters, as `name=value`. Needs `ONE_BY_ONE`, to know which request it is."""
+
+    def __init__(self, api: DemoServer, path: str, fault: Fault, *parameters: str) -> None:
+        super().__init__(path, fault)
+        self._api = api
+        self.parameters = set(parameters)
+
+    def fits(self, path: str, environment: str | None, page: int) -> bool:
+        query = self._api.requests[-1].query
+        return any(f"{k}={v}" in self.parameters for k, v in query.items()) and super().fits(path, environment, page)
 
 
 class Time:

@@ -1,0 +1,75 @@
+"""Users: how many, and how many were seen lately."""
+
+import pytest
+from msgspec import UNSET
+
+from exporter.collectors.users import counted
+from exporter.demo.faults import Status
+from exporter.demo.switches import ABSENT, Switches
+from exporter.demo.world import World
+from exporter.flatfile.models import User
+from tests.collectors.exported import Exported, Time
+
+NOW = 1763628900.0  # 2025-11-20T08:55:00Z
+
+
+@pytest.mark.parametrize(
+    ("seen", "windows"),
+    [
+        ("2025-11-20T08:55:00Z", (1, 1, 1)),
+        ("2025-11-19T08:55:01Z", (1, 1, 1)),
+        ("2025-11-19T08:55:00Z", (0, 1, 1)),  # a day ago to the second
+        ("2025-11-13T08:55:00Z", (0, 0, 1)),
+        ("2025-10-21T08:55:00Z", (0, 0, 0)),
+        ("2025-11-20", (1, 1, 1)),
+        ("2025-11-20T10:30:00+02:00", (1, 1, 1)),
+        (None, (0, 0, 0)),
+        ("", (0, 0, 0)),
+        ("never", (0, 0, 0)),
+    ],
+)
+def test_a_user_is_active_within_the_windows_that_reach_back_to_the_last_time_seen(
+    seen: str | None, windows: tuple[int, ...]
+) -> None:
+    snapshot = counted([User(id="us_usr_1", last_seen_at=seen)], NOW)
+    assert snapshot.active == tuple(zip(("1d", "7d", "30d"), windows, strict=True))
+
+
+def test_who_is_active_is_not_known_where_no_row_has_the_field() -> None:
+    assert counted([User(id="a"), User(id="b")], NOW).active is None
+    assert counted([User(id="a"), User(id="b", last_seen_at=None)], NOW).active == (("1d", 0), ("7d", 0), ("30d", 0))
+    assert counted([], NOW).active == (("1d", 0), ("7d", 0), ("30d", 0))
+    assert User(id="a").last_seen_at is UNSET
+
+
+async def test_users_are_counted_over_all_pages(time: Time) -> None:
+    world = World(time)
+    for day in range(50):
+        world.add_user(f"User {day}", seen=time() - day * 86400)
+    async with Exported(world, time, switches=Switches(page_clamp={"/users": 7})) as exported:
+        page = await exported.scrape()
+        assert page["users"] == {(): 50}
+        assert page["users_active"] == {("1d",): 1, ("7d",): 7, ("30d",): 30}
+
+
+async def test_without_last_seen_only_the_number_is_known(time: Time) -> None:
+    world = World(time)
+    world.add_user("Ada", seen=time())
+    async with Exported(world, time, switches=Switches(fields={"/users": {"lastSeenAt": ABSENT}})) as exported:
+        page = await exported.scrape()
+        assert page["users"] == {(): 1}
+        assert not page["users_active"]
+
+
+async def test_users_do_not_depend_on_environments_and_outlive_a_failure_up_to_their_age(time: Time) -> None:
+    world = World(time)
+    world.add_user("Ada", seen=time())
+    async with Exported(world, time) as exported:
+        environments = exported.api.faults.add("/environments", Status(500))
+        assert (await exported.scrape())["users"] == {(): 1}
+        exported.api.faults.remove(environments)
+        exported.api.faults.add("/users", Status(403))
+        world.add_user("Bo")
+        page = await exported.later(900)
+        assert (page["users"], page.ok("users")) == ({(): 1}, 0)
+        assert not (await exported.later(1))["users"]
