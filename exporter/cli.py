@@ -263,7 +263,7 @@ def _file(text: str) -> Path:
 def _path(text: str) -> str:
     if not _PATH.fullmatch(text):
         raise ValueError(f"{text!r} cannot be the path: it takes one such as /metrics, of letters, digits and . _ ~ -")
-    if text in OWN_PATHS:
+    if text in OWN_PATHS or text.startswith("/-/"):
         raise ValueError(f"{text!r} cannot be the path: it is another one of the exporter's own")
     return text
 

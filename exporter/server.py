@@ -130,6 +130,7 @@ class Signals:
         self._loop = asyncio.get_running_loop()
         self._end = end
         self._stopping = False
+        self._last: threading.Timer | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.on_stop: Callable[[], object] = self._cancel_of_current_task()
         self.on_hangup: Callable[[], Awaitable[object]] | None = None
@@ -152,10 +153,17 @@ class Signals:
         self._stopping = True
         log.info("ends")
         # A thread: the loop itself may hang, and so may its end (a name that is being looked up cannot be left alone).
-        last = threading.Timer(LONGEST_END, self._end, (0,))
-        last.daemon = True
-        last.start()
+        self._last = threading.Timer(LONGEST_END, self._end, (0,))
+        self._last.daemon = True
+        self._last.start()
         self.on_stop()
+
+    def close(self) -> None:
+        """Leave signals alone again."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            self._loop.remove_signal_handler(number)
+        if self._last is not None:
+            self._last.cancel()
 
     def _hang_up(self) -> None:
         if self.on_hangup is None:
