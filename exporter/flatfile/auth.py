@@ -2,18 +2,18 @@
 
 import asyncio
 import base64
-import binascii
 import logging
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from exporter.clock import Clock
 from exporter.flatfile import times
+from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, Unauthorized
 from exporter.flatfile.models import AccessToken
 from exporter.logs import fields
@@ -22,6 +22,7 @@ from exporter.secret import Secret
 log = logging.getLogger(__name__)
 
 LONGEST_LIFE = 24 * 3600.0  # of an administrator's token
+LEAST_LIFE = 10.0
 RENEW_AT = 0.8  # of its life
 
 
@@ -55,7 +56,11 @@ class Bearer(Protocol):
         """Give the token to use now. Raises FlatfileError."""
 
     async def replace(self, refused: Secret) -> Secret:
-        """Give another token than the one that was refused with 401. Raises Unauthorized where there is none."""
+        """Give another token than the one that was refused with 401. Raises FlatfileError where there is none."""
+
+    @property
+    def rotated(self) -> bool:
+        """Whether what is stored is something else than what was used last."""
 
     @property
     def expiry(self) -> float | None:
@@ -83,8 +88,15 @@ class ReadyToken:
         if self._token is None or self._token == refused:
             self._token = self._stored.read()
         if self._token == refused:
-            raise Unauthorized("the access token was refused")
+            raise Unauthorized("the access token was refused", status=401)
         return self._token
+
+    @property
+    def rotated(self) -> bool:
+        try:
+            return self._stored.read() != self._token
+        except Unauthorized:
+            return False
 
     async def aclose(self) -> None:
         """Nothing runs."""
@@ -94,6 +106,7 @@ class ExchangedToken:
     """A token got for credentials by `exchange`: shared by all who ask at the same time, renewed at 80 % of its life.
 
     Refused credentials are not tried again before a back-off of 10s to 5m has passed or a `*_file` holds something else.
+    `clock` tells the time by the server's clock; `account` is for the log alone.
     """
 
     def __init__(
@@ -103,26 +116,28 @@ class ExchangedToken:
         exchange: Callable[[Secret, Secret], Awaitable[AccessToken]],
         clock: Clock,
         backoff: tuple[float, float] = (10.0, 300.0),
+        account: str | None = None,
     ) -> None:
         self._client_id = client_id
         self._secret = secret
         self._exchange = exchange
         self._clock = clock
         self._backoff = backoff
+        self._account = account
         self._token: Secret | None = None
         self._ends = 0.0  # monotonic
         self._renew_from = 0.0
         self.expiry: float | None = None
         self._task: asyncio.Task[Secret] | None = None
         self._failures = 0
-        self._refusal: Unauthorized | None = None
-        self._failed_pair: tuple[Secret, Secret] | None = None
+        self._refusal: tuple[str, int | None] | None = None  # text and status
+        self._tried: tuple[Secret, Secret] | None = None  # the credentials exchanged last, whatever came of it
         self._not_before = 0.0
 
     async def get(self) -> Secret:
         now = self._clock.monotonic()
         if self._token is not None and now < self._ends:
-            if now >= self._renew_from and (now >= self._not_before or self._rotated()):
+            if now >= self._renew_from and (now >= self._not_before or self.rotated):
                 self._start()  # the old one serves until the new one is there
             return self._token
         return await self._join()
@@ -132,21 +147,18 @@ class ExchangedToken:
             return self._token
         return await self._join()
 
-    def _wait(self, times_in_a_row: int) -> float:
-        least, most = self._backoff
-        return float(min(most, least * 2 ** min(times_in_a_row - 1, 30)) * random.uniform(0.8, 1.0))  # noqa: S311
-
-    def _rotated(self) -> bool:
-        """Whether the credentials are others than those that failed last."""
+    @property
+    def rotated(self) -> bool:
         try:
-            return (self._client_id.read(), self._secret.read()) != self._failed_pair
+            return (self._client_id.read(), self._secret.read()) != self._tried
         except Unauthorized:
             return False
 
     async def _join(self) -> Secret:
         waiting = self._refusal is not None and self._clock.monotonic() < self._not_before
-        if self._refusal is not None and waiting and self._task is None and not self._rotated():
-            raise self._refusal.with_traceback(None)
+        if self._refusal is not None and waiting and self._task is None and not self.rotated:
+            text, status = self._refusal
+            raise Unauthorized(text, endpoint=str(Endpoint.AUTH), status=status)
         return await asyncio.shield(self._start())
 
     def _start(self) -> asyncio.Task[Secret]:
@@ -164,22 +176,21 @@ class ExchangedToken:
             reason = error.reason if isinstance(error, FlatfileError) else "internal"
             log.warning(
                 "cannot renew the access token yet",
-                extra=fields(endpoint="/auth", reason=reason, error=error),
+                extra=fields(account=self._account, endpoint=str(Endpoint.AUTH), reason=reason, error=error),
             )
 
     async def _renew(self) -> Secret:
-        pair: tuple[Secret, Secret] | None = None
+        self._tried = None
         try:
-            pair = (self._client_id.read(), self._secret.read())
+            self._tried = pair = (self._client_id.read(), self._secret.read())
             answer = await self._exchange(*pair)
         except FlatfileError as error:
             self._failures += 1
             # any failure of a renewal waits; only refused credentials keep others from trying
             self._not_before = self._clock.monotonic() + self._wait(self._failures)
-            self._failed_pair = pair
-            self._refusal = error if isinstance(error, Unauthorized) else None
+            self._refusal = (str(error), error.status) if isinstance(error, Unauthorized) else None
             raise
-        self._failures, self._refusal, self._failed_pair = 0, None, None
+        self._failures, self._refusal = 0, None
         inner = answer if answer.access_token else answer.data or answer
         token = Secret(inner.access_token or "")
         now = self._clock.monotonic()
@@ -188,35 +199,55 @@ class ExchangedToken:
         self.expiry = self._clock.wall() + life
         return token
 
+    def _wait(self, times_in_a_row: int) -> float:
+        least, most = self._backoff
+        return float(min(most, least * 2 ** min(times_in_a_row - 1, 30)) * random.uniform(0.8, 1.0))  # noqa: S311
+
     async def aclose(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
 
-def lifetime(answer: AccessToken, now: float) -> float:
-    """Seconds that a token lives: by `expires`, else `expiresIn`, else the token's own claim, else a day; never more.
+def credentials(client_id: Secret, secret: Secret, *, typed: bool) -> Secret:
+    """Write the body of `POST /auth`, with or without the `type` that the SDKs send. Raises Unauthorized."""
+    kind = {"type": "apiCredentials"} if typed else {}
+    try:
+        return Secret(msgspec.json.encode({**kind, "clientId": client_id.reveal(), "secret": secret.reveal()}).decode())
+    except UnicodeEncodeError:
+        pass  # its own text and frames hold the secret
+    raise Unauthorized("the credentials hold characters that cannot be sent")
 
-    A time that has passed already, or that is none, is not believed: the next source counts.
+
+def lifetime(answer: AccessToken, now: float) -> float:
+    """Seconds that a token lives: by `expires`, else `expiresIn`, else the token's own claim, else a day.
+
+    A time that has passed already, or that is none, is not believed: the next source counts. Never more than a day; never
+    less than LEAST_LIFE, because a clock that is wrong must not make every request one for a token. `now`: unix seconds.
     """
+    expires = answer.expires if isinstance(answer.expires, str) else None
     candidates = (
-        _after(times.unix(answer.expires), now),
+        _after(times.unix(expires), now),
         _number(answer.expires_in),
         _after(_claimed_end(answer.access_token or ""), now),
     )
-    return next((min(life, LONGEST_LIFE) for life in candidates if life is not None and life > 0), LONGEST_LIFE)
+    life = next((life for life in candidates if life is not None and life > 0), LONGEST_LIFE)
+    return min(max(life, LEAST_LIFE), LONGEST_LIFE)
 
 
 def _after(end: float | None, now: float) -> float | None:
     return None if end is None else end - now
 
 
-def _number(value: int | float | str | None) -> float | None:
-    try:
-        number = float(value) if value is not None else None
-    except ValueError:
+def _number(value: Any) -> float | None:
+    """Read a number, also one written as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
-    return number if number is None or number == number else None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if number == number else None
 
 
 def _claimed_end(token: str) -> float | None:
@@ -226,6 +257,6 @@ def _claimed_end(token: str) -> float | None:
         return None
     try:
         claims = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (binascii.Error, ValueError, msgspec.DecodeError):
+    except (ValueError, RecursionError):
         return None
     return _number(claims.get("exp")) if isinstance(claims, dict) else None

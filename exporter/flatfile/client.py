@@ -1,7 +1,7 @@
 """Objects and lists of one account: paging over a session."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 from exporter.flatfile.endpoints import Endpoint
@@ -44,6 +44,14 @@ def identity(row: Identified) -> str:
     return row.id
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How the pages of one list are asked for."""
+
+    size: int
+    sort: bool
+
+
 class Client:
     """Reads one account's objects. Every method raises FlatfileError and nothing else."""
 
@@ -51,9 +59,10 @@ class Client:
         self.session = session
         self._max_pages = max_pages
         self._page_sizes: dict[Endpoint, int] = {}
-        self._size_exonerated: set[Endpoint] = set()
         self._sort_refused: set[Endpoint] = set()
-        self._first_page = 1
+        self._size_exonerated: set[object] = set()  # questions that are refused whatever the page size
+        self._first_page = 1  # as all of the API's examples have it
+        self._numbering_known = False
 
     async def one(self, endpoint: Endpoint, row: type[T], call: Call) -> T:
         """Ask for a single object."""
@@ -72,12 +81,14 @@ class Client:
         `stop` may end the list after a page for a reason of its own. A list that breaks off, by the server's own count of
         its rows, is asked for once more and then is a BadResponse; one of too many pages is TooLarge.
         """
-        done = await self._pass(listing, params, call, stop)
-        if done.missing:
-            done = await self._pass(listing, params, call, stop)
-        if done.missing and self._first_page == 1 and await self._counts_from_zero(listing, params, call, done):
+        first = self._first_page
+        done, whole = await self._pass(listing, params, call, stop, first)
+        if whole and (done.missing or first != self._first_page):  # the latter: another list has shown it meanwhile
+            done, whole = await self._pass(listing, params, call, stop, self._first_page)
+        if whole and await self._counts_from_zero(listing, params, call, done):
             self._first_page = 0
-        if done.missing:
+            done, whole = await self._pass(listing, params, call, stop, 0)
+        if whole and done.missing:
             raise BadResponse(
                 f"the list broke off: {done.missing} rows fewer than the server counts",
                 endpoint=str(listing.endpoint),
@@ -90,73 +101,99 @@ class Client:
         params: Mapping[str, str],
         call: Call,
         stop: Callable[[list[T]], bool] | None,
-    ) -> Pass[T]:
+        first: int,
+    ) -> tuple[Pass[T], bool]:
+        """Read page after page, the first of which has the number `first`. The second value is False where `stop` ended it."""
         done: Pass[T] = Pass(listing.key)
-        size = self._page_sizes.get(listing.endpoint, listing.page_size)
+        page, form = await self._first(listing, params, call, first if listing.paged else None)
         while True:
-            if done.pages:
-                page = await self._page(listing, params, call, self._first_page + done.pages, size)
-            else:
-                page, size = await self._first(listing, params, call, size)
             rows = _rows(page, listing.endpoint)
-            whole = done.add(rows, page.pagination)
-            if whole or (not listing.paged and page.pagination is None) or (stop is not None and stop(rows)):
-                return done
+            if _add(done, rows, page, listing.endpoint) or (not listing.paged and page.pagination is None):
+                return done, True
+            if stop is not None and stop(rows):
+                return done, False
             if done.pages >= self._max_pages:
                 raise TooLarge(f"a list of more than {self._max_pages} pages", endpoint=str(listing.endpoint))
+            page = await self._page(listing, params, call, first + done.pages, form)
 
     async def _first(
-        self, listing: Listing[T], params: Mapping[str, str], call: Call, size: int
-    ) -> tuple[Page[T], int]:
-        """Ask for the first page, with other parameters where the server answers 400 to them, and remember which it takes."""
+        self, listing: Listing[T], params: Mapping[str, str], call: Call, number: int | None
+    ) -> tuple[Page[T], _Form]:
+        """Ask for the first page, in another form where the server answers 400, and remember what cured that, if anything."""
         endpoint = listing.endpoint
-        number = self._first_page if listing.paged else None
-        start = size
+        question = (endpoint, frozenset((name, value) for name, value in params.items() if name != "since"))
+        start = form = self._form(listing)
         while True:
             try:
-                page = await self._page(listing, params, call, number, size)
+                page = await self._page(listing, params, call, number, form)
             except BadResponse as error:
                 if error.status != 400:
                     raise
-                if listing.sort and endpoint not in self._sort_refused:
-                    self._sort_refused.add(endpoint)
-                elif number is not None and size > LEAST_PAGE_SIZE and endpoint not in self._size_exonerated:
-                    size = max(LEAST_PAGE_SIZE, size // 2)
-                else:  # nothing that can be left out is the reason: ask in full again next time
-                    self._size_exonerated.add(endpoint)
-                    if size != start:
-                        self._sort_refused.discard(endpoint)
+                if form.sort:
+                    form = replace(form, sort=False)
+                elif number is not None and form.size > LEAST_PAGE_SIZE and question not in self._size_exonerated:
+                    form = replace(form, size=max(LEAST_PAGE_SIZE, form.size // 2))
+                else:
+                    if number is not None:
+                        self._size_exonerated.add(question)
                     raise
             else:
-                self._size_exonerated.discard(endpoint)
-                if size != start:
-                    self._page_sizes[endpoint] = size
-                return page, size
+                self._size_exonerated.discard(question)
+                if form.size != start.size:
+                    self._page_sizes[endpoint] = form.size  # the sort may be innocent: it is tried again at this size
+                elif form.sort != start.sort:
+                    self._sort_refused.add(endpoint)
+                return page, form
+
+    def _form(self, listing: Listing[T]) -> _Form:
+        size = self._page_sizes.get(listing.endpoint, listing.page_size)
+        return _Form(size, listing.sort is not None and listing.endpoint not in self._sort_refused)
 
     async def _page(
-        self, listing: Listing[T], params: Mapping[str, str], call: Call, number: int | None, size: int
+        self, listing: Listing[T], params: Mapping[str, str], call: Call, number: int | None, form: _Form
     ) -> Page[T]:
         query = dict(params)
-        if listing.sort and listing.endpoint not in self._sort_refused:
+        if listing.sort is not None and form.sort:
             query.update(listing.sort)
         if number is not None:
-            query.update(pageSize=str(size), pageNumber=str(number))
+            query.update(pageSize=str(form.size), pageNumber=str(number))
         shape: type[Page[T]] = Page[listing.row]  # type: ignore[name-defined]
         return await self.session.get(listing.endpoint, query, shape, call)
 
     async def _counts_from_zero(
         self, listing: Listing[T], params: Mapping[str, str], call: Call, done: Pass[T]
     ) -> bool:
-        """Whether a page 0 brings the rows that are missing."""
-        if not listing.paged:
+        """Whether page 0 is another page than page 1, so that rows of a list read from page 1 are missing.
+
+        Asked until some list has shown it: one that is whole by the server's own count shows it at no cost, and a server that
+        takes 0 for 1 gives the same rows twice.
+        """
+        if self._numbering_known or not listing.paged:
             return False
-        size = self._page_sizes.get(listing.endpoint, listing.page_size)
+        if done.counted and not done.missing:
+            self._numbering_known = bool(done.rows)
+            return False
+        form = self._form(listing)
         try:
-            page = await self._page(listing, params, call, 0, size)
-        except FlatfileError:
+            zero = _rows(await self._page(listing, params, call, 0, form), listing.endpoint)
+        except FlatfileError as error:
+            if not error.concerns_the_question and not done.missing:
+                raise  # whether the list is whole is not known
+            zero = []
+        if not zero:
+            self._numbering_known = bool(done.rows) and not done.missing
             return False
-        done.add(_rows(page, listing.endpoint), page.pagination)
-        return not done.missing
+        one = _rows(await self._page(listing, params, call, 1, form), listing.endpoint)
+        self._numbering_known = True
+        return {listing.key(row) for row in zero}.isdisjoint(listing.key(row) for row in one)
+
+
+def _add(done: Pass[T], rows: list[T], page: Page[T], endpoint: Endpoint) -> bool:
+    try:
+        return done.add(rows, page.pagination)
+    except FlatfileError as error:
+        error.endpoint = error.endpoint or str(endpoint)
+        raise
 
 
 def _rows(page: Page[T], endpoint: Endpoint) -> list[T]:

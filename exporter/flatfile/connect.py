@@ -36,6 +36,7 @@ def connect(config: AccountConfig, observer: Observer, clock: Clock) -> Client:
         Limits(requests.timeout, requests.retries, requests.max_response_bytes),
         observer,
         clock,
+        account=config.name,
     )
     auth = config.auth
     if auth.access_token or auth.access_token_file:

@@ -1,13 +1,13 @@
 """The fixed list of what the client can ask: nothing that is not here can be sent."""
 
 from enum import Enum
-from typing import Literal
 
 
 class Endpoint(Enum):
     """A method and a path. No path holds an id, so its text is also the `endpoint` label of metrics and logs.
 
-    The API has GETs that change state or reveal secrets; none of them is here, and there is no way to add one at run time.
+    The API has GETs that change state or reveal secrets; none of them is here, and nothing can be added or changed at run
+    time.
     """
 
     AUTH = ("POST", "/auth")
@@ -19,9 +19,15 @@ class Endpoint(Enum):
     GUESTS = ("GET", "/guests")
     EVENTS = ("GET", "/events")
 
-    def __init__(self, method: Literal["GET", "POST"], path: str) -> None:
-        self.method = method
-        self.path = path
+    @property
+    def method(self) -> str:
+        """`GET` or `POST`."""
+        return self.value[0]
+
+    @property
+    def path(self) -> str:
+        """What comes after the base address."""
+        return self.value[1]
 
     def __str__(self) -> str:
         return self.path

@@ -66,8 +66,11 @@ class FlatfileError(Exception):
 
     @property
     def concerns_the_question(self) -> bool:
-        """Whether the server refused what was asked, not to answer at all: the same may be had by asking otherwise."""
-        return self.status in (400, 403, 404, 422)
+        """Whether the server refused what was asked, not to answer at all: the same may be had by asking otherwise.
+
+        Refused credentials are no such thing, whatever the status: the API may answer 400, 403 or 404 to them.
+        """
+        return self.status in (400, 403, 404, 422) and not isinstance(self, Unauthorized)
 
 
 class Unauthorized(FlatfileError):

@@ -4,16 +4,29 @@ import asyncio
 import heapq
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from itertools import count
 
 from exporter.flatfile.errors import RateLimited
+
+_ROUNDING = 1e-9  # of a request: what is lost when seconds are multiplied
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """Somebody in line. `turn` is True for a place in flight, False for: not before the pause has outlasted `patience`."""
+
+    background: bool
+    patience: Callable[[], float]
+    turn: asyncio.Future[bool]
 
 
 class Limiter:
     """Lets requests through one by one: at most `concurrency` in flight and `per_second`, in bursts of twice that.
 
     Work that no scrape waits for (`background`) goes last, leaves one place in flight free, and leaves half of the burst
-    in the bucket, so that a long pass over many spaces does not slow down scrapes. `clock` is the event loop's.
+    in the bucket, so that a long pass over many spaces does not slow down scrapes. Within each kind, first come is first
+    served. `clock` is the event loop's.
     """
 
     def __init__(self, concurrency: int, per_second: float, clock: Callable[[], float]) -> None:
@@ -25,7 +38,7 @@ class Limiter:
         self._filled_at = clock()
         self._paused_until = 0.0
         self._in_flight = 0
-        self._waiting: list[tuple[bool, int, asyncio.Future[None]]] = []
+        self._line: list[tuple[bool, int, _Waiter]] = []
         self._order = count()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -35,65 +48,68 @@ class Limiter:
         return self._paused_until
 
     def pause(self, until: float) -> None:
-        """Let nothing through before `until` (loop time)."""
+        """Let nothing through before `until` (loop time); those in line who cannot wait that long are told so."""
         self._paused_until = max(self._paused_until, until)
-        for _, _, waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)  # each decides for itself whether it can wait that long
-        self._waiting.clear()
+        left = self._paused_until - self._clock()
+        for _, _, waiter in self._line:
+            if not waiter.turn.done() and left > waiter.patience():
+                waiter.turn.set_result(False)
+        self._serve()
 
     @asynccontextmanager
     async def slot(self, patience: Callable[[], float], *, background: bool = False) -> AsyncIterator[None]:
         """Hold a place in flight. Raises RateLimited at once when the account is paused for longer than `patience()` s."""
-        turn = (background, next(self._order))
-        while (self._waiting and self._waiting[0][:2] < turn) or not self._take(background):
-            pause = self._paused_until - self._clock()
-            if pause > patience():
-                raise RateLimited(f"paused for another {pause:.0f}s by a 429", retry_at=self._paused_until)
-            waiter = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._waiting, (*turn, waiter))
-            self._arm()
-            await waiter
+        if self._paused_until - self._clock() > patience():
+            raise self._paused()
+        waiter = _Waiter(background, patience, asyncio.get_running_loop().create_future())
+        heapq.heappush(self._line, (background, next(self._order), waiter))
+        self._serve()
         try:
-            if self._waiting and self._in_flight < self._concurrency and self._tokens >= 1:
-                self._wake()  # there is room for the next one as well
+            served = await waiter.turn
+        except asyncio.CancelledError:
+            if waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.result():
+                self._leave()  # the place came, and nobody was there any more
+            else:
+                waiter.turn.cancel()
+                self._serve()
+            raise
+        if not served:
+            raise self._paused()
+        try:
             yield
         finally:
-            self._in_flight -= 1
-            self._wake()
+            self._leave()
 
-    def _take(self, background: bool) -> bool:
-        """Take a place and a token, if there is one for this kind of work."""
+    def _paused(self) -> RateLimited:
+        left = self._paused_until - self._clock()
+        return RateLimited(f"paused for another {left:.0f}s by a 429", retry_at=self._paused_until)
+
+    def _leave(self) -> None:
+        self._in_flight -= 1
+        self._serve()
+
+    def _serve(self) -> None:
+        """Give places to those in line, in their order, as far as there are any."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_second)
         self._filled_at = now
-        spare = 1 if background and self._concurrency > 1 else 0
-        reserve = self._burst / 2 if background else 0.0
-        if now < self._paused_until or self._in_flight >= self._concurrency - spare:
-            return False
-        if self._tokens < 1 + min(reserve, self._burst - 1):
-            return False
-        self._tokens -= 1
-        self._in_flight += 1
-        return True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._line:
+            background, _, waiter = self._line[0]
+            if not waiter.turn.done():
+                if self._in_flight >= self._concurrency - (background and self._concurrency > 1):
+                    return  # the next one to leave calls again
+                wait = max(self._paused_until - now, (self._needed(background) - self._tokens) / self._per_second)
+                if wait > 0:
+                    self._timer = asyncio.get_running_loop().call_later(max(wait, 0.001), self._serve)
+                    return
+                self._tokens -= 1
+                self._in_flight += 1
+                waiter.turn.set_result(True)
+            heapq.heappop(self._line)
 
-    def _wake(self) -> None:
-        """Let the first that waits look again."""
-        while self._waiting:
-            _, _, waiter = heapq.heappop(self._waiting)
-            if not waiter.done():
-                waiter.set_result(None)
-                break
-        self._arm()
-
-    def _arm(self) -> None:
-        """See to it that those who wait for time to pass, not for a place, are woken."""
-        if self._timer is not None or not self._waiting:
-            return
-        now = self._clock()
-        delay = max(self._paused_until - now, (1 - self._tokens) / self._per_second, 0.5 / self._per_second, 0.001)
-        self._timer = asyncio.get_running_loop().call_later(min(delay, 1.0), self._tick)
-
-    def _tick(self) -> None:
-        self._timer = None
-        self._wake()
+    def _needed(self, background: bool) -> float:
+        """How many requests the bucket must hold for one to be let through."""
+        return min(1 + self._burst / 2, self._burst) - _ROUNDING if background else 1 - _ROUNDING

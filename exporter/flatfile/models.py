@@ -5,11 +5,13 @@ and personal data are never kept. Everything but the key is optional, because th
 everywhere; `None` means that the API did not say. Times stay text until `times.unix` reads them.
 """
 
-from typing import Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
 Number = int | float | str | None
+Amount = Annotated[int, msgspec.Meta(le=2**53)] | float | None
+"""A count, as far as a sample can hold it; more is no count."""
 T = TypeVar("T")
 
 
@@ -73,8 +75,8 @@ class Space(Model, frozen=True):
     archived_at: str | None = None
     expired_at: str | None = None
     last_activity_at: str | None = None
-    files_count: int | float | None = None
-    workbooks_count: int | float | None = None
+    files_count: Amount = None
+    workbooks_count: Amount = None
 
 
 class Agent(Model, frozen=True):
@@ -130,12 +132,18 @@ class Event(Model, frozen=True):
 
 
 class AccessToken(Model, frozen=True):
-    """The answer to `POST /auth`: at the top level, or wrapped in `data`, depending on the source one believes."""
+    """The answer to `POST /auth`: at the top level, or wrapped in `data`, depending on the source one believes.
+
+    What it says of the token's end is of any type: it is not worth the token. The token is not shown.
+    """
 
     access_token: str | None = None
-    expires_in: Number = None
-    expires: str | None = None
+    expires_in: Any = None
+    expires: Any = None
     data: "AccessToken | None" = None
+
+    def __repr__(self) -> str:
+        return "AccessToken(...)"
 
 
 def _count(number: Number) -> int | None:

@@ -21,7 +21,6 @@ class Pass(Generic[T]):
         self._totals: list[int] = []
         self.rows: dict[str, T] = {}
         self.pages = 0
-        self.repeated = False  # whether a row came twice: the list moved while it was read, or pages overlap
 
     def add(self, rows: Sequence[T], pagination: Pagination | None) -> bool:
         """Take a page in and tell whether the list is whole with it."""
@@ -29,15 +28,18 @@ class Pass(Generic[T]):
         before = len(self.rows)
         for row in rows:
             self.rows.setdefault(self._key(row), row)
-        new = len(self.rows) - before
-        self.repeated = self.repeated or new < len(rows)
         total = pagination.total if pagination else None
-        if total is not None:
-            self._totals.append(total)
-        if not new:
+        if total is not None and (rows or self.pages == 1):
+            self._totals.append(total)  # what a page past the end counts may be its own rows
+        if len(self.rows) == before:
             return True
         pages = pagination.pages if pagination else None
         return total is not None and len(self.rows) == total and (not pages or self.pages >= pages)
+
+    @property
+    def counted(self) -> bool:
+        """Whether the server told how many rows there are."""
+        return bool(self._totals)
 
     @property
     def missing(self) -> int:

@@ -10,7 +10,9 @@ import msgspec
 
 from exporter.clock import Clock
 from exporter.deadline import Deadline
-from exporter.flatfile.auth import Bearer, ExchangedToken, ReadyToken, Stored
+from exporter.flatfile.address import Address
+from exporter.flatfile.auth import Bearer, ExchangedToken, ReadyToken, Stored, credentials
+from exporter.flatfile.decoding import Undecodable, decode
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import (
     BadResponse,
@@ -23,7 +25,8 @@ from exporter.flatfile.errors import (
 )
 from exporter.flatfile.limits import Limiter
 from exporter.flatfile.models import AccessToken
-from exporter.flatfile.statuses import failure, http_date, other_prefix, pause, wrong_place
+from exporter.flatfile.server_time import ServerTime
+from exporter.flatfile.statuses import failure, http_date, pause
 from exporter.flatfile.transport import Answer, Transport
 from exporter.secret import Secret
 
@@ -32,9 +35,6 @@ T = TypeVar("T")
 BACKGROUND_PATIENCE = 60.0  # seconds that work which no scrape waits for sits out a pause
 MAX_RETRY_WAIT = 4.0  # seconds: a wait of our own choosing is never longer, and may go past a scrape's deadline
 INCURABLE = 300.0  # seconds without another token for an endpoint that refused a new one
-PREFIX_RETRY = 300.0  # seconds before the other path prefix is tried again
-CLOCK_TOLERANCE = 2.0  # seconds
-_HEADERS = {"X-Disable-Hooks": "true"}  # every official client sends it always
 
 
 class Observer(Protocol):
@@ -73,7 +73,10 @@ class Call:
 
 
 class Session:
-    """Asks Flatfile on behalf of one account. Every method raises FlatfileError and nothing else."""
+    """Asks Flatfile on behalf of one account. Every method raises FlatfileError and nothing else.
+
+    `account` is its name, for the log alone.
+    """
 
     def __init__(
         self,
@@ -85,25 +88,28 @@ class Session:
         clock: Clock,
         *,
         retry_base: float = 0.25,
+        account: str | None = None,
     ) -> None:
-        self._base = base_url
+        self._address = Address(base_url)
         self._transport = transport
         self._limiter = limiter
         self._limits = limits
         self._observer = observer
         self._clock = clock
         self._retry_base = retry_base
+        self._account = account
         self._bearer: Bearer | None = None
         self._decoders: dict[object, msgspec.json.Decoder[object]] = {}
-        self._prefix_known = False
-        self._prefix_tried_at: float | None = None
         self._typed_first = False
-        self._server_ahead = 0.0
-        self._incurable: dict[Endpoint, float] = {}
+        self._server_time = ServerTime(clock.wall)
+        self._incurable: dict[
+            Endpoint, tuple[Secret, float]
+        ] = {}  # a new token that was refused, and until when it counts
 
     def use_credentials(self, client_id: Stored, secret: Stored) -> None:
         """Get tokens for these."""
-        self._bearer = ExchangedToken(client_id, secret, self._exchange, self._clock)
+        clock = Clock(wall=lambda: self.now, monotonic=self._clock.monotonic)
+        self._bearer = ExchangedToken(client_id, secret, self._exchange, clock, account=self._account)
 
     def use_token(self, stored: Stored) -> None:
         """Use this token as it is."""
@@ -117,7 +123,7 @@ class Session:
     @property
     def now(self) -> float:
         """Unix seconds by the server's clock, as its `Date` headers show it (to the second), else by our own."""
-        return self._clock.wall() + self._server_ahead
+        return self._server_time.now
 
     async def aclose(self) -> None:
         """Close connections and end background work."""
@@ -134,17 +140,20 @@ class Session:
             if self._bearer is None:
                 raise Unauthorized("no credentials are configured", endpoint=str(endpoint))
             token = await self._bearer.get()
-            answer = await self._send(endpoint, params, _headers(token), None, call)
-            if answer.status == 401 and self._clock.monotonic() >= self._incurable.get(endpoint, 0.0):
+            answer = await self._send(endpoint, params, _checked(token), None, call)
+            if answer.status == 401 and not self._hopeless(self._bearer, token, endpoint):
                 token = await self._bearer.replace(token)
-                answer = await self._send(endpoint, params, _headers(token), None, call)
+                answer = await self._send(endpoint, params, _checked(token), None, call)
                 if answer.status == 401:  # a new token does not help here: no further one for a while
-                    self._incurable[endpoint] = self._clock.monotonic() + INCURABLE
-            if answer.status != 401:
-                self._incurable.pop(endpoint, None)
+                    self._incurable[endpoint] = (token, self._clock.monotonic() + INCURABLE)
             return self._successful(answer, endpoint)
 
         return await self._retrying(endpoint, call, once)
+
+    def _hopeless(self, bearer: Bearer, refused: Secret, endpoint: Endpoint) -> bool:
+        """Whether the endpoint refused just this token when it was new, a short while ago."""
+        token, until = self._incurable.get(endpoint, (None, 0.0))
+        return token == refused and self._clock.monotonic() < until and not bearer.rotated
 
     async def _exchange(self, client_id: Secret, secret: Secret) -> AccessToken:
         """`POST /auth`: without `type`, and once with it where the server answers 400; the form that worked comes first then."""
@@ -152,10 +161,7 @@ class Session:
         call = Call(Deadline(loop.time() + self._limits.timeout, loop.time))
 
         async def once(typed: bool) -> Answer:
-            credentials = {"clientId": client_id.reveal(), "secret": secret.reveal()}
-            form = {"type": "apiCredentials", **credentials} if typed else credentials
-            headers = {"Content-Type": "application/json", **_HEADERS}
-            answer = await self._send(Endpoint.AUTH, {}, headers, msgspec.json.encode(form), call)
+            answer = await self._send(Endpoint.AUTH, {}, None, credentials(client_id, secret, typed=typed), call)
             if 400 <= answer.status < 500 and answer.status not in (408, 429):
                 raise Unauthorized(
                     f"the credentials were refused with status {answer.status}",
@@ -181,7 +187,11 @@ class Session:
         return token
 
     async def _retrying(self, endpoint: Endpoint, call: Call, once: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The one place that tries again: after timeouts, broken connections, 408, 429 and 5xx."""
+        """The one place that tries again: after timeouts, broken connections, 408, 429 and 5xx.
+
+        A wait that the server asks for is not longer than the caller's patience. A token that cannot be got is no reason to
+        try again: the exchange has had tries of its own.
+        """
         loop = asyncio.get_running_loop()
         attempt = 1
         while True:
@@ -189,12 +199,16 @@ class Session:
                 return await once()
             except FlatfileError as error:
                 error.endpoint = error.endpoint or str(endpoint)
+                if error.endpoint != str(endpoint):
+                    raise
                 error.attempt = attempt
-                wait = random.uniform(0, self._retry_base * 2**attempt)  # noqa: S311
+                wait = random.uniform(0, min(MAX_RETRY_WAIT, self._retry_base * 2**attempt))  # noqa: S311
                 if error.retry_at is not None:
                     wait = error.retry_at - loop.time()
+                    if wait > call.patience():
+                        raise
                 passing = isinstance(error, (Timeout, ConnectionFailed, ServerError, RateLimited))
-                if not passing or attempt >= self._limits.retries or wait > max(call.patience(), MAX_RETRY_WAIT):
+                if not passing or attempt >= self._limits.retries:
                     raise
             attempt += 1
             self._observer.retry(str(endpoint))
@@ -204,46 +218,37 @@ class Session:
         self,
         endpoint: Endpoint,
         params: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes | None,
+        bearer: Secret | None,
+        body: Secret | None,
         call: Call,
     ) -> Answer:
         """Send one request; while the API's path prefix is not known for sure, try the other one on the same host once."""
-        answer = await self._send_to(self._base, endpoint, params, headers, body, call)
-        if self._prefix_known:
+        base = self._address.base
+        answer = await self._send_to(base, endpoint, params, bearer, body, call)
+        other = self._address.instead(base, answer, self._clock.monotonic())
+        if other is None:
             return answer
-        now = self._clock.monotonic()
-        other = other_prefix(self._base)
-        if not wrong_place(answer):
-            self._prefix_known = answer.status < 300
-        elif other and (self._prefix_tried_at is None or now >= self._prefix_tried_at + PREFIX_RETRY):
-            second = await self._send_to(other, endpoint, params, headers, body, call)
-            if second.status < 500 and second.status not in (408, 429):
-                self._prefix_tried_at = now
-                if not wrong_place(second):
-                    self._base = other
-                    self._prefix_known = second.status < 300
-                    return second
-        return answer
+        second = await self._send_to(other, endpoint, params, bearer, body, call)
+        return second if self._address.is_better(other, second, self._clock.monotonic()) else answer
 
     async def _send_to(
         self,
         base: str,
         endpoint: Endpoint,
         params: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes | None,
+        bearer: Secret | None,
+        body: Secret | None,
         call: Call,
     ) -> Answer:
         loop = asyncio.get_running_loop()
         async with self._limiter.slot(call.patience, background=call.background):
-            started = loop.time()
+            started, asked = loop.time(), self._clock.wall()
             try:
                 answer = await self._transport.send(
                     base,
                     endpoint,
                     params=params,
-                    headers=headers,
+                    bearer=bearer,
                     body=body,
                     timeout=self._limits.timeout,
                     max_bytes=self._limits.max_response_bytes,
@@ -253,7 +258,9 @@ class Session:
                 self._observer.request(str(endpoint), code, loop.time() - started, 0)
                 raise
         self._observer.request(str(endpoint), str(answer.status), loop.time() - started, answer.wire_bytes)
-        self._note_date(answer)
+        date = http_date(answer.headers.get("date"))
+        if date is not None and "age" not in answer.headers:  # a cache keeps the date of the answer that it kept
+            self._server_time.note(date, asked, self._clock.wall())
         return answer
 
     def _successful(self, answer: Answer, endpoint: Endpoint) -> Answer:
@@ -273,23 +280,20 @@ class Session:
         if decoder is None:
             decoder = self._decoders[shape] = msgspec.json.Decoder(shape)
         try:
-            return decoder.decode(answer.body)  # type: ignore[return-value]
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            what = "a web page" if answer.is_html else "an empty body" if not answer.body.strip() else str(error)
+            return decode(decoder, answer.body)  # type: ignore[return-value]
+        except Undecodable as error:
+            what = "a web page" if answer.is_html else str(error) if answer.body.strip() else "an empty body"
             raise BadResponse(
                 f"an answer that cannot be used: {what}", endpoint=str(endpoint), status=answer.status
             ) from None
 
-    def _note_date(self, answer: Answer) -> None:
-        """Learn how far the server's clock is from ours; a difference within the header's own second is none."""
-        date = http_date(answer.headers.get("date"))
-        if date is not None:
-            ahead = date + 0.5 - self._clock.wall()
-            self._server_ahead = ahead if abs(ahead) > CLOCK_TOLERANCE else 0.0
 
-
-def _headers(token: Secret) -> dict[str, str]:
-    text = token.reveal()
-    if not text.isascii() or not text.isprintable() or " " in text:
+def _checked(token: Secret) -> Secret:
+    if not _fits_a_header(token):
         raise Unauthorized("the access token holds characters that no header can carry")
-    return {"Authorization": f"Bearer {text}", **_HEADERS}
+    return token
+
+
+def _fits_a_header(token: Secret) -> bool:
+    text = token.reveal()
+    return text.isascii() and text.isprintable() and " " not in text

@@ -1,5 +1,7 @@
 """What an answer's status and headers say, before its body is looked at. Pure."""
 
+import re
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from exporter.flatfile.errors import (
@@ -16,6 +18,9 @@ from exporter.flatfile.transport import Answer
 
 UNNAMED_PAUSE = 2.0  # seconds to pause for a 429 that does not say how long
 LONGEST_PAUSE = 900.0  # seconds that a `Retry-After` is believed at the most
+LEAST_DATE = 946684800.0  # 2000-01-01: older than any answer of this API
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 _BY_STATUS: dict[int, type[FlatfileError]] = {
     401: Unauthorized,
@@ -58,12 +63,13 @@ def other_prefix(base: str) -> str | None:
 
 
 def http_date(text: str | None) -> float | None:
-    """Read an HTTP date as unix seconds."""
+    """Read an HTTP date as unix seconds; one without a zone is UTC, as all of them are. `None` where it is no date, or absurd."""
     try:
         moment = parsedate_to_datetime(text) if text else None
-        return moment.timestamp() if moment else None
+        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() if moment else None
     except (ValueError, OverflowError):
         return None
+    return seconds if seconds is not None and seconds >= LEAST_DATE else None
 
 
 def retry_after(text: str | None, now: float) -> float | None:
@@ -72,8 +78,8 @@ def retry_after(text: str | None, now: float) -> float | None:
         return None
     text = text.strip()
     seconds: float | None
-    if text.isascii() and text.isdigit():
-        seconds = float(text[:12])
+    if _SECONDS.fullmatch(text):
+        seconds = float(text)
     else:
         date = http_date(text)
         seconds = None if date is None else date - now

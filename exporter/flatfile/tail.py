@@ -10,6 +10,9 @@ from typing import Self
 
 from exporter.flatfile import models, times
 
+SLACK = 2.0  # seconds by which the server's time may be misjudged
+EVIDENCE = 9  # steps back in time that show an order: as many as the server's own page of ten holds
+
 
 @dataclass(frozen=True, slots=True)
 class Happened:
@@ -53,8 +56,8 @@ class Tail:
     def take(self, events: Iterable[Happened], asked_at: float) -> list[Happened]:
         """Give the events of one complete pass that were not told before, and move on.
 
-        `asked_at` is the server's time when the pass began: an event that claims to be from later does not move the mark
-        past what may still become visible.
+        `asked_at` is the server's time when the pass began: an event from later, which a page read towards the end may hold,
+        does not move the mark past what may still become visible among what was read before.
         """
         since = self.since
         new = []
@@ -65,7 +68,7 @@ class Tail:
             self._seen[event.id] = event.at
             new.append(event)
             newest = max(newest, event.at)
-        self._newest = max(self._newest, min(newest, asked_at))
+        self._newest = max(self._newest, min(newest, asked_at - SLACK))
         self._seen = {id_: at for id_, at in self._seen.items() if at >= self.since}
         return new
 
@@ -77,17 +80,25 @@ class Tail:
 
 
 class Before:
-    """Tells when a pass may end early: the server ignores `since`, gives the newest first, and has come to what is older."""
+    """Tells when a pass may end early: the server ignores `since`, gives the newest first, and has come to what is older.
+
+    Rows that never go up in time are no sign of that order where they hardly go down either: bulk work makes many events
+    in the same millisecond.
+    """
 
     def __init__(self, since: float) -> None:
         self._since = since
         self._last: float | None = None
+        self._steps = 0
         self._descending = True
 
     def __call__(self, rows: Sequence[models.Event]) -> bool:
         """Look at one page more."""
         moments = [at for row in rows if (at := times.unix(row.created_at)) is not None]
         for at in moments:
-            self._descending &= self._last is None or at <= self._last
+            if self._last is not None:
+                self._descending &= at <= self._last
+                self._steps += at < self._last
             self._last = at
-        return self._descending and bool(moments) and max(moments) < self._since
+        shown = self._descending and self._steps >= EVIDENCE
+        return shown and bool(moments) and max(moments) < self._since

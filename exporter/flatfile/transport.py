@@ -9,23 +9,29 @@ import asyncio
 import ssl
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from http.cookiejar import CookieJar
+from typing import Any
 
 import httpx
 
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, ConnectionFailed, Timeout, TooLarge
+from exporter.flatfile.errors import BadResponse, ConnectionFailed, FlatfileError, Timeout, TooLarge
+from exporter.secret import Secret
 
 _ERROR_BODY_BYTES = 64 * 1024  # of an answer that is no success nothing is used: enough to keep the connection
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete answer. `body` is unpacked, and empty unless the status is 2xx; `wire_bytes` is what came over the wire."""
+    """A complete answer. `body` is unpacked, and empty unless the status is 2xx; `wire_bytes` is what came over the wire.
+
+    Neither the body nor the headers are shown: a token may be in them.
+    """
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | bytearray = field(repr=False)
     wire_bytes: int
 
     @property
@@ -52,8 +58,15 @@ class Transport:
         self._verify: ssl.SSLContext | bool = verify if verify is not None else False
         self._proxy = proxy
         self._direct = direct
-        self._headers = {"User-Agent": user_agent, "Accept-Encoding": "gzip", "Accept": "application/json"}
+        self._headers = {
+            "User-Agent": user_agent,
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "X-Disable-Hooks": "true",  # every official client sends it always
+        }
         self._idle: list[httpx.AsyncClient] = []
+        self._closing: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def send(
         self,
@@ -61,35 +74,42 @@ class Transport:
         endpoint: Endpoint,
         *,
         params: Mapping[str, str],
-        headers: Mapping[str, str],
-        body: bytes | None,
+        bearer: Secret | None,
+        body: Secret | None,
         timeout: float,
         max_bytes: int,
     ) -> Answer:
         """Send one request and read its whole answer within `timeout` seconds, keeping at most `max_bytes` of its body.
 
-        Raises Timeout, ConnectionFailed, TooLarge, or BadResponse (a coding that was not asked for, or broken).
+        `body` is JSON. Raises Timeout, ConnectionFailed, TooLarge, or BadResponse (a coding that was not asked for, or
+        broken; an address that cannot be written). No error leads back to httpx's own, which would hold the bearer.
         """
+        if not isinstance(endpoint, Endpoint):
+            raise TypeError("only what Endpoint lists can be sent")
         client = self._idle.pop() if self._idle else self._client()
+        whole = False
+        failure: FlatfileError
         try:
             async with asyncio.timeout(timeout):
-                request = client.build_request(
-                    endpoint.method, base + endpoint.path, params=params, headers=headers, content=body
-                )
+                request = _request(client, base, endpoint, params, bearer, body)
                 response = await client.send(request, stream=True)
                 try:
-                    return await _read(response, str(endpoint), max_bytes)
+                    answer = await _read(response, str(endpoint), max_bytes)
                 finally:
                     await response.aclose()
-        except (TimeoutError, httpx.TimeoutException) as error:
-            raise Timeout(f"no complete answer within {timeout:g}s", endpoint=str(endpoint)) from error
+            whole = True
+            return answer
+        except (TimeoutError, httpx.TimeoutException):
+            failure = Timeout(f"no complete answer within {timeout:g}s", endpoint=str(endpoint))
         except httpx.ConnectError as error:
-            raise ConnectionFailed(f"cannot connect: {_cause(error)}", endpoint=str(endpoint)) from error
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            # the text of such an error may quote what the server sent: its type says enough
-            raise ConnectionFailed(f"the connection broke ({type(error).__name__})", endpoint=str(endpoint)) from error
+            failure = ConnectionFailed(f"cannot connect: {_cause(error)}", endpoint=str(endpoint))
+        except (httpx.TransportError, OSError) as error:  # a late TLS alert comes as OSError
+            failure = ConnectionFailed(f"the connection broke: {_cause(error)}", endpoint=str(endpoint))
+        except (httpx.InvalidURL, UnicodeError):
+            failure = BadResponse("an id or parameter that no address can hold", endpoint=str(endpoint))
         finally:
-            self._idle.append(client)
+            self._release(client, keep=whole)
+        raise failure
 
     def _client(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(
@@ -97,20 +117,57 @@ class Transport:
             proxy=self._proxy,
             trust_env=not self._direct and self._proxy is None,
             headers=self._headers,
+            cookies=_NoCookies(),
             follow_redirects=False,
             timeout=httpx.Timeout(None),  # `send` bounds the whole exchange
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60),
         )
 
+    def _release(self, client: httpx.AsyncClient, *, keep: bool) -> None:
+        """Keep a client for the next request; close one whose last exchange did not end well, whatever is left of it."""
+        if keep and not self._closed:
+            self._idle.append(client)
+            return
+        # a task of its own, because whoever asked may have been cancelled
+        closing = asyncio.create_task(client.aclose())
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
     async def aclose(self) -> None:
-        """Close all idle connections."""
+        """Close all idle connections; those in use are closed as soon as they are not."""
+        self._closed = True
         while self._idle:
-            await self._idle.pop().aclose()
+            self._release(self._idle.pop(), keep=False)
+        await asyncio.gather(*self._closing)
+
+
+class _NoCookies(CookieJar):
+    """Takes none: a bearer is all that the API needs, and a jar can be made to grow."""
+
+    def extract_cookies(self, response: Any, request: Any) -> None:
+        """Take nothing."""
 
 
 def default_tls_context() -> ssl.SSLContext:
     """The usual authorities: certifi's list, or what the environment's SSL_CERT_FILE and SSL_CERT_DIR name."""
     return httpx.create_ssl_context()
+
+
+def _request(
+    client: httpx.AsyncClient,
+    base: str,
+    endpoint: Endpoint,
+    params: Mapping[str, str],
+    bearer: Secret | None,
+    body: Secret | None,
+) -> httpx.Request:
+    headers = {}
+    if bearer is not None:
+        headers["Authorization"] = f"Bearer {bearer.reveal()}"
+    if body is not None:
+        headers["Content-Type"] = "application/json"
+    content = None if body is None else body.reveal().encode()
+    return client.build_request(endpoint.method, base + endpoint.path, params=params, headers=headers, content=content)
 
 
 async def _read(response: httpx.Response, endpoint: str, max_bytes: int) -> Answer:
@@ -131,10 +188,14 @@ async def _read(response: httpx.Response, endpoint: str, max_bytes: int) -> Answ
         else:
             try:
                 body += unpack.decompress(piece, limit + 1 - len(body))
-            except zlib.error as error:
+            except zlib.error:
                 raise BadResponse(
                     "an answer that does not unpack", endpoint=endpoint, status=response.status_code
-                ) from error
+                ) from None
+            if unpack.unused_data:
+                raise BadResponse(
+                    "a packed answer that goes on after its end", endpoint=endpoint, status=response.status_code
+                )
         if len(body) > limit or wire > limit:
             if not ok:
                 break
@@ -144,18 +205,21 @@ async def _read(response: httpx.Response, endpoint: str, max_bytes: int) -> Answ
     return Answer(
         status=response.status_code,
         headers={name.lower(): value for name, value in response.headers.items()},
-        body=bytes(body) if ok else b"",
+        body=body if ok else b"",
         wire_bytes=wire,
     )
 
 
 def _cause(error: BaseException) -> str:
-    """Name the operating system's or TLS' own reason for a failed connection."""
+    """Name the operating system's or TLS' own reason, else the kind of error: its text may quote what the server sent."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
             return f"the certificate is not valid ({seen.verify_message})"
         if isinstance(seen, OSError) and seen.strerror:
             return seen.strerror
+        if isinstance(seen, BaseExceptionGroup):
+            seen = seen.exceptions[-1]  # there is one for each address of the host
+            continue
         seen = seen.__cause__ or seen.__context__
     return type(error).__name__
