@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
@@ -180,7 +181,7 @@ class Collector:
 
     def _count(self, events: Iterable[Happened], stream: str) -> None:
         passed_over = {environment.id for environment in self._scope.passed_over}
-        for event in events:
+        for event in sorted(events, key=attrgetter("at")):
             environment = event.environment_id or stream
             if stream not in (ACCOUNT_WIDE, environment) or environment in passed_over:
                 continue  # of another environment than was asked for, or than the configuration selects

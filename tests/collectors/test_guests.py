@@ -1,0 +1,339 @@
+"""Guests: the same numbers whichever way the API gives them, and as few questions as that takes."""
+
+import asyncio
+import math
+
+import pytest
+
+from exporter.collectors import REGISTRY
+from exporter.collectors._guest_book import GuestBook, account_wide
+from exporter.demo.accounts import fixed_world, sized_world
+from exporter.demo.faults import Hang, Status
+from exporter.demo.switches import Switches
+from exporter.demo.world import World
+from exporter.flatfile.models import Guest, GuestSpace
+from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Time, settled
+
+PROD, SECOND, ODD = "us_env_9f2kQw1d", "us_env_2ndProd0", "us_env_7hT3bLx0"
+NOW = 1763628900.0  # 2025-11-20T08:55:00Z
+
+
+def guest(id_: str, *spaces: str, seen: str | None = None) -> Guest:
+    return Guest(id=id_, environment_id="e", spaces=[GuestSpace(id=space, last_accessed=seen) for space in spaces])
+
+
+def test_the_book_counts_a_guest_once_an_environment_and_each_membership() -> None:
+    book = GuestBook()
+    book.write("s1", "e", [guest("g1", "s1", "s2", seen="2025-11-20"), guest("g2", "s1")], 1)
+    book.write("s2", "e", [guest("g1", "s2", seen="2025-11-01"), guest("g3", "s2", seen="2024-01-01")], 2)
+    book.write("s3", "f", [guest("g1", "s3")], 3)
+    counts = book.counts(NOW)
+    assert (counts["e"].guests, counts["e"].memberships) == (3, 4)
+    assert counts["e"].active == (("1d", 1), ("7d", 1), ("30d", 1))
+    assert (counts["f"].guests, counts["f"].memberships) == (1, 1)
+
+
+def test_the_book_follows_what_is_listed() -> None:
+    book = GuestBook()
+    for space in ("s1", "s2", "s3"):
+        book.write(space, "e", [guest("g1", space)], 1)
+    book.keep({"s1": "e", "s2": "moved", "s4": "e"})
+    assert {env: counts.memberships for env, counts in book.counts(NOW).items()} == {"e": 1, "moved": 1}
+    assert book.unasked(["s1", "s2", "s4"]) == ["s4"]
+
+
+def test_the_book_s_turns_begin_with_the_oldest_page_and_go_round_in_one_cycle() -> None:
+    book = GuestBook()
+    for number in range(100):
+        book.write(f"s{number}", "e", [], asked_at=-number)
+    assert book.oldest(0, 3600) == []
+    assert book.oldest(36, 3600) == ["s99"]
+    assert book.oldest(37, 3600) == ["s99", "s98"]
+    assert len(book.oldest(3600, 3600)) == len(book.oldest(math.inf, 3600)) == 100
+
+
+def test_one_list_of_all_guests_counts_those_that_name_an_environment() -> None:
+    rows = [guest("g1", "s1", "s2", seen="2025-11-20"), guest("g2", "s1"), guest("g3")]
+    counts = account_wide(rows, NOW)
+    assert (counts["e"].guests, counts["e"].memberships) == (3, 3)
+    assert counts["e"].active == (("1d", 1), ("7d", 1), ("30d", 1))
+
+
+def some_guests(time: Time) -> World:
+    """Three environments of ten spaces each; the last one has no guest."""
+    world = sized_world(time, environments=3, spaces=30, guests=0)
+    spaces = [space.id for space in world.spaces.values()]
+    for number in range(60):
+        space = spaces[number % 30]
+        if number % 3 < 2:
+            made = world.add_guest(space, last_accessed=time() - number * 3600, announce=False)
+            other = spaces[(number + 3) % 30]
+            if number % 4 == 0:
+                world.admit_guest(made.id, other, announce=False)
+    return world
+
+
+@pytest.mark.parametrize("without_space", ["refused", "all", "empty"])
+@pytest.mark.parametrize("spaces", ["all", "asked", "empty"])
+async def test_the_numbers_are_those_of_the_world_under_every_reading(
+    time: Time, without_space: str, spaces: str
+) -> None:
+    switches = Switches(guests_without_space=without_space, guest_spaces=spaces)  # type: ignore[arg-type]
+    world = some_guests(time)
+    async with Exported(world, time, switches=switches) as exported:
+        page = await exported.scrape()
+        for environment in world.environments:
+            assert page.one("guests", environment) == len(world.guests_of[environment])
+            memberships = sum(len(guest.spaces) for guest in world.guests_of[environment].values())
+            assert page.one("guest_memberships", environment) == memberships
+            if spaces != "empty" or without_space == "all":
+                assert page.of("guests_active", environment).keys() == {("1d",), ("7d",), ("30d",)}
+        assert page.ok("guests") == 1
+        assert exported.complete
+
+
+async def test_account_wide_costs_one_request_and_one_for_each_silent_environment_now_and_then(time: Time) -> None:
+    async with Exported(some_guests(time), time, switches=Switches(guests_without_space="all")) as exported:
+        await exported.scrape()
+        assert exported.api.count("/guests") == 2
+        for _ in range(4):
+            await exported.later(301)
+        assert exported.api.count("/guests") == 10
+
+
+async def test_an_environment_hidden_from_the_account_s_guests_is_not_known(time: Time) -> None:
+    world = some_guests(time)
+    hidden, other, empty = world.environments
+    switches = Switches(guests_without_space="all", forbidden={("/guests", hidden)})
+    async with Exported(world, time, switches=switches) as exported:
+        page = await exported.scrape()
+        assert page.one("guests", hidden) is None
+        assert page.one("guests", other) == len(world.guests_of[other])
+        assert page.one("guests", empty) == 0
+        assert page.errors() == {("guests", "forbidden"): 1}
+
+
+async def test_guests_of_an_environment_whose_spaces_are_not_known_are_not_said_to_be_none(time: Time) -> None:
+    world = some_guests(time)
+    _, _, empty = world.environments
+    switches = Switches(guests_without_space="all", forbidden={("/spaces", empty)})
+    async with Exported(world, time, switches=switches) as exported:
+        page = await exported.scrape()
+        assert page.one("guests", empty) is None
+        assert page.ok("guests") == 1
+
+
+async def test_one_refusal_after_it_worked_is_a_failure_and_two_change_the_way(time: Time) -> None:
+    world = some_guests(time)
+    async with Exported(world, time, switches=Switches(guests_without_space="all")) as exported:
+        before = (await exported.scrape())["guests"]
+        exported.api.switches.guests_without_space = "refused"
+        page = await exported.later(301)
+        assert (page["guests"], page.ok("guests")) == (before, 0)
+        page = await exported.scrape()
+        assert (page["guests"], page.ok("guests")) == (before, 1)
+        assert len(exported.asked("/guests")) > 30
+
+
+async def test_a_list_that_leaves_an_environment_out_though_it_has_guests_is_not_believed(time: Time) -> None:
+    world = some_guests(time)
+    rows: Switches = Switches(guests_without_space="all", fields={"/guests": {"environmentId": None}})
+    async with Exported(world, time, switches=rows) as exported:
+        page = await exported.scrape()
+        assert all(page.one("guests", env) == len(world.guests_of[env]) for env in world.environments)
+
+
+async def test_the_numbers_appear_when_the_first_pass_is_whole_and_it_goes_on_where_it_was(time: Time) -> None:
+    world = some_guests(time)
+    async with Exported(world, time, more=ONE_BY_ONE) as exported:
+        refused = {space for i, space in enumerate(world.spaces) if i >= 15}
+        rule = Asking(exported.api, "/guests", Status(500), *(f"spaceId={space}" for space in refused))
+        exported.api.faults.rules.append(rule)
+        page = await exported.scrape()
+        assert not page["guests"]
+        assert (page.ok("guests"), page.errors()) == (0, {("guests", "server_error"): 3})
+        answered = {query["spaceId"] for query in exported.asked("/guests") if "spaceId" in query} - refused
+        assert answered
+        exported.api.faults.clear()
+        exported.api.clear()
+        page = await exported.scrape()
+        asked = [query["spaceId"] for query in exported.asked("/guests")]
+        assert len(asked) == len(set(asked)) == 30 - len(answered)
+        assert answered.isdisjoint(asked)
+        assert page.ok("guests") == 1
+        assert all(page.one("guests", env) == len(world.guests_of[env]) for env in world.environments)
+
+
+async def test_afterwards_only_new_and_changed_spaces_and_a_slow_rotation_are_asked(time: Time) -> None:
+    world = some_guests(time)
+    one, two, _ = world.environments
+    async with Exported(world, time, "guests: {full_resync: 300000s}") as exported:
+        await exported.scrape()
+        exported.api.clear()
+        first, second = list(world.spaces_of[one])[:2]
+        world.add_guest(first)
+        world.remove_guest(next(iter(world.guests_in[second])), second)
+        new = world.add_space(two, "new").id
+        world.add_guest(new)
+        await exported.later(61, {"events", "spaces"})
+        page = await exported.later(240)
+        asked = [query["spaceId"] for query in exported.asked("/guests")]
+        assert {first, second, new} <= set(asked)
+        assert len(asked) == len(set(asked)) <= 4  # and one whose turn it was
+        assert all(page.one("guests", env) == len(world.guests_of[env]) for env in world.environments)
+        exported.api.clear()
+        for _ in range(10):
+            await exported.later(301)
+        assert exported.api.count("/guests") == 10
+
+
+async def test_within_full_resync_every_space_is_asked_again(time: Time) -> None:
+    world = some_guests(time)
+    async with Exported(world, time, "guests: {full_resync: 1h}") as exported:
+        await exported.scrape()
+        for space in world.spaces.values():
+            if world.guests_of[space.environment_id]:
+                world.add_guest(space.id, announce=False)
+        exported.api.clear()
+        for _ in range(12):
+            page = await exported.later(300)
+        assert {query["spaceId"] for query in exported.asked("/guests")} == set(world.spaces)
+        assert exported.api.count("/guests") <= 40
+        assert all(page.one("guests", env) == len(world.guests_of[env]) for env in world.environments)
+
+
+async def test_a_change_while_a_space_is_asked_is_asked_for_again(time: Time) -> None:
+    world = some_guests(time)
+    space = next(iter(world.spaces))
+    environment = world.spaces[space].environment_id
+    async with Exported(world, time, "guests: {full_resync: 300000s}") as exported:
+        await exported.scrape()
+        world.add_guest(space)
+        await exported.later(1, {"events"})
+        rule = exported.api.faults.add("/guests", Hang(), count=1)
+        time.pass_(300)
+        scrape = asyncio.ensure_future(exported.scrape({"guests"}))
+        while not rule.hits:
+            await asyncio.sleep(0.001)
+        await exported.account.refresh(
+            asyncio.get_running_loop().time() + 60, {"events"}
+        )  # the answer is still to come
+        world.add_guest(space)
+        await exported.account.refresh(asyncio.get_running_loop().time() + 60, {"events"})
+        rule.released.set()
+        await scrape
+        exported.api.clear()
+        page = await exported.later(301)
+        assert {"spaceId": space} in exported.asked("/guests")
+        assert page.one("guests", environment) == len(world.guests_of[environment])
+
+
+async def test_a_deleted_space_is_no_failure(time: Time) -> None:
+    world = some_guests(time)
+    settings = "guests: {full_resync: 300s}\ncollectors: {spaces: {interval: 1h}}"  # so that only guests find it gone
+    async with Exported(world, time, settings) as exported:
+        await exported.scrape()
+        gone = next(iter(world.spaces))
+        world.delete_space(gone)
+        time.pass_(301)
+        page = await exported.scrape({"guests"})
+        assert {"spaceId": gone} in exported.asked("/guests")
+        assert page.ok("guests") == 1
+        assert all(page.one("guests", env) == len(world.guests_of[env]) for env in world.environments)
+
+
+@pytest.mark.parametrize("again", [True, False])
+async def test_a_failing_space_stops_no_other_environment(time: Time, again: bool) -> None:
+    world = some_guests(time)
+    one, two, three = world.environments
+    async with Exported(world, time, "guests: {full_resync: 300s}", more=ONE_BY_ONE) as exported:
+        if again:
+            await exported.scrape()
+        space = next(iter(world.spaces_of[one]))
+        exported.api.faults.rules.append(Asking(exported.api, "/guests", Status(500), f"spaceId={space}"))
+        for _ in range(4):
+            page = await exported.later(301)
+            assert page.ok("guests") == 0
+            assert [page.one("guests", env) for env in (two, three)] == [len(world.guests_of[two]), 0]
+        assert page.one("guests", one) is None
+        exported.api.faults.clear()
+        page = await exported.later(301)
+        assert page.one("guests", one) == len(world.guests_of[one])
+
+
+async def test_a_refused_environment_is_asked_once_and_touches_no_other(time: Time) -> None:
+    world = some_guests(time)
+    one, two, three = world.environments
+    async with Exported(world, time, more=ONE_BY_ONE) as exported:
+        exported.api.switches.forbidden.add(("/guests", one))
+        page = await exported.scrape()
+        assert page["guests"].keys() == {(env, world.environments[env].name) for env in (two, three)}
+        assert page.errors() == {("guests", "forbidden"): 1}
+        refused = [q for q in exported.asked("/guests") if q.get("spaceId") in world.spaces_of[one]]
+        assert len(refused) == 1
+
+
+async def test_hints_are_outstanding_until_they_are_followed(time: Time) -> None:
+    """Numbers that are known to be out of date are not passed off as new when the space cannot be asked."""
+    world = some_guests(time)
+    one, two, _ = world.environments
+    async with Exported(world, time, "guests: {full_resync: 300000s}", more=ONE_BY_ONE) as exported:
+        before = (await exported.scrape())["guests"]
+        for space in [*list(world.spaces_of[one])[:4], *list(world.spaces_of[two])[:1]]:
+            world.add_guest(space)
+        await exported.later(1)
+        exported.api.faults.add("/guests", Status(500))
+        page = await exported.later(301)
+        assert page["guests"] == before
+        page = await exported.later(600)
+        assert page.one("guests", one) is None
+        assert page.one("guests", two) is None
+
+
+async def test_hints_do_not_pile_up_where_nobody_follows_them(time: Time) -> None:
+    for settings, reading in (("collectors: {guests: {enabled: false}}", "refused"), ("", "all")):
+        world = some_guests(time)
+        switches = Switches(guests_without_space=reading)  # type: ignore[arg-type]
+        async with Exported(world, time, settings, switches=switches) as exported:
+            await exported.scrape()
+            for number in range(20):
+                made = world.add_space(next(iter(world.environments)), "passing").id
+                world.add_guest(made)
+                await exported.later(301)
+                if number % 2:
+                    world.delete_space(made)
+            assert len(exported.account._scope.guest_hints) <= 2
+
+
+async def test_a_long_first_pass_keeps_no_scrape_waiting(time: Time) -> None:
+    world = some_guests(time)
+    async with Exported(world, time, more=ONE_BY_ONE) as exported:
+        hanging = Asking(exported.api, "/guests", Hang(), *(f"spaceId={space}" for space in world.spaces))
+        exported.api.faults.rules.append(hanging)
+        only = set(REGISTRY) - {"users"}  # one request at a time: none waits behind the one that hangs
+        assert await exported.account.refresh(asyncio.get_running_loop().time() + 3600, only)
+        (running,) = [status.collector for status in exported.account.status() if status.running]
+        assert running == "guests"
+        assert not exported.shown()["guests"]
+        exported.api.faults.remove(hanging)
+        await settled(exported.account)
+        assert exported.shown()["guests"]
+
+
+async def test_without_spaces_to_build_on_nothing_is_asked(time: Time) -> None:
+    async with Exported(some_guests(time), time) as exported:
+        exported.api.faults.add("/spaces", Status(500))
+        page = await exported.scrape()
+        assert exported.api.count("/guests") == 0
+        assert (page.ok("guests"), page.ok("spaces")) == (0, 0)
+        asked = exported.api.count("/spaces")
+        await exported.later(1)
+        assert exported.api.count("/spaces") <= 2 * asked  # not once more for the guests
+
+
+async def test_the_fixed_account_s_guests(time: Time) -> None:
+    async with Exported(fixed_world(time), time) as exported:
+        page = await exported.scrape()
+        assert [page.one("guests", env) for env in (PROD, SECOND, ODD)] == [4, 0, 0]
+        assert page.one("guest_memberships", PROD) == 5  # Jane is in two spaces
+        assert page.of("guests_active", PROD) == {("1d",): 1, ("7d",): 2, ("30d",): 3}
