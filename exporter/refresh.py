@@ -121,9 +121,11 @@ class Refresh:
 
     async def cancel(self) -> None:
         """End the refresh under way."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+        task = self._task
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+            self._task = None  # one that has not begun does not do that itself
 
     async def _run(self, call: Call, before: Callable[[Call], Awaitable[None]]) -> None:
         started = self._clock.monotonic()

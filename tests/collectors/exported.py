@@ -59,12 +59,12 @@ class Time:
         return self.now
 
 
-def account_config(base_url: str, settings: str = "", more: str = FAST) -> AccountConfig:
-    """The configuration of one account: `settings` are YAML lines of the account, `more` replaces `FAST`."""
+def account_config(base_url: str, settings: str, more: str, auth: str) -> AccountConfig:
+    """The configuration of one account, from lines of YAML."""
     lines = [
         "name: acme",
         f"base_url: {base_url}",
-        f"auth: {{access_token: {TOKEN}}}",
+        f"auth: {auth}",
         *more.splitlines(),
         *settings.splitlines(),
     ]
@@ -82,13 +82,16 @@ class Exported:
         *,
         switches: Switches | None = None,
         more: str = FAST,
+        auth: str = f"{{access_token: {TOKEN}}}",
     ) -> None:
+        """`settings` are YAML lines of the account, `more` replaces `FAST`."""
         self.world = world
         self.time = time
         self.api = DemoServer(world, switches)
         self.api.switches.ready_tokens.add(TOKEN)
         self._settings = settings
         self._more = more
+        self._auth = auth
 
     async def __aenter__(self) -> Self:
         await self.api.start()
@@ -103,7 +106,9 @@ class Exported:
 
     def restarted(self) -> Account:
         """A new account on the same API, as after a restart of the exporter. The caller closes it."""
-        return Account(account_config(self.api.base_url, self._settings, self._more), connect, self.time.clock)
+        return Account(
+            account_config(self.api.base_url, self._settings, self._more, self._auth), connect, self.time.clock
+        )
 
     async def scrape(self, only: Collection[str] | None = None) -> "Scraped":
         """Refresh what is due and wait until all of it has ended, also what no scrape waits for."""

@@ -1,0 +1,130 @@
+"""The page of the fixed account: the files that hold its shape and values, the contract, and programs that read it."""
+
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from exporter.demo.accounts import fixed_world
+from exporter.exposition import Format, render
+from exporter.families import Family
+from exporter.flatfile.topics import KNOWN_TOPICS
+from tests.collectors.exported import Exported, Time
+from tests.golden.page import SHAPE, VALUES, described, fixed_families, shape, values
+
+CONTRACT = Path(__file__).parent / "grafana/data/contract.yaml"
+ENVIRONMENT = ("account", "environment_id", "environment")
+COMMON = {
+    "process": (),
+    "account": ("account",),
+    "environment": ENVIRONMENT,
+    "agent": (*ENVIRONMENT, "agent_id", "agent"),
+}
+NOT_YET = {
+    *(
+        "flatfile_agent_executions_total",
+        "flatfile_agent_execution_duration_seconds",
+        "flatfile_agent_queue_lag_seconds",
+    ),
+    *("flatfile_jobs", "flatfile_job_oldest_open_timestamp_seconds", "flatfile_exporter_series_dropped"),
+    *("flatfile_space_info", "flatfile_space_guests", "flatfile_space_files", "flatfile_space_workbooks"),
+    "flatfile_space_last_activity_timestamp_seconds",
+}
+"""Families of the contract that this release does not serve yet."""
+
+
+@pytest.fixture
+async def families() -> list[Family]:
+    return await fixed_families()
+
+
+async def test_the_shape_is_that_of_the_file(families: list[Family]) -> None:
+    assert shape(families) == SHAPE.read_text(encoding="utf-8"), (
+        "python -m tests.golden.write, then read the difference"
+    )
+
+
+async def test_the_values_are_those_of_the_file(families: list[Family]) -> None:
+    assert values(families) == VALUES.read_text(encoding="utf-8"), (
+        "python -m tests.golden.write, then read the difference"
+    )
+
+
+async def test_every_family_of_the_contract_is_served_with_its_type_and_labels_and_no_other(
+    families: list[Family],
+) -> None:
+    contract = {
+        name: (what["type"], frozenset((*COMMON[level], *what.get("labels", ()))))
+        for level, entries in yaml.safe_load(CONTRACT.read_text(encoding="utf-8")).items()
+        for name, what in entries.items()
+    }
+    served = {family.desc.name: (family.desc.type, frozenset(family.desc.labels)) for family in families}
+    assert contract.keys() >= NOT_YET
+    assert served == {name: what for name, what in contract.items() if name not in NOT_YET}
+    assert {desc.name: (desc.type, frozenset(desc.labels)) for desc in described()}.items() <= served.items()
+
+
+async def test_every_sample_has_a_value_for_each_label_and_no_two_are_the_same(families: list[Family]) -> None:
+    for family in families:
+        labels = [labels for labels, _ in family.samples]
+        assert len(labels) == len(set(labels)), family.desc.name
+        assert all(len(each) == len(family.desc.labels) for each in labels), family.desc.name
+    assert render(families, Format.TEXT_0_0_4).dropped == 0
+
+
+async def test_known_topics_are_at_0_in_each_environment(families: list[Family]) -> None:
+    (totals,) = [family for family in families if family.desc.name == "flatfile_events_total"]
+    assert len(totals.samples) == 3 * (len(KNOWN_TOPICS) + 1)  # and the one that nobody knows, seen in one of them
+    assert {value for _, value in totals.samples} == {0}
+
+
+async def test_promtool_has_no_complaint(families: list[Family], promtool: str) -> None:
+    page = render(families, Format.TEXT_0_0_4).body
+    checked = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+def samples(metrics: Iterable[Metric]) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """All samples by name and labels."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value for metric in metrics for sample in metric.samples
+    }
+
+
+async def test_both_formats_parse_back_to_the_same_samples(families: list[Family]) -> None:
+    text = samples(parse_text(render(families, Format.TEXT_0_0_4).body.decode()))
+    openmetrics = samples(parse_openmetrics(render(families, Format.OPENMETRICS_1_0).body.decode()))
+    assert text == openmetrics
+    assert len(text) > 500
+
+
+AWKWARD = ['"', "\\", "\n", '\\"', "\\n", 'a"b\\c\nd', "🧪 Ünï\u200d", "{}", "a,b=c", " ", "#", "\\\\n\n", "\t\r\x7f"]
+
+
+async def test_names_of_any_kind_come_back_unchanged() -> None:
+    time = Time()
+    world = fixed_world(time)
+    for name in AWKWARD:
+        environment = world.add_environment(name).id
+        world.deploy_agent(environment, name, namespace=name)
+        world.emit(name, environment, at=time() - 1)
+        world.name = name
+        async with Exported(world, time) as exported:
+            await exported.scrape()
+            families = [*exported.account.families()]
+        for parsed in (
+            samples(parse_text(render(families, Format.TEXT_0_0_4).body.decode())),
+            samples(parse_openmetrics(render(families, Format.OPENMETRICS_1_0).body.decode())),
+        ):
+            found = {(metric, *dict(labels).items()) for metric, labels in parsed}
+            assert any(m == "flatfile_environment_info" and ("environment", name) in rest for m, *rest in found), name
+            assert any(
+                m == "flatfile_agent_info" and {("agent", name), ("namespace", name)} <= {*rest} for m, *rest in found
+            )
+            assert any(m == "flatfile_account_info" and ("account_name", name) in rest for m, *rest in found)
+            assert any(m == "flatfile_events_total" and ("topic", name) in rest for m, *rest in found)
