@@ -3,14 +3,14 @@
 import os
 import platform
 
-from bench import memory, scrape, startup
+from bench import memory, requests, scrape, startup
 from exporter import __version__
 
 
 def main() -> None:
     """Print where this runs, and all figures."""
     print(f"flatfile-exporter {__version__}, Python {platform.python_version()}, {os.cpu_count()} CPUs\n")
-    for benchmark in (startup, memory, scrape):
+    for benchmark in (startup, memory, requests, scrape):
         benchmark.main([])
 
 

@@ -83,7 +83,7 @@ def _compare(api: Simulated, per_second: int, scrapes: int, work: Work, plain_se
             ("exporter, first scrape answered (guests still being read)", f"{first:.2f}", ""),
             ("exporter, everything known, guests of all spaces too", f"{whole:.2f}", str(cold.total())),
             (f"exporter, warm scrape (median of {scrapes})", f"{median:.3f}", f"{warm.requests.total() / scrapes:.1f}"),
-            ("plain sequential client, the same work", f"{plain_seconds:.2f}", str(work.requests.total())),
+            ("plain sequential client, for the same numbers", f"{plain_seconds:.2f}", str(work.requests.total())),
             ("plain client / warm scrape", f"{plain_seconds / median:.0f}x", ""),
         ],
         f"warm scrapes: {min(warm.seconds):.3f} to {max(warm.seconds):.3f} s, {warm.cpu / scrapes * 1000:.0f} ms of CPU each",

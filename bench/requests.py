@@ -1,0 +1,96 @@
+"""How many requests an hour costs with the default intervals, by account: counted over an hour of a clock that is set on."""
+
+import argparse
+import asyncio
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.exporting import configuration
+from bench.simulated import CLIENT_ID, SECRET, Size
+from bench.table import show
+from exporter.account import Account
+from exporter.clock import Clock
+from exporter.config import load
+from exporter.demo.accounts import demo_world, sized_world
+from exporter.demo.life import Life
+from exporter.demo.server import DemoServer
+from exporter.exposition import Format, render
+from exporter.flatfile.connect import connect
+
+HOUR = 3600.0
+START = 1_700_000_000.0  # unix seconds
+SIZES = (Size(1, 10, 20, 5, 60), Size(3, 50, 100, 20, 600), Size(), Size(20, 5000, 10000, 200, 6000))
+
+
+class SetTime:
+    """A time that goes on only when it is told to, in seconds."""
+
+    def __init__(self) -> None:
+        self.passed = 0.0
+        self.clock = Clock(wall=lambda: START + self.passed, monotonic=lambda: self.passed)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Count for accounts of several sizes, and for the demo account, whose events never stop."""
+    parser = argparse.ArgumentParser(prog="python -m bench.requests", description=__doc__)
+    parser.add_argument("--interval", type=float, default=30.0, help="seconds between scrapes (default: 30)")
+    parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many of the sizes, smallest first")
+    flags = parser.parse_args(arguments)
+    rows = [asyncio.run(_row(size, flags.interval)) for size in (None, *SIZES[: flags.sizes])]
+    show(
+        f"Requests of an hour in the steady state, default intervals, a scrape every {flags.interval:g} s",
+        ("environments/spaces/guests", "first pass", "an hour", "a second", "series"),
+        rows,
+        "first pass: until every number is known, guests of all spaces too. The API gives guests space by space here.",
+        "The first line is the demo account, where guests come and go; in the others nothing happens.",
+    )
+
+
+async def _row(size: Size | None, interval: float) -> tuple[str, ...]:
+    time = SetTime()
+    clock = time.clock
+    if size is None:
+        world = demo_world(clock.wall, 1)
+        life = Life(world, 1)
+    else:
+        world = sized_world(
+            clock.wall, environments=size.environments, spaces=size.spaces, guests=size.guests, users=size.users
+        )
+        life = None
+    async with DemoServer(world, life=life) as api:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "config.yaml")
+            file.write_text(configuration(api.base_url, CLIENT_ID, SECRET, "requests: {per_second: 1000}\n"))
+            account = Account(load(file).accounts[0], connect, clock)
+        try:
+            first = await _whole(account, api)
+            before = Counter(request.endpoint for request in api.requests)
+            for _ in range(round(HOUR / interval)):
+                time.passed += interval
+                await _scraped(account)
+            spent = Counter(request.endpoint for request in api.requests) - before
+            page = render(account.families(), Format.TEXT_0_0_4).body
+            series = sum(not line.startswith(b"#") for line in page.splitlines())
+        finally:
+            await account.aclose()
+    name = f"{len(world.environments)}/{len(world.spaces)}/{len(world.guests)}"
+    return name, str(first), str(spent.total()), f"{spent.total() / HOUR:.2f}", str(series)
+
+
+async def _whole(account: Account, api: DemoServer) -> int:
+    """Scrape until all is known, and count the requests."""
+    await _scraped(account)
+    return api.count()
+
+
+async def _scraped(account: Account) -> None:
+    """Scrape, and wait for what goes on in the background."""
+    await account.refresh(asyncio.get_running_loop().time() + 600)
+    while any(status.running for status in account.status()):
+        await asyncio.sleep(0.01)
+
+
+if __name__ == "__main__":
+    main()

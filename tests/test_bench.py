@@ -1,0 +1,28 @@
+"""Each benchmark runs and prints its figures, on tiny accounts. What the figures are is not looked at."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TINY = "--environments=1 --spaces=3 --guests=4 --latency=0 --scrapes=1"
+
+
+@pytest.mark.parametrize(
+    ("command", "row"),
+    [
+        ("startup --runs=1", "demo: first 200 of /metrics"),
+        ("memory --scrapes=1", "serve: a small account"),
+        ("requests --sizes=1 --interval=1800", "1/10/20"),
+        (f"scrape {TINY}", "plain client / warm scrape"),
+    ],
+)
+def test_a_benchmark_prints_its_figures(command: str, row: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", *f"bench.{command}".split()], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if row in line][:1]
+    assert line.split()[-1].rstrip("x").replace(".", "").isdecimal()
