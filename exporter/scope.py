@@ -122,14 +122,14 @@ async def both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) ->
     return one.result(), other.result()
 
 
+def held(values: Mapping[str, T], at: float) -> dict[str, Held[T]]:
+    """Values that were all asked for at one time."""
+    return {key: Held(value, at) for key, value in values.items()}
+
+
 def carried(
-    old: Mapping[str, Held[T]], new: Mapping[str, T], environments: Iterable[EnvironmentRef], now: float
+    old: Mapping[str, Held[T]], new: Mapping[str, Held[T]], environments: Iterable[EnvironmentRef]
 ) -> dict[str, Held[T]]:
     """The values of all environments that there are: those that came now, else those from before."""
-    result = {}
-    for environment in environments:
-        if environment.id in new:
-            result[environment.id] = Held(new[environment.id], now)
-        elif environment.id in old:
-            result[environment.id] = old[environment.id]
-    return result
+    found = ((environment.id, new.get(environment.id) or old.get(environment.id)) for environment in environments)
+    return {environment: value for environment, value in found if value is not None}

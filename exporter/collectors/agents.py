@@ -11,7 +11,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
-from exporter.scope import EnvironmentRef, Held, Scope, carried
+from exporter.scope import EnvironmentRef, Held, Scope, carried, held
 
 AGENTS = Desc(
     "flatfile_agents",
@@ -85,7 +85,7 @@ class Collector:
         found, errors = await self._scope.each(
             self._scope.selected(), lambda environment: self._deployed(environment, call), call
         )
-        self._agents = carried(self._agents, found, self._scope.selected(), now)
+        self._agents = carried(self._agents, held(found, now), self._scope.selected())
         return errors
 
     async def _deployed(self, environment: EnvironmentRef, call: Call) -> tuple[DeployedAgent, ...]:
@@ -130,14 +130,14 @@ class Collector:
         firsts: list[Sample] = []
         lasts: list[Sample] = []
         for environment in self._scope.environments or ():
-            held = self._agents.get(environment.id)
-            if held is None or held.at < since:
+            deployed = self._agents.get(environment.id)
+            if deployed is None or deployed.at < since:
                 continue
-            known[environment.id] = held.value
+            known[environment.id] = deployed.value
             labels = (account, *environment.labels)
-            system = sum(agent.system for agent in held.value)
-            counts += [((*labels, "true"), system), ((*labels, "false"), len(held.value) - system)]
-            for agent in held.value:
+            system = sum(agent.system for agent in deployed.value)
+            counts += [((*labels, "true"), system), ((*labels, "false"), len(deployed.value) - system)]
+            for agent in deployed.value:
                 infos.append(((*labels, agent.id, agent.name, agent.namespace, "true" if agent.system else "false"), 1))
                 if agent.created is not None:
                     firsts.append(((*labels, agent.id, agent.name), agent.created))
@@ -164,7 +164,7 @@ class Collector:
                 places = [("", expected.environment, ())]
             for environment_id, environment, deployed in places:
                 labels = (scope.account, environment_id, environment)
-                if expected.min is not None:
+                if expected.min is not None and (all_known or deployed is not None):
                     least[labels] = max(expected.min, least.get(labels, 0))
                 if deployed is None:
                     continue

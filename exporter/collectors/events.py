@@ -110,7 +110,8 @@ class Collector:
             tally.recent = [(at, topic) for at, topic in tally.recent if at > asked_at - self._config.window]
         for environment in scope.selected():
             if (ACCOUNT_WIDE in passes and environment.id not in self._unsure) or environment.id in passes:
-                self._snapshots[environment.id] = Held(self._snapshot(environment.id, asked_at), now)
+                at = now if environment.id in passes else self._silence.asked_at(environment.id, now)
+                self._snapshots[environment.id] = Held(self._snapshot(environment.id, asked_at), at)
         self._forget()
         if unusable:
             error = BadResponse(
@@ -147,7 +148,7 @@ class Collector:
 
         An environment that it is silent about is asked by itself now and then: nothing happened there, or is it hidden?
         """
-        scope, now = self._scope, self._scope.clock.monotonic()
+        scope, now = self._scope, self._scope.clock.wall()
         self._silence.believe({_environment(row) for row in rows}, now)
         doubtful = self._silence.doubtful(scope.selected(), now)
         answers, errors = await scope.some(

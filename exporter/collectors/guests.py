@@ -13,7 +13,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, Forbidden, NotFound, TooLarge, Unauthorized
 from exporter.flatfile.session import Call
-from exporter.scope import Held, Scope, carried
+from exporter.scope import Held, Scope, carried, held
 
 GUESTS = Desc(
     "flatfile_guests",
@@ -79,20 +79,20 @@ class Collector:
                 row.spaces for row in rows
             )
             return rows if told else None
-        return None if self._account_wide is None and any(self._spaces().values()) else rows
+        return None if self._account_wide is None and any(ids.value for ids in self._spaces().values()) else rows
 
     async def _take(self, rows: Sequence[models.Guest], call: Call) -> Sequence[FlatfileError]:
         """Count the guests of the whole account.
 
         An environment that has spaces but no guest in that list is asked by itself now and then, by one of its spaces.
         """
-        scope, asked_at, now = self._scope, self._scope.clock.wall(), self._scope.clock.monotonic()
+        scope, now = self._scope, self._scope.clock.wall()
         counts = account_wide(rows, scope.client.session.now)
         spaces = self._spaces()
         silent = [env for env in scope.selected() if env.id not in counts and env.id in spaces]
         self._silence.forget(counts.keys())
-        doubtful = self._silence.doubtful([env for env in silent if spaces[env.id]], now)
-        answers, errors = await scope.some(doubtful, lambda env: self._anybody(spaces[env.id][0], call), call)
+        doubtful = self._silence.doubtful([env for env in silent if spaces[env.id].value], now)
+        answers, errors = await scope.some(doubtful, lambda env: self._anybody(spaces[env.id].value[0], call), call)
         self._silence.believe((env for env, anybody in answers.items() if anybody is False), now)
         if any(answers.values()):
             self._contradictions += 1
@@ -102,8 +102,12 @@ class Collector:
             self._contradictions = 0
             self._account_wide = True if rows else self._account_wide
         unsure = {env.id for env in doubtful if answers.get(env.id) is not False}
-        counts |= {env.id: NOBODY for env in silent if env.id not in unsure}
-        self._counts = carried(self._counts, counts, scope.selected(), asked_at)
+        nobody = {
+            env.id: Held(NOBODY, min(self._good_until(spaces[env.id]), self._silence.asked_at(env.id, now)))
+            for env in silent
+            if env.id not in unsure
+        }
+        self._counts = carried(self._counts, held(counts, now) | nobody, scope.selected())
         scope.guest_hints.clear()
         return errors
 
@@ -139,30 +143,35 @@ class Collector:
         self._publish(listed, due.keys() - answered, began)
         return [*errors.values()]
 
-    def _spaces(self) -> dict[str, tuple[str, ...]]:
+    def _spaces(self) -> dict[str, Held[tuple[str, ...]]]:
         """The spaces of each environment where that is known and not too old."""
         oldest = self._scope.clock.wall() - self._scope.config.collectors["spaces"].max_age
-        return {env: held.value for env, held in (self._scope.spaces or {}).items() if held.at >= oldest}
+        return {env: ids for env, ids in (self._scope.spaces or {}).items() if ids.at >= oldest}
+
+    def _good_until(self, spaces: Held[tuple[str, ...]]) -> float:
+        """Until when a list of spaces is as new as it is meant to be: numbers that build on it are no newer."""
+        return spaces.at + self._scope.config.collectors["spaces"].interval
 
     def _listed(self) -> dict[str, str]:
         """Each space's environment, as listed last."""
-        return {space: environment for environment, held in (self._scope.spaces or {}).items() for space in held.value}
+        return {space: environment for environment, ids in (self._scope.spaces or {}).items() for space in ids.value}
 
     def _publish(self, listed: Mapping[str, str], left: Set[str], began: float) -> None:
         """Give out the numbers of the environments whose spaces are all known and have all been asked.
 
-        `left` are spaces that were due and could not be asked. Where a space has changed again since the pass `began`, the
-        numbers are as of then.
+        `left` are spaces that were due and could not be asked. Where a space has changed again since the pass `began`,
+        the numbers are as of then.
         """
         scope, now = self._scope, self._scope.clock.wall()
-        known = self._spaces().keys() - {
-            listed[space] for space in (*self._book.unasked(listed), *left) if space in listed
-        }
+        spaces = self._spaces()
+        known = spaces.keys() - {listed[space] for space in (*self._book.unasked(listed), *left) if space in listed}
         counts = self._book.counts(scope.client.session.now)
         changed = {listed[space] for space in scope.guest_hints if space in listed}
-        for environments, at in ((known & changed, began), (known - changed, now)):
-            numbers = {environment: counts.get(environment, NOBODY) for environment in environments}
-            self._counts = carried(self._counts, numbers, scope.selected(), at)
+        whole = {
+            env: Held(counts.get(env, NOBODY), min(self._good_until(spaces[env]), began if env in changed else now))
+            for env in known
+        }
+        self._counts = carried(self._counts, whole, scope.selected())
 
     async def _ask(self, due: Mapping[str, str], call: Call) -> tuple[Set[str], dict[str, FlatfileError]]:
         """Ask for each space's guests, a few side by side: those that answered, and what failed by space.
@@ -211,10 +220,10 @@ class Collector:
         memberships: list[Sample] = []
         active: list[Sample] = []
         for environment in self._scope.environments or ():
-            held = self._counts.get(environment.id)
-            if held is None or held.at < since:
+            found = self._counts.get(environment.id)
+            if found is None or found.at < since:
                 continue
-            counts, labels = held.value, (self._scope.account, *environment.labels)
+            counts, labels = found.value, (self._scope.account, *environment.labels)
             guests.append((labels, counts.guests))
             memberships.append((labels, counts.memberships))
             active += [((*labels, window), number) for window, number in counts.active or ()]

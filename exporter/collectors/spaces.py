@@ -92,8 +92,12 @@ class Collector:
         idle = scope.config.spaces.inactive_after
         counts = {env: counted(rows, now, idle) for env, rows in by_environment.items()}
         ids = {env: tuple(row.id for row in rows) for env, rows in by_environment.items()}
-        self._counts = carried(self._counts, counts, environments, asked_at)
-        scope.spaces = carried(scope.spaces or {}, ids, environments, asked_at)
+        times_asked = {env: self._silence.asked_at(env, asked_at) for env in by_environment}
+        self._counts = carried(
+            self._counts, {env: Held(counts[env], at) for env, at in times_asked.items()}, environments
+        )
+        listed = {env: Held(ids[env], at) for env, at in times_asked.items()}
+        scope.spaces = carried(scope.spaces or {}, listed, environments)
         # A space that is listed later only is asked for its guests without a hint: so these cannot pile up.
         scope.guest_hints.intersection_update(chain.from_iterable(held.value for held in scope.spaces.values()))
         return errors
@@ -122,7 +126,7 @@ class Collector:
         grouped: defaultdict[str, list[models.Space]] = defaultdict(list)
         for row in rows:
             grouped[row.environment_id or ""].append(row)
-        now = self._scope.clock.monotonic()
+        now = self._scope.clock.wall()
         self._silence.forget(grouped.keys())
         doubtful = self._silence.doubtful([env for env in environments if env.id not in grouped], now)
         answers, errors = await self._scope.some(doubtful, lambda env: self._alone(env, call), call)

@@ -1,0 +1,341 @@
+"""Whatever changes and whatever fails: each value shown was true at some moment within its age, or it is not shown.
+
+An account changes at random between scrapes, while requests fail in random ways; a clock moved by hand makes hours of that.
+After it, when nothing fails any more, every value is there again and is that of the moment.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from exporter.demo.faults import (
+    Disconnect,
+    DuplicateRows,
+    EmptyBody,
+    Fault,
+    NoData,
+    NotJson,
+    NullRows,
+    RowWithoutId,
+    Status,
+    Truncated,
+    WrongTotal,
+    WrongTypes,
+)
+from exporter.demo.switches import Switches
+from exporter.demo.world import World
+from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time
+
+DAY = 86400.0
+MAX_AGE = 900.0
+EXPECTED = """\
+expected_agents:
+  - {environment: env-0, agents: [importer, "v*"], min: 2}
+  - {environment: env-9, agents: [importer]}"""
+WINDOWS = (("1d", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY))
+Key = tuple[str, ...]
+Truth = dict[Key, float]
+
+PATHS = ["/environments", "/accounts/current", "/spaces", "/agents", "/users", "/guests", "/events", "*"]
+FAULTS: list[Fault] = [
+    *(Status(status) for status in (400, 401, 403, 404, 422, 500, 503)),
+    *(NotJson(), EmptyBody(), NoData(), NullRows(), RowWithoutId(), DuplicateRows(), WrongTypes(), Truncated()),
+    *(Disconnect(), WrongTotal(5), WrongTotal(-1)),
+]
+
+
+def identified(page: Scraped) -> Iterator[tuple[Key, float]]:
+    """The samples of the account by name, environment's id and the labels behind its name, which may change."""
+    for name, samples in page.data().items():
+        for labels, value in samples.items():
+            of_environment = name not in ACCOUNT_WIDE
+            yield (name, labels[0], *labels[2:]) if of_environment else (name, *labels), value
+
+
+ACCOUNT_WIDE = {
+    *("flatfile_up", "flatfile_account_info", "flatfile_environments", "flatfile_users", "flatfile_users_active"),
+}
+
+
+class Laboratory:
+    """A world, what was true in it and when, and the exporter that is to tell of it."""
+
+    def __init__(self, data: st.DataObject) -> None:
+        self.draw = data.draw
+        self.time = Time()
+        self.started = self.time()
+        self.world = World(self.time)
+        self.history: list[tuple[float, Truth]] = []
+        self.events_read: list[float] = [float("-inf")] * 2
+        self.doubtful: set[str] = set()  # environments that were hidden at some time
+        for number in range(self.draw(st.integers(1, 3), "environments")):
+            self.add_environment(number)
+
+    def add_environment(self, number: int) -> None:
+        environment = self.world.add_environment(f"env-{number}", is_prod=number == 0, announce=False).id
+        for _ in range(self.draw(st.integers(0, 3), "spaces")):
+            self.world.add_space(environment, "a space", at=self.time() - 40 * DAY, announce=False)
+
+    def one_of(self, ids: dict[str, object]) -> str:
+        return self.draw(st.sampled_from(list(ids)))
+
+    def change(self) -> None:
+        """Something happens in the account."""
+        world, now = self.world, self.time()
+        possible = ["add_user"]
+        if len(world.environments) < 4:
+            possible.append("add_environment")
+        if world.environments:
+            possible += ["add_space", "deploy", "emit", "emit_late", "emit_many"]
+        if len(world.environments) > 1:
+            possible.append("delete_environment")
+        if world.spaces:
+            possible += ["archive", "expire", "unarchive", "touch", "delete_space", "add_guest", "add_guest"]
+        if world.agents:
+            possible += ["delete_agent", "delete_agent", "redeploy"]
+        if world.guests:
+            possible += ["remove_guest", "admit_guest"]
+        if world.users:
+            possible.append("remove_user")
+        what = self.draw(st.sampled_from(possible), "change")
+        if what == "add_user":
+            world.add_user("Somebody", seen=now - self.draw(st.integers(0, 40)) * DAY)
+        elif what == "remove_user":
+            world.remove_user(self.one_of(world.users))
+        elif what == "add_environment":
+            self.add_environment(self.draw(st.integers(0, 9)))
+        elif what == "delete_environment":
+            world.delete_environment(self.one_of(world.environments))
+        elif what == "deploy":
+            slug = self.draw(st.sampled_from(["importer", "validator", None]))
+            world.deploy_agent(self.one_of(world.environments), slug, (), is_system=slug is None)
+        elif what in ("delete_agent", "redeploy"):
+            agent = self.one_of(world.agents)
+            (world.delete_agent if what == "delete_agent" else world.redeploy_agent)(agent)
+        elif what.startswith("emit"):
+            environment, topic = self.one_of(world.environments), self.draw(st.sampled_from(["job:failed", "tea:made"]))
+            for _ in range(12 if what == "emit_many" else 1):
+                late = self.draw(st.integers(0, 45)) if what == "emit_late" else 0
+                world.emit(topic, environment, visible_at=now + late)
+        elif what == "add_space":
+            world.add_space(self.one_of(world.environments), "new")
+        else:
+            self.change_space(what)
+
+    def change_space(self, what: str) -> None:
+        world, now = self.world, self.time()
+        if what in ("remove_guest", "admit_guest"):
+            guest = world.guests[self.one_of(world.guests)]
+            if what == "remove_guest":
+                world.remove_guest(guest.id, self.one_of(guest.spaces))
+            else:
+                space = self.one_of(world.spaces_of[guest.environment_id])
+                world.admit_guest(guest.id, space, last_accessed=now - self.draw(st.integers(0, 40)) * DAY)
+            return
+        space = self.one_of(world.spaces)
+        if what == "add_guest":
+            world.add_guest(space, last_accessed=now - self.draw(st.integers(0, 40)) * DAY)
+        elif what == "archive":
+            world.archive_space(space)
+        elif what == "unarchive":
+            world.unarchive_space(space)
+        elif what == "expire":
+            world.expire_space(space)
+        elif what == "touch":
+            world.touch_space(space, files=2)
+        elif what == "delete_space":
+            world.delete_space(space)
+
+    def note(self) -> None:
+        """What is true at this moment."""
+        self.history.append((self.time(), dict(self.truth())))
+
+    def truth(self) -> Iterator[tuple[Key, float]]:
+        world, now = self.world, self.time()
+        yield ("flatfile_account_info", world.account_id, world.name), 1
+        production = sum(environment.is_prod for environment in world.environments.values())
+        yield ("flatfile_environments", "true"), production
+        yield ("flatfile_environments", "false"), len(world.environments) - production
+        yield ("flatfile_users",), len(world.users)
+        for name, seconds in WINDOWS:
+            yield ("flatfile_users_active", name), sum(u.last_seen_at > now - seconds for u in world.users.values())  # type: ignore[operator]
+        for environment in world.environments:
+            for key, value in self.of_environment(environment, now):
+                yield (key[0], environment, *key[1:]), value
+        for pattern in ("importer",) if all(e.name != "env-9" for e in world.environments.values()) else ():
+            yield ("flatfile_agent_missing", "", pattern), 1
+        if all(e.name != "env-0" for e in world.environments.values()):
+            yield ("flatfile_agents_expected_min", ""), 2
+            yield ("flatfile_agent_missing", "", "importer"), 1
+            yield ("flatfile_agent_missing", "", "v*"), 1
+
+    def of_environment(self, environment: str, now: float) -> Iterator[tuple[Key, float]]:
+        world = self.world
+        record = world.environments[environment]
+        yield ("flatfile_environment_info", "true" if record.is_prod else "false"), 1
+        yield from self.of_spaces(environment, now)
+        yield from self.of_events(environment, now)
+        guests = world.guests_of[environment].values()
+        yield ("flatfile_guests",), len(guests)
+        yield ("flatfile_guest_memberships",), sum(len(guest.spaces) for guest in guests)
+        for name, seconds in WINDOWS:
+            seen = sum(any(at is not None and at > now - seconds for at in g.spaces.values()) for g in guests)  # type: ignore[operator]
+            yield ("flatfile_guests_active", name), seen
+        agents = world.agents_of[environment].values()
+        for system in (True, False):
+            count = sum(agent.is_system is system for agent in agents)
+            yield ("flatfile_agents", "true" if system else "false"), count
+        for agent in agents:
+            named = (agent.id, agent.slug or agent.id)
+            yield ("flatfile_agent_info", *named, "", "true" if agent.is_system else "false"), 1
+            yield ("flatfile_agent_created_timestamp_seconds", *named), agent.created_at
+            yield ("flatfile_agent_updated_timestamp_seconds", *named), agent.updated_at
+        slugs = {agent.slug for agent in agents}
+        if record.name == "env-0":
+            yield ("flatfile_agents_expected_min",), 2
+            yield ("flatfile_agent_missing", "importer"), float("importer" not in slugs)
+            yield ("flatfile_agent_missing", "v*"), float("validator" not in slugs)
+        if record.name == "env-9":
+            yield ("flatfile_agent_missing", "importer"), float("importer" not in slugs)
+
+    def of_spaces(self, environment: str, now: float) -> Iterator[tuple[Key, float]]:
+        spaces = self.world.spaces_of[environment].values()
+        active = [space for space in spaces if space.archived_at is None and space.expired_at is None]
+        archived = sum(space.archived_at is not None for space in spaces)
+        yield ("flatfile_spaces", "active"), len(active)
+        yield ("flatfile_spaces", "archived"), archived
+        yield ("flatfile_spaces", "expired"), len(spaces) - archived - len(active)
+        for name, days in (("30d", 30), ("90d", 90)):
+            idle = sum(float(space.last_activity_at or 0) <= now - days * DAY for space in active)
+            yield ("flatfile_spaces_inactive", name), idle
+        yield ("flatfile_files",), sum(space.files or 0 for space in spaces)
+        yield ("flatfile_workbooks",), sum(space.workbooks or 0 for space in spaces)
+        if spaces:
+            created = max(space.created_at for space in spaces)
+            yield ("flatfile_environment_last_space_created_timestamp_seconds",), created
+            used = max(float(space.last_activity_at or 0) for space in spaces)
+            yield ("flatfile_environment_last_activity_timestamp_seconds",), used
+
+    def of_events(self, environment: str, now: float) -> Iterator[tuple[Key, float]]:
+        visible = [event for event in self.world.events_of[environment] if event.visible_at <= now]
+        counted = [event for event in visible if event.created_at >= self.started]
+        for topic, number in Counter(event.topic for event in counted).items():
+            yield ("flatfile_events_total", topic), number
+        for topic, number in Counter(e.topic for e in visible if e.created_at > now - 300).items():
+            yield ("flatfile_events_per_second", topic), number / 300
+        actors = Counter("user" if event.actor_id and "_usr_" in event.actor_id else "key" for event in counted)
+        yield ("flatfile_events_by_actor_total", "user"), actors["user"]
+        if visible:
+            yield ("flatfile_event_last_timestamp_seconds",), max(event.created_at for event in visible)
+
+    def check(self, page: Scraped) -> None:
+        """Each value was true at some moment within its age."""
+        now = self.time()
+        for key, value in identified(page):
+            name = key[0]
+            if name == "flatfile_up" or (name == "flatfile_events_by_actor_total" and key[-1] != "user"):
+                continue
+            age = MAX_AGE
+            since = now - age
+            if name == "flatfile_account_info":
+                since -= 3600
+            if name.startswith("flatfile_guest"):
+                # by space, guests are as new as what events tell, the list of spaces one interval older
+                since = self.events_read[-2] - age - 60
+            if name.startswith(("flatfile_event", "flatfile_guest")) and key[1] in self.doubtful:
+                continue
+            otherwise = 0.0 if name in ("flatfile_events_total", "flatfile_events_per_second") else None
+            within = [truth for at, truth in self.history if at >= since]
+            before = [truth for at, truth in self.history if at < since][-1:]  # still true when the time began
+            true = {truth.get(key, otherwise) for truth in (*before, *within)}
+            assert value in true, f"{key} is {value}, was {true}"
+
+    def check_all_is_well(self, page: Scraped) -> None:
+        """All that is true now is shown, and nothing else."""
+        doubted = {"flatfile_events_total", "flatfile_event_last_timestamp_seconds"}
+        shown: dict[Key, float] = {}
+        for key, value in identified(page):
+            shown[key] = value
+        missing = {
+            key: value
+            for key, value in self.history[-1][1].items()
+            if shown.get(key) != value
+            and not (key[0].startswith(("flatfile_event", "flatfile_guest")) and key[1] in self.doubtful)
+            and not (key[0] in doubted and not value)
+        }
+        assert not missing, {key: (value, shown.get(key)) for key, value in missing.items()}
+        assert all(value == 1 for value in page["exporter_collector_success"].values()), page.errors()
+        assert page["up"] == {(): 1}
+
+    def break_something(self, exported: Exported) -> None:
+        api = exported.api
+        what = self.draw(st.sampled_from(["fault", "fault", "whole", "hide", "mend", "mend"]), "break")
+        if what == "mend":
+            api.faults.clear()
+            api.switches.forbidden.clear()
+        elif what == "hide":
+            if self.world.environments:
+                hidden = self.one_of(self.world.environments)
+                self.doubtful.add(hidden)
+                api.switches.forbidden.add((self.draw(st.sampled_from(["*", "/spaces", "/events", "/guests"])), hidden))
+        else:
+            path, fault = self.draw(st.sampled_from(PATHS)), self.draw(st.sampled_from(FAULTS))
+            if what == "whole":
+                api.faults.rules.append(OfTheWholeAccount(path, fault))
+            else:
+                environment = None
+                if self.world.environments and self.draw(st.booleans()):
+                    environment = self.one_of(self.world.environments)
+                count = self.draw(st.sampled_from([None, 1, 2, 5]))
+                api.faults.add(path, fault, environment=environment, count=count)
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> Switches:
+    return Switches(
+        guests_without_space=draw(st.sampled_from(["refused", "all", "empty"])),
+        guest_spaces=draw(st.sampled_from(["all", "asked"])),
+        archived=draw(st.sampled_from(["also", "only"])),
+        event_order=draw(st.sampled_from(["desc", "asc"])),
+        since=draw(st.sampled_from(["inclusive", "exclusive"])),
+        page_clamp=draw(st.sampled_from([{}, {"*": 2}])),
+        system_agents_listed=draw(st.booleans()),
+    )
+
+
+async def live(data: st.DataObject) -> None:
+    lab = Laboratory(data)
+    switches = data.draw(readings(), "readings")
+    async with Exported(lab.world, lab.time, EXPECTED, switches=switches) as exported:
+        for _ in range(data.draw(st.integers(2, 12), "scrapes")):
+            lab.note()
+            lab.time.pass_(data.draw(st.sampled_from([1, 10, 15, 40, 61, 200, 301, 700, 1000]), "seconds"))
+            for _ in range(data.draw(st.integers(0, 3), "changes")):
+                lab.note()
+                lab.change()
+            lab.note()
+            if data.draw(st.booleans(), "breaks"):
+                lab.break_something(exported)
+            page = await exported.scrape()
+            if page.ok("events"):
+                lab.events_read.append(lab.time())
+            lab.check(page)
+        exported.api.faults.clear()
+        exported.api.switches.forbidden.clear()
+        for _ in range(4):  # past the longest back-off, and time for guests to learn what events told
+            lab.note()
+            page = await exported.later(3601 if _ == 0 else 310)
+            if page.ok("events"):
+                lab.events_read.append(lab.time())
+            lab.note()
+            lab.check(page)
+        lab.check_all_is_well(page)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(st.data())
+def test_what_is_shown_was_true_within_its_age(data: st.DataObject) -> None:
+    asyncio.run(live(data))
