@@ -16,10 +16,10 @@ RUNBOOKS = ALERTS.parents[1] / "docs" / "alerts.md"
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Run it to its good end; its output is in the error otherwise."""
+    """Run it to its good end and give what it prints; all of it is in the error otherwise."""
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    return done.stdout
 
 
 def programs(name: str) -> list[Path]:
