@@ -52,6 +52,19 @@ class _Form:
     sort: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Read(Generic[T]):
+    """What a pass has read, in which form. `whole` is False where `stop` ended it."""
+
+    list: Pass[T]
+    form: _Form
+    whole: bool
+
+    @property
+    def broke_off(self) -> bool:
+        return self.whole and self.list.missing > 0
+
+
 class Client:
     """Reads one account's objects. Every method raises FlatfileError and nothing else."""
 
@@ -82,18 +95,18 @@ class Client:
         its rows, is asked for once more and then is a BadResponse; one of too many pages is TooLarge.
         """
         first = self._first_page
-        done, whole = await self._pass(listing, params, call, stop, first)
-        if whole and (done.missing or first != self._first_page):  # the latter: another list has shown it meanwhile
-            done, whole = await self._pass(listing, params, call, stop, self._first_page)
-        if whole and await self._counts_from_zero(listing, params, call, done):
+        read = await self._pass(listing, params, call, stop, first)
+        if read.broke_off or first != self._first_page:  # the latter: another list has shown it meanwhile
+            read = await self._pass(listing, params, call, stop, self._first_page)
+        if read.whole and await self._counts_from_zero(listing, params, call, read):
             self._first_page = 0
-            done, whole = await self._pass(listing, params, call, stop, 0)
-        if whole and done.missing:
+            read = await self._pass(listing, params, call, stop, 0)
+        if read.broke_off:
             raise BadResponse(
-                f"the list broke off: {done.missing} rows fewer than the server counts",
+                f"the list broke off: {read.list.missing} rows fewer than the server counts",
                 endpoint=str(listing.endpoint),
             )
-        return [*done.rows.values()]
+        return [*read.list.rows.values()]
 
     async def _pass(
         self,
@@ -102,16 +115,16 @@ class Client:
         call: Call,
         stop: Callable[[list[T]], bool] | None,
         first: int,
-    ) -> tuple[Pass[T], bool]:
-        """Read page after page, the first of which has the number `first`. The second value is False where `stop` ended it."""
+    ) -> _Read[T]:
+        """Read page after page, the first of which has the number `first`."""
         done: Pass[T] = Pass(listing.key)
         page, form = await self._first(listing, params, call, first if listing.paged else None)
         while True:
             rows = _rows(page, listing.endpoint)
             if _add(done, rows, page, listing.endpoint) or (not listing.paged and page.pagination is None):
-                return done, True
+                return _Read(done, form, whole=True)
             if stop is not None and stop(rows):
-                return done, False
+                return _Read(done, form, whole=False)
             if done.pages >= self._max_pages:
                 raise TooLarge(f"a list of more than {self._max_pages} pages", endpoint=str(listing.endpoint))
             page = await self._page(listing, params, call, first + done.pages, form)
@@ -122,7 +135,8 @@ class Client:
         """Ask for the first page, in another form where the server answers 400, and remember what cured that, if anything."""
         endpoint = listing.endpoint
         question = (endpoint, frozenset((name, value) for name, value in params.items() if name != "since"))
-        start = form = self._form(listing)
+        size = self._page_sizes.get(endpoint, listing.page_size)
+        start = form = _Form(size, sort=listing.sort is not None and endpoint not in self._sort_refused)
         while True:
             try:
                 page = await self._page(listing, params, call, number, form)
@@ -145,10 +159,6 @@ class Client:
                     self._sort_refused.add(endpoint)
                 return page, form
 
-    def _form(self, listing: Listing[T]) -> _Form:
-        size = self._page_sizes.get(listing.endpoint, listing.page_size)
-        return _Form(size, listing.sort is not None and listing.endpoint not in self._sort_refused)
-
     async def _page(
         self, listing: Listing[T], params: Mapping[str, str], call: Call, number: int | None, form: _Form
     ) -> Page[T]:
@@ -161,7 +171,7 @@ class Client:
         return await self.session.get(listing.endpoint, query, shape, call)
 
     async def _counts_from_zero(
-        self, listing: Listing[T], params: Mapping[str, str], call: Call, done: Pass[T]
+        self, listing: Listing[T], params: Mapping[str, str], call: Call, read: _Read[T]
     ) -> bool:
         """Whether page 0 is another page than page 1, so that rows of a list read from page 1 are missing.
 
@@ -170,12 +180,12 @@ class Client:
         """
         if self._numbering_known or not listing.paged:
             return False
+        done = read.list
         if done.counted and not done.missing:
             self._numbering_known = bool(done.rows)
             return False
-        form = self._form(listing)
         try:
-            zero = _rows(await self._page(listing, params, call, 0, form), listing.endpoint)
+            zero = _rows(await self._page(listing, params, call, 0, read.form), listing.endpoint)
         except FlatfileError as error:
             if not error.concerns_the_question and not done.missing:
                 raise  # whether the list is whole is not known
@@ -183,7 +193,7 @@ class Client:
         if not zero:
             self._numbering_known = bool(done.rows) and not done.missing
             return False
-        one = _rows(await self._page(listing, params, call, 1, form), listing.endpoint)
+        one = _rows(await self._page(listing, params, call, 1, read.form), listing.endpoint)
         self._numbering_known = True
         return {listing.key(row) for row in zero}.isdisjoint(listing.key(row) for row in one)
 

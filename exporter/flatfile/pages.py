@@ -13,7 +13,8 @@ class Pass(Generic[T]):
 
     The end is reached when `pagination` says so and its two numbers agree with the rows that came, else at an empty page or
     one that brings nothing new (the server repeats itself, or does not page at all). That a page holds fewer rows than
-    were asked for says nothing: a server may cap the size in silence.
+    were asked for says nothing: a server may cap the size in silence. Rows past the end that both numbers give are not
+    looked for: they would cost each list one request more.
     """
 
     def __init__(self, key: Callable[[T], str]) -> None:

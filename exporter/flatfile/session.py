@@ -283,9 +283,8 @@ class Session:
             return decode(decoder, answer.body)  # type: ignore[return-value]
         except Undecodable as error:
             what = "a web page" if answer.is_html else str(error) if answer.body.strip() else "an empty body"
-            raise BadResponse(
-                f"an answer that cannot be used: {what}", endpoint=str(endpoint), status=answer.status
-            ) from None
+        # not from within the handler: the body is in the decoder's frames
+        raise BadResponse(f"an answer that cannot be used: {what}", endpoint=str(endpoint), status=answer.status)
 
 
 def _checked(token: Secret) -> Secret:

@@ -176,7 +176,9 @@ class Script(Transport):
         return [request.at - 1000.0 for request in self.sent if request.endpoint is endpoint]
 
 
-def session_of(script: Script, *, told: Told | None = None, retries: int = 3, concurrency: int = 4, **more: Any) -> Session:
+def session_of(
+    script: Script, *, told: Told | None = None, retries: int = 3, concurrency: int = 4, **more: Any
+) -> Session:
     """A session on a virtual loop. No credentials yet."""
     loop = asyncio.get_running_loop()
     return Session(

@@ -55,12 +55,18 @@ def test_any_number_may_be_a_total(total: bytes) -> None:
     assert page.pagination.pages is None or page.pagination.pages >= 0
 
 
-@pytest.mark.parametrize("half", [r"\ud83d", r"\uD83D", r"\udca9", r"\ud83d\n", r"\ud83d\ud83d", r"\ud83dd", r"\ud83d\\ud83d"])
-@pytest.mark.parametrize("place", ['{"data":[{"id":"%s"}]}', '{"data":[{"id":"a","name":"%s"}]}', '{"%s":0,"data":[{"id":"a"}]}'])
+@pytest.mark.parametrize(
+    "half", [r"\ud83d", r"\uD83D", r"\udca9", r"\ud83d\n", r"\ud83d\ud83d", r"\ud83dd", r"\ud83d\\ud83d"]
+)
+@pytest.mark.parametrize(
+    "place", ['{"data":[{"id":"%s"}]}', '{"data":[{"id":"a","name":"%s"}]}', '{"%s":0,"data":[{"id":"a"}]}']
+)
 def test_half_an_emoji_spoils_nothing(half: str, place: str) -> None:
     rows = decode(SPACES, (place % half).encode()).data
     assert rows is not None
-    assert rows[0].id == (json.loads(place % half)["data"][0]["id"].encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    assert rows[0].id == (
+        json.loads(place % half)["data"][0]["id"].encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    )
 
 
 @given(st.lists(st.sampled_from(["\\", "\\ud83d", "\\ude00", "\\\\", "\\u0041", "a", "\\n"]), max_size=12))

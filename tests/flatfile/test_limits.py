@@ -24,7 +24,9 @@ class Work:
 
 times = st.integers(0, 40).map(lambda n: n / 4)
 works = st.lists(
-    st.builds(Work, times, st.booleans(), st.sampled_from([0.0, 0.25, 1.0, 3.0]), st.none() | times), min_size=1, max_size=25
+    st.builds(Work, times, st.booleans(), st.sampled_from([0.0, 0.25, 1.0, 3.0]), st.none() | times),
+    min_size=1,
+    max_size=25,
 )
 pauses = st.lists(st.tuples(times, times), max_size=3)
 

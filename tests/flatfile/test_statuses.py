@@ -22,7 +22,15 @@ from exporter.flatfile.errors import (
     TooLarge,
     Unauthorized,
 )
-from exporter.flatfile.statuses import LONGEST_PAUSE, UNNAMED_PAUSE, failure, http_date, other_prefix, pause, retry_after
+from exporter.flatfile.statuses import (
+    LONGEST_PAUSE,
+    UNNAMED_PAUSE,
+    failure,
+    http_date,
+    other_prefix,
+    pause,
+    retry_after,
+)
 from tests.flatfile.rig import EPOCH, answer
 
 
@@ -77,7 +85,9 @@ def test_each_error_has_a_reason_of_its_own() -> None:
     assert tuple(kind.reason for kind in kinds) == REASONS
 
 
-@pytest.mark.parametrize(("status", "expected"), [(400, True), (403, True), (404, True), (422, True), (401, False), (500, False)])
+@pytest.mark.parametrize(
+    ("status", "expected"), [(400, True), (403, True), (404, True), (422, True), (401, False), (500, False)]
+)
 def test_refused_questions_may_be_asked_otherwise(status: int, expected: bool) -> None:
     error = failure(answer(status), "/spaces")
     assert error is not None
@@ -131,7 +141,14 @@ def test_absurd_dates_are_none(text: str | None) -> None:
 
 @pytest.mark.parametrize(
     ("status", "header", "expected"),
-    [(429, "7", 7), (429, None, UNNAMED_PAUSE), (429, "soon", UNNAMED_PAUSE), (503, "7", 7), (503, None, None), (500, "7", None)],
+    [
+        (429, "7", 7),
+        (429, None, UNNAMED_PAUSE),
+        (429, "soon", UNNAMED_PAUSE),
+        (503, "7", 7),
+        (503, None, None),
+        (500, "7", None),
+    ],
 )
 def test_pauses(status: int, header: str | None, expected: float | None) -> None:
     headers = {} if header is None else {"retry_after": header}

@@ -1,0 +1,406 @@
+"""Lists read from the simulated API: whole under every reading of its paging, an error wherever they are not, and cheap."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from exporter.demo.faults import (
+    DuplicateRows,
+    EmptyBody,
+    EndlessPages,
+    Fault,
+    NoData,
+    NotJson,
+    NullRows,
+    RowWithoutId,
+    Status,
+    WrongTotal,
+    WrongTypes,
+)
+from exporter.demo.server import DemoServer
+from exporter.demo.switches import Switches
+from exporter.demo.world import World
+from exporter.flatfile.client import Client, Listing, identity
+from exporter.flatfile.endpoints import Endpoint
+from exporter.flatfile.errors import BadResponse, FlatfileError, Forbidden, NotFound, TooLarge
+from exporter.flatfile.models import Account, Agent, Environment, Event, Guest, Space, User
+from exporter.flatfile.tail import Before
+from exporter.flatfile.times import iso
+from exporter.flatfile.transport import Answer
+from tests.flatfile.rig import Script, Sent, answer, assert_clean, call, connected, session_of, stored, virtually
+
+SORT = {"sortField": "createdAt", "sortDirection": "asc"}
+SPACES = Listing(Endpoint.SPACES, Space, identity, sort=SORT)
+ENVIRONMENTS = Listing(Endpoint.ENVIRONMENTS, Environment, identity)
+USERS = Listing(Endpoint.USERS, User, identity)
+GUESTS = Listing(Endpoint.GUESTS, Guest, identity, paged=False)
+EVENTS = Listing(Endpoint.EVENTS, Event, identity)
+AGENTS = Listing(Endpoint.AGENTS, Agent, identity, page_size=20)
+ALL = {"archived": "true"}
+PER_PAGE = 10
+
+
+@pytest.fixture
+async def client(api: DemoServer) -> AsyncIterator[Client]:
+    async with connected(api) as made:
+        yield made
+
+
+def queries(api: DemoServer) -> list[Mapping[str, str]]:
+    return [request.query for request in api.requests]
+
+
+async def all_spaces(api: DemoServer, client: Client) -> list[str]:
+    rows = [row.id for row in await client.rows(SPACES, ALL, call())]
+    assert len(rows) == len(set(rows))
+    assert set(rows) == set(api.world.spaces)
+    return rows
+
+
+# Readings
+
+PAGINGS: dict[str, dict[str, Any]] = {
+    "as asked": {},
+    "capped": {"page_clamp": {"*": PER_PAGE}},
+    "capped at the length": {"page_clamp": {"*": 26}},
+    "limited": {"page_limit": {"*": 100}},
+    "limited and capped": {"page_limit": {"*": 100}, "page_clamp": {"*": PER_PAGE}},
+    "limited to the least": {"page_limit": {"*": 10}},
+    "without a sort": {"space_sort_taken": False},
+    "without a sort, limited": {"space_sort_taken": False, "page_limit": {"*": 100}},
+    "not paged": {"unpaged": {"*"}},
+}
+
+
+@pytest.mark.parametrize("pagination", ["right", "absent", "stale", "zero"])
+@pytest.mark.parametrize("first_page", [1, 0])
+@pytest.mark.parametrize("paging", PAGINGS)
+async def test_every_reading_of_paging(world: World, paging: str, first_page: Any, pagination: Any) -> None:
+    switches = Switches(**PAGINGS[paging], first_page=first_page, pagination=pagination)
+    async with DemoServer(world, switches) as api, connected(api) as client:
+        first = await all_spaces(api, client)
+        learnt = api.count("/spaces")
+        assert sorted(await all_spaces(api, client)) == sorted(first)
+        assert api.count("/spaces") - learnt <= learnt, "what was learnt is remembered"
+        assert len(await client.rows(ENVIRONMENTS, {}, call())) == 3
+        assert len(await client.rows(USERS, {}, call())) == 5
+        assert await client.rows(EVENTS, {"since": iso(0), "includeAcknowledged": "true"}, call())
+
+
+@pytest.mark.parametrize("pagination", ["right", "absent", "stale", "zero"])
+async def test_a_server_that_ignores_page_numbers(api: DemoServer, client: Client, pagination: Any) -> None:
+    """As old ones do for users and agents: all rows at once, again for each page."""
+    api.switches.page_number_ignored, api.switches.pagination = {"*"}, pagination
+    await all_spaces(api, client)
+    assert api.count() <= 4
+
+
+@pytest.mark.parametrize("pagination", ["right", "stale", "zero"])
+async def test_a_server_that_gives_but_one_page(api: DemoServer, client: Client, pagination: Any) -> None:
+    api.switches.page_number_ignored, api.switches.pagination = {"*"}, pagination
+    api.switches.page_clamp = {"*": PER_PAGE}
+    with pytest.raises(BadResponse, match="broke off") as caught:
+        await client.rows(SPACES, ALL, call())
+    assert caught.value.endpoint == "/spaces"
+
+
+@pytest.mark.parametrize("pagination", ["right", "zero"])
+async def test_three_pages_are_three_requests(api: DemoServer, client: Client, pagination: Any) -> None:
+    api.switches.page_clamp, api.switches.pagination = {"*": PER_PAGE}, pagination
+    for _ in range(2):
+        api.clear()
+        await all_spaces(api, client)
+        assert [query["pageNumber"] for query in queries(api)] == ["1", "2", "3"]
+        assert {query["pageSize"] for query in queries(api)} == {"1000"}
+
+
+async def test_one_page_is_one_request_and_without_a_count_two(api: DemoServer, client: Client) -> None:
+    await all_spaces(api, client)
+    assert api.count() == 1
+    api.switches.pagination = "absent"
+    await all_spaces(api, client)
+    assert api.count() == 3
+
+
+async def test_a_list_that_is_not_paged_is_one_request(api: DemoServer, client: Client) -> None:
+    api.switches.guests_without_space = "all"
+    assert len(await client.rows(GUESTS, {}, call())) == 20
+    assert [dict(query) for query in queries(api)] == [{}]
+
+
+# What the server answers 400 to
+
+
+async def test_halving_is_remembered(api: DemoServer, client: Client) -> None:
+    api.switches.page_limit = {"*": 100}
+    await all_spaces(api, client)
+    api.clear()
+    await all_spaces(api, client)
+    assert [(query["pageSize"], "sortField" in query) for query in queries(api)] == [("62", True)]
+
+
+async def test_a_refused_sort_is_remembered(api: DemoServer, client: Client) -> None:
+    api.switches.space_sort_taken = False
+    await all_spaces(api, client)
+    assert api.count() == 2
+    await all_spaces(api, client)
+    assert api.count() == 3
+    assert [(query["pageSize"], "sortField" in query) for query in queries(api)] == [
+        ("1000", True),
+        ("1000", False),
+        ("1000", False),
+    ]
+
+
+async def test_halving_of_one_list_is_none_of_another(api: DemoServer, client: Client) -> None:
+    api.switches.page_limit = {"/spaces": 100}
+    await all_spaces(api, client)
+    api.clear()
+    await client.rows(USERS, {}, call())
+    assert [query["pageSize"] for query in queries(api)] == ["1000"]
+
+
+@pytest.mark.parametrize("listing", [SPACES, USERS, AGENTS, GUESTS], ids=lambda listing: listing.endpoint.path)
+async def test_a_400_that_nothing_cures(api: DemoServer, client: Client, listing: Listing[Any]) -> None:
+    """It is an error, and nothing is remembered: not the small pages, not that the sort must be left out."""
+    where = {"environmentId": next(iter(api.world.environments))} if listing is not GUESTS else {"spaceId": "us_sp_x"}
+    rule = api.faults.add(listing.endpoint.path, Status(400))
+    for _ in range(3):
+        api.clear()
+        with pytest.raises(BadResponse) as caught:
+            await client.rows(listing, where, call())
+        assert caught.value.status == 400
+    assert api.count() <= 2, "no more tries with smaller pages while that has just been seen not to help"
+    api.faults.remove(rule)
+    api.clear()
+    if listing is not GUESTS:
+        await client.rows(listing, where, call())
+        assert queries(api)[0].get("pageSize") == str(listing.page_size)
+        assert ("sortField" in queries(api)[0]) is (listing is SPACES)
+
+
+async def test_one_environments_400_does_not_keep_another_from_smaller_pages(api: DemoServer, client: Client) -> None:
+    bad, good = list(api.world.environments)[:2]
+    api.faults.add("/agents", Status(400), environment=bad)
+    api.switches.page_limit = {"/agents": 10}
+    for _ in range(2):
+        with pytest.raises(BadResponse):
+            await client.rows(AGENTS, {"environmentId": bad}, call())
+    assert len(await client.rows(AGENTS, {"environmentId": good}, call())) == 3
+
+
+@pytest.mark.parametrize(("status", "kind"), [(403, Forbidden), (404, NotFound), (422, BadResponse)])
+async def test_other_refusals_are_asked_once(
+    api: DemoServer, client: Client, status: int, kind: type[FlatfileError]
+) -> None:
+    await client.rows(USERS, {}, call())  # the path prefix is known
+    api.faults.add("/spaces", Status(status))
+    api.clear()
+    with pytest.raises(kind) as caught:
+        await client.rows(SPACES, {}, call())
+    assert api.count() == 1
+    assert caught.value.concerns_the_question
+    assert_clean(caught.value)
+
+
+# Page numbers
+
+
+@pytest.mark.parametrize("pagination", ["right", "absent"])
+async def test_numbers_from_zero_are_found_out_once(api: DemoServer, client: Client, pagination: Any) -> None:
+    api.switches.first_page, api.switches.pagination = 0, pagination
+    await all_spaces(api, client)
+    api.clear()
+    await all_spaces(api, client)
+    assert [query["pageNumber"] for query in queries(api)] == (["0"] if pagination == "right" else ["0", "1"])
+
+
+async def test_zero_is_asked_for_once_at_most(api: DemoServer, client: Client) -> None:
+    api.switches.pagination = "absent"
+    for _ in range(3):
+        await all_spaces(api, client)
+        await client.rows(USERS, {}, call())
+    assert [query["pageNumber"] for query in queries(api)].count("0") == 1
+
+
+@pytest.mark.parametrize("pagination", ["right", "absent"])
+async def test_many_lists_at_once_while_numbers_are_not_known(api: DemoServer, client: Client, pagination: Any) -> None:
+    api.switches.first_page, api.switches.pagination = 0, pagination
+    api.switches.page_clamp = {"*": 3}
+    api.switches.latency = {"/spaces": 0.005}
+    lists = await asyncio.gather(
+        *(client.rows(SPACES, ALL, call()) for _ in range(4)), *(client.rows(USERS, {}, call()) for _ in range(4))
+    )
+    assert [len({row.id for row in rows}) for rows in lists] == [26] * 4 + [5] * 4
+
+
+async def test_an_empty_list_of_a_server_that_does_not_count(api: DemoServer, client: Client) -> None:
+    api.world.users.clear()
+    api.switches.pagination = "absent"
+    assert await client.rows(USERS, {}, call()) == []
+
+
+@pytest.mark.parametrize(("status", "known"), [(500, False), (400, True), (404, True)])
+def test_whether_a_list_is_whole_is_not_known_while_page_zero_fails(status: int, known: bool) -> None:
+    def reply(sent: Sent) -> Answer:
+        number = sent.params["pageNumber"]
+        return (
+            answer(status) if number == "0" else answer(body='{"data":[%s]}' % ('{"id":"a"}' if number == "1" else ""))
+        )
+
+    async def main() -> None:
+        session = session_of(Script(reply), retries=1)
+        session.use_token(stored("pat"))
+        client = Client(session, 100)
+        if known:
+            assert [row.id for row in await client.rows(USERS, {}, call())] == ["a"]
+        else:
+            with pytest.raises(FlatfileError, match="status 500"):
+                await client.rows(USERS, {}, call())
+
+    virtually(main())
+
+
+# Faults
+
+
+@asynccontextmanager
+async def failing(api: DemoServer, fault: Fault, **where: Any) -> AsyncIterator[None]:
+    rule = api.faults.add("/spaces", fault, **where)
+    yield
+    assert rule.hits
+    api.faults.remove(rule)
+
+
+@pytest.mark.parametrize("capped", [False, True])
+@pytest.mark.parametrize("by", [-30, -5, -1])
+async def test_a_total_that_is_too_small_loses_nothing(api: DemoServer, client: Client, by: int, capped: bool) -> None:
+    if capped:
+        api.switches.page_clamp = {"*": PER_PAGE}
+    async with failing(api, WrongTotal(by)):
+        await all_spaces(api, client)
+
+
+@pytest.mark.parametrize("by", [1, 100])
+async def test_a_total_that_stays_too_big_is_an_error(api: DemoServer, client: Client, by: int) -> None:
+    async with failing(api, WrongTotal(by)):
+        with pytest.raises(BadResponse, match=f"broke off: {by} rows fewer"):
+            await client.rows(SPACES, ALL, call())
+    await all_spaces(api, client)
+    api.clear()
+    await all_spaces(api, client)
+    assert queries(api)[0]["pageNumber"] == "1"
+
+
+async def test_a_total_that_is_too_big_once_is_asked_for_again(api: DemoServer, client: Client) -> None:
+    async with failing(api, WrongTotal(1), count=2):
+        await all_spaces(api, client)
+
+
+async def test_rows_that_come_twice(api: DemoServer, client: Client) -> None:
+    api.switches.page_clamp = {"*": PER_PAGE}
+    async with failing(api, DuplicateRows()):
+        assert len(await all_spaces(api, client)) == 26
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+async def test_pages_without_end(api: DemoServer, fresh: bool) -> None:
+    async with connected(api, max_pages=7) as client, failing(api, EndlessPages(fresh=fresh)):
+        with pytest.raises(
+            TooLarge if fresh else BadResponse, match="more than 7 pages" if fresh else "broke off"
+        ) as caught:
+            await client.rows(SPACES, ALL, call())
+        assert caught.value.endpoint == "/spaces"
+        assert api.count() <= 7
+
+
+async def test_pages_without_end_where_nothing_is_counted(api: DemoServer, client: Client) -> None:
+    api.faults.add("/events", EndlessPages())
+    assert await client.rows(EVENTS, {}, call())
+
+
+def bad_answers() -> Iterator[Any]:
+    for fault, match in (
+        (NoData(), "without data"),
+        (NullRows(), "got `null`"),
+        (RowWithoutId(), "missing required field `id`"),
+        (WrongTypes("ids"), r"got `int` - at `\$.data\[0\].id`"),
+        (WrongTypes("data"), "got `object`"),
+        (WrongTypes("body"), "got `array`"),
+        (NotJson(), "a web page"),
+        (EmptyBody(), "an empty body"),
+    ):
+        for page in (1, 2, 3):
+            yield pytest.param(fault, match, page, id=f"{fault}-{page}")
+
+
+@pytest.mark.parametrize(("fault", "match", "page"), [*bad_answers()])
+async def test_an_answer_that_cannot_be_used(
+    api: DemoServer, client: Client, fault: Fault, match: str, page: int
+) -> None:
+    """Whichever page it is: no shorter list, but an error, that quotes nothing of the answer."""
+    await client.rows(USERS, {}, call())
+    api.switches.page_clamp = {"*": PER_PAGE}
+    async with failing(api, fault, page=page):
+        with pytest.raises(BadResponse, match=match) as caught:
+            await client.rows(SPACES, ALL, call())
+    assert caught.value.endpoint == "/spaces"
+    assert caught.value.status in (200, None)
+    assert_clean(caught.value)
+    assert not any(space in str(caught.value) for space in api.world.spaces)
+    await all_spaces(api, client)
+
+
+async def test_an_empty_id_is_none(api: DemoServer, client: Client) -> None:
+    api.switches.fields = {"/spaces": {"id": ""}}
+    with pytest.raises(BadResponse, match="a row without an id") as caught:
+        await client.rows(SPACES, ALL, call())
+    assert caught.value.endpoint == "/spaces"
+
+
+async def test_an_empty_list_may_leave_out_its_data(api: DemoServer, client: Client) -> None:
+    environment = api.world.add_environment("empty", announce=False)
+    api.faults.add("/agents", NoData())
+    assert await client.rows(AGENTS, {"environmentId": environment.id}, call()) == []
+    api.switches.pagination = "absent"
+    with pytest.raises(BadResponse, match="without data"):
+        await client.rows(AGENTS, {"environmentId": environment.id}, call())
+
+
+@pytest.mark.parametrize("page", [2, 3])
+async def test_a_page_that_stays_away_is_no_end(api: DemoServer, page: int) -> None:
+    api.switches.page_clamp = {"*": PER_PAGE}
+    async with connected(api, retries=1) as client, failing(api, Status(500), page=page):
+        with pytest.raises(FlatfileError, match="status 500"):
+            await client.rows(SPACES, ALL, call())
+
+
+# Stopping early
+
+
+@pytest.mark.parametrize("counted", [True, False])
+async def test_a_stop_is_no_list_that_breaks_off(api: DemoServer, client: Client, counted: bool) -> None:
+    api.switches.since, api.switches.events_pagination, api.switches.page_clamp = "ignored", counted, {"*": 12}
+    since = api.world.clock() - 600
+    rows = await client.rows(EVENTS, {"since": iso(since), "includeAcknowledged": "true"}, call(), stop=Before(since))
+    recent = {event.id for event in api.world.events.since(since)}
+    assert recent <= {row.id for row in rows}
+    assert len(rows) < len([*api.world.events.since(0)])
+    assert api.count() <= len(rows) // 12 + 1
+
+
+# One object
+
+
+async def test_one(api: DemoServer, client: Client) -> None:
+    account = await client.one(Endpoint.ACCOUNT, Account, call())
+    assert (account.id, account.name) == (api.world.account_id, api.world.name)
+
+
+async def test_one_that_is_none(api: DemoServer, client: Client) -> None:
+    api.faults.add("/accounts/current", EmptyBody())
+    with pytest.raises(BadResponse, match="empty body"):
+        await client.one(Endpoint.ACCOUNT, Account, call())
