@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Iterator
 
 from exporter.account import Account
@@ -74,9 +75,9 @@ class Accounts:
             if present is None or present.config != settings:
                 try:
                     present = Account(settings, self._make_client, self._clock)
-                except (OSError, ValueError) as error:  # a certificate file that was one a moment ago
+                except (OSError, ValueError) as error:  # certificates or a proxy, maybe of the environment's variables
                     await asyncio.gather(*(account.aclose() for account in made))
-                    raise ConfigError((f"account {settings.name}: {error}",)) from None
+                    raise ConfigError((_cannot_connect(settings.name, error),)) from None
                 made.append(present)
             accounts[settings.name] = present
         return accounts
@@ -84,3 +85,14 @@ class Accounts:
     async def aclose(self) -> None:
         """End all accounts."""
         await asyncio.gather(*(account.aclose() for account in self._accounts.values()))
+
+
+def _cannot_connect(account: str, error: OSError | ValueError) -> str:
+    if isinstance(error, ssl.SSLError):
+        why = "no certificates in the file"
+    else:
+        why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
+    return (
+        f"account {account}: cannot set up connections: {why} (requests.tls.ca_file, requests.proxy_url, or the variables "
+        "SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY of the environment)"
+    )

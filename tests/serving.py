@@ -17,6 +17,8 @@ from exporter.server import Address, listen, server, shown
 from exporter.web import Web, WebSettings
 
 FAST = "requests: {timeout: 2s, per_second: 1000, retries: 1}\n"
+PATIENT = FAST.replace("2s", "10m")
+"""What hangs goes on hanging."""
 
 
 def account_lines(name: str, base_url: str, secret: str = SECRET, more: str = "") -> str:
@@ -90,8 +92,10 @@ async def served(text: str, settings: WebSettings | None = None, clock: Clock | 
 
 
 @contextlib.asynccontextmanager
-async def serving(api: DemoServer, name: str = "acme", **settings: object) -> AsyncIterator[Served]:
+async def serving(
+    api: DemoServer, name: str = "acme", *, more: str = FAST, **settings: object
+) -> AsyncIterator[Served]:
     """Serve one simulated account; `settings` are those of `WebSettings`."""
     chosen = dataclasses.replace(WebSettings(), **settings)  # type: ignore[arg-type]
-    async with served(configuration(account_lines(name, api.base_url)), chosen) as there:
+    async with served(configuration(account_lines(name, api.base_url), more=more), chosen) as there:
         yield there

@@ -16,7 +16,7 @@ from exporter.demo.markers import PERSONAL
 from exporter.demo.server import DemoServer
 from exporter.page import SECURITY_HEADERS
 
-from .serving import Served, account_lines, configuration, served, serving
+from .serving import PATIENT, Served, account_lines, configuration, served, serving
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5"
 PATHS = ["/metrics", "/probe?target=acme", "/sd", "/", "/-/healthy", "/-/ready"]
@@ -182,32 +182,34 @@ async def test_twenty_scrapes_at_once_cost_one_refresh_and_one_token(there: Serv
         assert scrapes == 21
 
 
-async def test_the_answer_comes_at_the_deadline_and_the_rest_by_the_next_scrape(there: Served, api: DemoServer) -> None:
+async def test_the_answer_comes_at_the_deadline_and_the_rest_by_the_next_scrape(api: DemoServer) -> None:
     hang = api.faults.add("/spaces", Hang())
-    first = await there.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="0.5")
-    assert first.status_code == 200
-    assert value(first.text, "flatfile_exporter_scrapes_total", path="/metrics", outcome="partial") == 1
-    assert value(first.text, "flatfile_up") == 1
-    assert value(first.text, "flatfile_users") == 5
-    assert "flatfile_spaces" not in names(first.text)
-    asked = api.count("/spaces")
-    api.faults.remove(hang)
-    second = await there.get("/metrics")
-    assert "flatfile_spaces" in names(second.text)
-    assert value(second.text, "flatfile_exporter_scrapes_total", path="/metrics", outcome="complete") == 1
-    assert api.count("/spaces") == asked, "the request under way is joined, not sent anew"
+    async with serving(api, more=PATIENT) as there:
+        first = await there.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="0.5")
+        assert first.status_code == 200
+        assert value(first.text, "flatfile_exporter_scrapes_total", path="/metrics", outcome="partial") == 1
+        assert value(first.text, "flatfile_up") == 1
+        assert value(first.text, "flatfile_users") == 5
+        assert "flatfile_spaces" not in names(first.text)
+        asked = api.count("/spaces")
+        api.faults.remove(hang)
+        second = await there.get("/metrics")
+        assert "flatfile_spaces" in names(second.text)
+        assert value(second.text, "flatfile_exporter_scrapes_total", path="/metrics", outcome="complete") == 1
+        assert api.count("/spaces") == asked, "the request under way is joined, not sent anew"
 
 
-async def test_a_scrape_that_hangs_is_answered_when_the_exporter_ends(there: Served, api: DemoServer) -> None:
-    hang = api.faults.add("*", Hang())
-    scrape = asyncio.create_task(there.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="250"))
-    while not api.count():
-        await asyncio.sleep(0.01)
-    there.web.hurry()
-    answer = await asyncio.wait_for(scrape, 20)
-    assert answer.status_code == 200
-    assert value(answer.text, "flatfile_up") == 0
-    api.faults.remove(hang)
+async def test_a_scrape_that_hangs_is_answered_when_the_exporter_ends(api: DemoServer) -> None:
+    api.faults.add("*", Hang())
+    async with serving(api, more=PATIENT) as there:
+        scrape = asyncio.create_task(there.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="250"))
+        while not api.count():
+            await asyncio.sleep(0.01)
+        there.web.hurry()
+        answer = await asyncio.wait_for(scrape, 20)
+        assert answer.status_code == 200
+        assert value(answer.text, "flatfile_up") == 0
+        assert value(answer.text, "flatfile_exporter_scrapes_total", path="/metrics", outcome="partial") == 1
 
 
 async def test_a_failure_changes_no_value(there: Served, api: DemoServer) -> None:

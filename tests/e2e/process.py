@@ -103,9 +103,17 @@ class Exporter:
 
     @property
     def peak_bytes(self) -> int:
-        """The most memory it ever held (VmHWM)."""
+        """The most memory it ever held."""
+        return self._memory("VmHWM")
+
+    @property
+    def resident_bytes(self) -> int:
+        """The memory it holds now."""
+        return self._memory("VmRSS")
+
+    def _memory(self, what: str) -> int:
         text = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
-        found = re.search(r"VmHWM:\s*(\d+) kB", text)
+        found = re.search(rf"{what}:\s*(\d+) kB", text)
         assert found
         return int(found[1]) * 1024
 

@@ -15,7 +15,7 @@ from exporter import __version__
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.faults import Hang, Status
 from exporter.demo.server import DemoServer
-from tests.serving import account_lines, configuration
+from tests.serving import PATIENT, account_lines, configuration
 
 from .process import ANY_PORT, Exporter, eventually, exporter, run, serving
 
@@ -172,6 +172,22 @@ def test_several_addresses_ipv6_among_them(api: DemoServer, tmp_path: Path) -> N
         assert running.client.get(f"{urls[1]}/sd").json()[0]["targets"] == [urls[1].removeprefix("http://")]
 
 
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("SSL_CERT_FILE", "/nowhere"),
+        ("SSL_CERT_FILE", "/etc/passwd"),
+    ],
+)
+def test_an_environment_that_no_connection_can_be_made_with(variable: str, text: str) -> None:
+    env = {"FLATFILE_CLIENT_ID": CLIENT_ID, "FLATFILE_CLIENT_SECRET": SECRET, variable: text}
+    done = run(ANY_PORT, env=env)
+    assert done.returncode == 1
+    assert done.stderr.startswith("account default: cannot set up connections: ")
+    assert done.stderr.count("\n") == 1
+    assert "SECRET" not in done.stderr
+
+
 # Staying up
 
 
@@ -217,7 +233,7 @@ def test_it_comes_back_when_flatfile_does(api: DemoServer, tmp_path: Path) -> No
 
 def test_it_ends_while_a_scrape_hangs_and_answers_it(api: DemoServer, tmp_path: Path) -> None:
     api.call(api.faults.add, "*", Hang())
-    with serving(configuration(account_lines("acme", api.base_url)), tmp_path) as running:
+    with serving(configuration(account_lines("acme", api.base_url), more=PATIENT), tmp_path) as running:
         host, port = running.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as scrape:
             scrape.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Prometheus-Scrape-Timeout-Seconds: 250\r\n\r\n")
@@ -244,7 +260,7 @@ def test_it_ends_while_a_client_keeps_its_connection_and_reads_nothing(api: Demo
 
 def test_a_second_signal_ends_it_at_once(api: DemoServer, tmp_path: Path) -> None:
     api.call(api.faults.add, "*", Hang())
-    with serving(configuration(account_lines("acme", api.base_url)), tmp_path) as running:
+    with serving(configuration(account_lines("acme", api.base_url), more=PATIENT), tmp_path) as running:
         host, port = running.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as scrape:
             scrape.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Prometheus-Scrape-Timeout-Seconds: 250\r\n\r\n")
@@ -270,11 +286,13 @@ HANGING_RESOLVER = """
 import socket, sys, time
 from exporter.cli import main
 
-def hangs(host, *rest, **named):
-    print("looking up", host, file=sys.stderr, flush=True)
+def look_up(host, *rest, **named):
+    if host not in ("slow.invalid", b"slow.invalid"):
+        return found(host, *rest, **named)
+    print("looking up slow.invalid", file=sys.stderr, flush=True)
     time.sleep(3600)
 
-real, socket.getaddrinfo = socket.getaddrinfo, lambda host, *r, **n: (hangs if host == "slow.invalid" else real)(host, *r, **n)
+found, socket.getaddrinfo = socket.getaddrinfo, look_up
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -286,6 +304,7 @@ def test_it_ends_while_a_name_is_looked_up_for_ever(tmp_path: Path) -> None:
     with exporter(f"--config.file={path}", ANY_PORT, program=("-c", HANGING_RESOLVER)) as running:
         answer = running.listens().get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="0.5")
         assert value(answer.text, "flatfile_up") == 0
+        running.wait_for("looking up slow.invalid")
         running.signal(signal.SIGTERM)
         assert running.ended() == 0
         assert "Traceback" not in running.text
@@ -340,7 +359,7 @@ def test_hanging_up_reloads_all_or_nothing(api: DemoServer, tmp_path: Path) -> N
 
 def test_a_reload_while_an_account_that_goes_is_being_asked(api: DemoServer, tmp_path: Path) -> None:
     api.call(api.faults.add, "*", Hang())
-    with serving(configuration(account_lines("one", api.base_url)), tmp_path) as running:
+    with serving(configuration(account_lines("one", api.base_url), more=PATIENT), tmp_path) as running:
         host, port = running.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as scrape:
             scrape.sendall(

@@ -1,0 +1,174 @@
+"""A real Prometheus scrapes the real process over its HTTP service discovery, and answers queries."""
+
+import contextlib
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from exporter.demo.server import DemoServer
+from tests.serving import account_lines, configuration
+
+from .process import PATIENCE, Exporter, eventually, serving
+
+CONFIG = """\
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+  - job_name: flatfile
+    honor_labels: {honor_labels}
+    http_sd_configs: [{{url: '{url}/sd', refresh_interval: 5s}}]
+"""
+
+
+class Prometheus:
+    """A running Prometheus."""
+
+    def __init__(self, url: str, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self._client = httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def up(self) -> bool:
+        """Whether it answers; AssertionError when it has ended."""
+        assert self.process.poll() is None, "Prometheus has ended"
+        try:
+            return self._client.get("/-/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def targets(self) -> list[dict[str, str]]:
+        """The labels of the targets that were scraped with success at least once."""
+        data = self._client.get("/api/v1/targets?state=active").json()["data"]["activeTargets"]
+        return [target["labels"] for target in data if target["health"] == "up"]
+
+    def query(self, expression: str) -> list[tuple[dict[str, str], float]]:
+        answer = self._client.get("/api/v1/query", params={"query": expression}).json()
+        assert answer["status"] == "success", json.dumps(answer)
+        return [(one["metric"], float(one["value"][1])) for one in answer["data"]["result"]]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+@contextlib.contextmanager
+def scraping(program: str, exporter: Exporter, directory: Path, *, honor_labels: bool = True) -> Iterator[Prometheus]:
+    """Prometheus with the few lines of configuration that the README gives."""
+    path = directory / "prometheus.yml"
+    path.write_text(CONFIG.format(honor_labels=str(honor_labels).lower(), url=exporter.url), encoding="utf-8")
+    port = _free_port()
+    with (directory / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                program,
+                f"--config.file={path}",
+                f"--storage.tsdb.path={directory / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+    running = Prometheus(f"http://127.0.0.1:{port}", process)
+    try:
+        eventually(running.up, "Prometheus is ready")
+        yield running
+    finally:
+        running.close()
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+@pytest.fixture
+def exported(api: DemoServer, tmp_path: Path) -> Iterator[Exporter]:
+    """Two accounts."""
+    text = configuration(account_lines("acme", api.base_url), account_lines('Größe "2" & Co', api.base_url))
+    with serving(text, tmp_path) as running:
+        yield running
+
+
+ACCOUNTS = {"acme", 'Größe "2" & Co'}
+
+
+def test_prometheus_needs_no_relabelling(prometheus_program: str, exported: Exporter, tmp_path: Path) -> None:
+    host = exported.url.removeprefix("http://")
+    with scraping(prometheus_program, exported, tmp_path) as prometheus:
+        eventually(lambda: len(prometheus.targets()) == 3, "three targets are up")
+        expected = {host} | {f"{host}/{name}" for name in ACCOUNTS}
+        assert {target["instance"] for target in prometheus.targets()} == expected
+        assert {target["job"] for target in prometheus.targets()} == {"flatfile"}
+
+        eventually(lambda: len(prometheus.query("up == 1")) == 3, "up")
+        eventually(lambda: len(prometheus.query("flatfile_users")) == 2, "users of both accounts")
+        for labels, value in prometheus.query("flatfile_users"):
+            assert value == 5
+            assert labels["instance"] == f"{host}/{labels['account']}"
+        assert {labels["account"] for labels, _ in prometheus.query("flatfile_up == 1")} == ACCOUNTS
+        # each series comes from one target
+        (own,) = prometheus.query("flatfile_exporter_build_info")
+        assert own[0]["instance"] == host
+        assert [labels["instance"] for labels, _ in prometheus.query("process_start_time_seconds")] == [host]
+        requests = prometheus.query('flatfile_exporter_api_requests_total{endpoint="/users"}')
+        assert sorted(labels["account"] for labels, _ in requests) == sorted(ACCOUNTS)
+        assert prometheus.query("count by (account, environment_id) (flatfile_environment_info) > 1") == []
+        # the joins that dashboards and rules make
+        joined = prometheus.query(
+            "sum by (account, environment_id) (flatfile_spaces)"
+            " * on (account, environment_id) group_left (environment) flatfile_environment_info"
+        )
+        assert len(joined) == 4
+        assert {labels["environment"] for labels, _ in joined} == {"environment-0", "environment-1"}
+        assert prometheus.query('flatfile_exporter_scrapes_total{path="/probe",outcome="complete"} > 0')
+        # nothing in a scrape was refused
+        assert prometheus.query("scrape_samples_scraped != scrape_samples_post_metric_relabeling") == []
+        eventually(lambda: len(prometheus.query("count_over_time(up[1m]) >= 3")) == 3, "three scrapes each")
+        assert prometheus.query("min_over_time(up[1m]) < 1") == []
+    log = (tmp_path / "prometheus.log").read_text()
+    for problem in ("out of order", "duplicate", "level=error", "Append failed", "invalid"):
+        assert problem not in log
+
+
+def test_prometheus_with_labels_of_its_own_in_the_way(
+    prometheus_program: str, exported: Exporter, tmp_path: Path
+) -> None:
+    """With `honor_labels: false`, the default, `account` and `environment_id` still come through: no target has them."""
+    with scraping(prometheus_program, exported, tmp_path, honor_labels=False) as prometheus:
+        eventually(lambda: len(prometheus.query("flatfile_users")) == 2, "users of both accounts")
+        assert {labels["account"] for labels, _ in prometheus.query("flatfile_users")} == ACCOUNTS
+        assert not [
+            labels for labels, _ in prometheus.query('{__name__=~"flatfile_.+"}') if "exported_account" in labels
+        ]
+
+
+def test_an_account_that_is_removed_goes_from_prometheus(
+    prometheus_program: str, api: DemoServer, exported: Exporter, tmp_path: Path
+) -> None:
+    with scraping(prometheus_program, exported, tmp_path) as prometheus:
+        eventually(lambda: len(prometheus.query("flatfile_users")) == 2, "users of both accounts")
+        (tmp_path / "config.yaml").write_text(configuration(account_lines("acme", api.base_url)))
+        exported.signal(1)
+        exported.wait_for("loaded configuration.*accounts=1")
+        eventually(lambda: len(prometheus.query("flatfile_users")) == 1, "the series of the one that went are gone")
+        eventually(lambda: len(prometheus.query("up")) == 2, "so is its target")
+        assert len(prometheus.targets()) == 2
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/probe?target=acme", "/metrics?only=exporter"])
+def test_promtool_has_nothing_to_say(promtool: str, exported: Exporter, path: str) -> None:
+    exported.page()
+    done = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=exported.page(path),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
