@@ -264,6 +264,21 @@ def test_whether_a_list_is_whole_is_not_known_while_page_zero_fails(status: int,
     virtually(main())
 
 
+def test_a_server_that_takes_zero_for_one() -> None:
+    def reply(sent: Sent) -> Answer:
+        page = max(1, int(sent.params["pageNumber"]))
+        return answer(body='{"data":[%s]}' % (f'{{"id":"{page}"}}' if page < 4 else ""))
+
+    async def main() -> None:
+        session = session_of(Script(reply))
+        session.use_token(stored("pat"))
+        client = Client(session, 100)
+        for _ in range(2):
+            assert [row.id for row in await client.rows(USERS, {}, call())] == ["1", "2", "3"]
+
+    virtually(main())
+
+
 # Faults
 
 
