@@ -117,6 +117,7 @@ class Collector:
         found, errors = await self._scope.each(environments, lambda env: self._alone(env, call), call)
         if found:
             self._account_wide = False
+        self._silence.forget(found)
         return found, errors
 
     async def _grouped(

@@ -185,6 +185,20 @@ async def test_an_empty_environment_is_asked_by_itself_now_and_then(time: Time) 
         assert page.of("spaces", empty) == {}
 
 
+async def test_an_empty_environment_is_as_new_as_the_last_answer_when_the_account_s_list_is_given_up(
+    time: Time,
+) -> None:
+    world = World(time)
+    empty = world.add_environment("empty", announce=False).id
+    async with Exported(world, time) as exported:
+        await exported.scrape()
+        exported.api.faults.rules.append(OfTheWholeAccount("/spaces", Status(400)))
+        await exported.later(61)
+        page = await exported.later(901)
+        assert sum(page.of("spaces", empty).values()) == 0
+        assert page.of("spaces", empty)
+
+
 async def test_one_environment_s_failure_touches_that_environment_alone(time: Time) -> None:
     world = sized_world(time, environments=3, spaces=9)
     broken, *others = world.environments

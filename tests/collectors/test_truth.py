@@ -71,6 +71,7 @@ class Laboratory:
         self.history: list[tuple[float, Truth]] = []
         self.events_read: list[float] = [float("-inf")] * 2
         self.doubtful: set[str] = set()  # environments that were hidden at some time
+        self.deleted: set[str] = set()
         for number in range(self.draw(st.integers(1, 3), "environments")):
             self.add_environment(number)
 
@@ -108,7 +109,9 @@ class Laboratory:
         elif what == "add_environment":
             self.add_environment(self.draw(st.integers(0, 9)))
         elif what == "delete_environment":
-            world.delete_environment(self.one_of(world.environments))
+            gone = self.one_of(world.environments)
+            self.deleted.add(gone)
+            world.delete_environment(gone)
         elif what == "deploy":
             slug = self.draw(st.sampled_from(["importer", "validator", None]))
             world.deploy_agent(self.one_of(world.environments), slug, (), is_system=slug is None)
@@ -165,6 +168,9 @@ class Laboratory:
         for environment in world.environments:
             for key, value in self.of_environment(environment, now):
                 yield (key[0], environment, *key[1:]), value
+        for environment in (*world.environments, *self.deleted):  # what happened there has happened
+            for key, value in self.of_events(environment, now):
+                yield (key[0], environment, *key[1:]), value
         for pattern in ("importer",) if all(e.name != "env-9" for e in world.environments.values()) else ():
             yield ("flatfile_agent_missing", "", pattern), 1
         if all(e.name != "env-0" for e in world.environments.values()):
@@ -177,7 +183,6 @@ class Laboratory:
         record = world.environments[environment]
         yield ("flatfile_environment_info", "true" if record.is_prod else "false"), 1
         yield from self.of_spaces(environment, now)
-        yield from self.of_events(environment, now)
         guests = world.guests_of[environment].values()
         yield ("flatfile_guests",), len(guests)
         yield ("flatfile_guest_memberships",), sum(len(guest.spaces) for guest in guests)
@@ -220,7 +225,9 @@ class Laboratory:
             yield ("flatfile_environment_last_activity_timestamp_seconds",), used
 
     def of_events(self, environment: str, now: float) -> Iterator[tuple[Key, float]]:
-        visible = [event for event in self.world.events_of[environment] if event.visible_at <= now]
+        visible = [
+            event for event in self.world.events if event.environment_id == environment and event.visible_at <= now
+        ]
         counted = [event for event in visible if event.created_at >= self.started]
         for topic, number in Counter(event.topic for event in counted).items():
             yield ("flatfile_events_total", topic), number
@@ -263,6 +270,7 @@ class Laboratory:
             key: value
             for key, value in self.history[-1][1].items()
             if shown.get(key) != value
+            and key[1:2] not in [(gone,) for gone in self.deleted]
             and not (key[0].startswith(("flatfile_event", "flatfile_guest")) and key[1] in self.doubtful)
             and not (key[0] in doubted and not value)
         }
