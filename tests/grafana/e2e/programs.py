@@ -1,0 +1,112 @@
+"""Prometheus and Alertmanager as processes on loopback, and what Prometheus answers."""
+
+import contextlib
+import json
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.e2e.process import PATIENCE, eventually
+
+Json = dict[str, Any]
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+class Prometheus:
+    """A running Prometheus."""
+
+    def __init__(self, client: httpx.Client, log: Path) -> None:
+        self._client = client
+        self._log = log
+
+    def ask(self, path: str, **parameters: str | list[str]) -> Any:
+        """The `data` of the answer; AssertionError with Prometheus' own words for an error or a warning."""
+        answer: Json = self._client.get(f"/api/v1/{path}", params=parameters).json()
+        assert answer["status"] == "success", json.dumps(answer)
+        assert not answer.get("warnings"), json.dumps(answer["warnings"])
+        return answer["data"]
+
+    def now(self, expr: str, at: float | None = None) -> list[Json]:
+        """The series of an instant query, `at` (unix seconds) or now."""
+        moment = {} if at is None else {"time": f"{at:.3f}"}
+        return list(self.ask("query", query=expr, **moment)["result"])
+
+    def over_time(self, expr: str, start: float, end: float, step: float) -> list[Json]:
+        """The series of a range query; unix seconds."""
+        asked = {"query": expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
+        return list(self.ask("query_range", **asked)["result"])
+
+    def rules(self) -> list[Json]:
+        """Every loaded rule with its health."""
+        return [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
+
+    @property
+    def complaints(self) -> list[str]:
+        """What it has logged as a warning or an error."""
+        return [line for line in self._log.read_text().splitlines() if "level=warn" in line or "level=error" in line]
+
+
+@contextlib.contextmanager
+def _running(command: list[str], url: str, log: Path) -> Iterator[httpx.Client]:
+    with (
+        log.open("ab") as output,
+        httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process,
+    ):
+
+        def ready() -> bool:
+            assert process.poll() is None, log.read_text()
+            with contextlib.suppress(httpx.TransportError):
+                return client.get("/-/ready").status_code == 200
+            return False
+
+        try:
+            eventually(ready, f"{command[0]} is ready")
+            yield client
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+@contextlib.contextmanager
+def prometheus(program: str, config: Json, directory: Path, **flags: str) -> Iterator[Prometheus]:
+    """Prometheus with this configuration; its data go to `directory/data`. `flags` have `_` for `.` and `-`."""
+    path = directory / "prometheus.yml"
+    path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+    port = free_port()
+    command = [
+        program,
+        f"--config.file={path}",
+        f"--storage.tsdb.path={directory / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        *(f"--{name}={value}" for name, value in flags.items()),
+    ]
+    log = directory / "prometheus.log"
+    with _running(command, f"http://127.0.0.1:{port}", log) as client:
+        yield Prometheus(client, log)
+
+
+@contextlib.contextmanager
+def alertmanager(program: str, config: Json, directory: Path) -> Iterator[str]:
+    """Alertmanager with this configuration, alone; gives its host and port."""
+    path = directory / "alertmanager.yml"
+    path.write_text(json.dumps(config), encoding="utf-8")
+    address = f"127.0.0.1:{free_port()}"
+    command = [
+        program,
+        f"--config.file={path}",
+        f"--storage.path={directory / 'alertmanager'}",
+        f"--web.listen-address={address}",
+        "--cluster.listen-address=",
+    ]
+    with _running(command, f"http://{address}", directory / "alertmanager.log"):
+        yield address
