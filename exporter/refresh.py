@@ -153,6 +153,8 @@ class Refresh:
         for error in errors:
             self._count(self.name, error.reason)
         self._log(errors, tried)
+        for error in errors:
+            _let_go(error)
 
     def _settle(self, started: float, now: float, reached: bool, errors: Sequence[FlatfileError]) -> None:
         """Work out when the next refresh is due: by the interval, or after a failure by a back-off with jitter.
@@ -202,3 +204,14 @@ class Refresh:
 
     def _fields(self, **more: object) -> dict[str, dict[str, object]]:
         return fields(account=self._account, collector=self.name, **more)
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Cut an error off from the frames it came through: they hold the answer that could not be used, of up to 64 MiB.
+
+    An outcome keeps its errors for long. Frames and errors that hold each other would be freed late, or never.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        _let_go(error.__cause__)
+        error = error.__context__

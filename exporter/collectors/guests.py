@@ -57,7 +57,7 @@ class Collector:
             rows = await self._whole_account(call)
             if rows is not None:
                 return await self._take(rows, call)
-        return await self._by_space(replace(call, background=True))
+        return await self._by_space(call)
 
     async def _whole_account(self, call: Call) -> Sequence[models.Guest] | None:
         """Ask without naming a space. `None` where the API does not give that.
@@ -129,6 +129,7 @@ class Collector:
         due = {space: listed[space] for space in dict.fromkeys((*book.unasked(listed), *hinted, *turn))}
         if len(due) > MOST_WAITED_FOR:
             call.detach()
+            call = replace(call, background=True)
         answered, errors = await self._ask(due, call)
         if any(isinstance(error, NotFound) for error in errors.values()):
             try:

@@ -20,7 +20,10 @@ USER_AGENT = f"flatfile-exporter/{__version__}"
 
 
 def connect(config: AccountConfig, observer: Observer, clock: Clock) -> Client:
-    """Make a client. Nothing is sent yet. Raises OSError (ssl.SSLError) where the configured ca_file is no certificate."""
+    """Make a client. Nothing is sent yet.
+
+    Raises OSError (ssl.SSLError) where the ca_file is no certificate, ValueError for a proxy that cannot be used.
+    """
     requests = config.requests
     plain = config.base_url.startswith("http://")
     transport = Transport(

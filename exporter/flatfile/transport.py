@@ -6,6 +6,8 @@ piece, so that neither a huge answer nor a small one that unpacks to a huge one 
 """
 
 import asyncio
+import os
+import socket
 import ssl
 import zlib
 from collections.abc import Mapping
@@ -44,7 +46,8 @@ class Transport:
     """Sends what `Endpoint` lists to one host, never follows a redirect, and keeps connections for the next request.
 
     The number of requests in flight is bounded by the caller. `verify` is the TLS context, or `None` for plain http.
-    Without `proxy`, the environment's proxy variables hold, unless `direct` is set.
+    Without `proxy`, the environment's proxy variables hold, unless `direct` is set. Raises ValueError for a
+    proxy that cannot be used, of whichever of the two.
     """
 
     def __init__(
@@ -64,7 +67,11 @@ class Transport:
             "Accept-Encoding": "gzip",
             "X-Disable-Hooks": "true",  # every official client sends it always
         }
-        self._idle: list[httpx.AsyncClient] = []
+        try:
+            self._idle = [self._client()]
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            # its text may hold the proxy's password
+            raise ValueError(f"a proxy that cannot be used ({type(error).__name__})") from None
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -217,7 +224,8 @@ def _cause(error: BaseException) -> str:
         if isinstance(seen, ssl.SSLCertVerificationError):
             return f"the certificate is not valid ({seen.verify_message})"
         if isinstance(seen, OSError) and seen.strerror:
-            return seen.strerror
+            # asyncio's own text holds the address; a failed lookup counts in numbers of its own
+            return seen.strerror if isinstance(seen, socket.gaierror) or seen.errno is None else os.strerror(seen.errno)
         if isinstance(seen, BaseExceptionGroup):
             seen = seen.exceptions[-1]  # there is one for each address of the host
             continue

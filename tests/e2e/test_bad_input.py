@@ -109,6 +109,10 @@ def test_bad_answers(api: DemoServer, tmp_path: Path, fault: Fault, reason: str)
             if not (isinstance(fault, EndlessPages) and path == "/guests"):
                 api.call(api.faults.add, path, fault)
         asked_in_vain(running, before, reason)
+        running.page()
+        # 64 MiB are allowed for one answer, four at a time; the process itself takes about 40
+        assert running.peak_bytes < 400 * MEBIBYTE
+        assert running.resident_bytes < 100 * MEBIBYTE, "an answer that cannot be used is not kept"
         assert not api.forbidden_requests
 
 

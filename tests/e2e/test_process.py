@@ -175,6 +175,9 @@ def test_several_addresses_ipv6_among_them(api: DemoServer, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("variable", "text"),
     [
+        ("HTTPS_PROXY", "socks5://user:SECRET-word@127.0.0.1:9"),
+        ("HTTPS_PROXY", "nonsense://user:SECRET-word@127.0.0.1:9"),
+        ("NO_PROXY", "[::1"),
         ("SSL_CERT_FILE", "/nowhere"),
         ("SSL_CERT_FILE", "/etc/passwd"),
     ],
