@@ -223,9 +223,10 @@ def _cause(error: BaseException) -> str:
     while seen is not None:
         if isinstance(seen, ssl.SSLCertVerificationError):
             return f"the certificate is not valid ({seen.verify_message})"
-        if isinstance(seen, OSError) and seen.strerror:
-            # asyncio's own text holds the address; a failed lookup counts in numbers of its own
-            return seen.strerror if isinstance(seen, socket.gaierror) or seen.errno is None else os.strerror(seen.errno)
+        if isinstance(seen, socket.gaierror | ssl.SSLError) and seen.strerror:
+            return seen.strerror  # these count in numbers of their own
+        if isinstance(seen, OSError) and seen.errno:
+            return os.strerror(seen.errno)  # asyncio's own text holds the address
         if isinstance(seen, BaseExceptionGroup):
             seen = seen.exceptions[-1]  # there is one for each address of the host
             continue
