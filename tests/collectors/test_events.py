@@ -342,6 +342,33 @@ async def test_a_deleted_environment_is_gone_and_what_is_kept_of_it_too(time: Ti
         assert page.ok("events") == 1
 
 
+async def test_an_environment_that_comes_back_under_its_id_starts_anew(time: Time) -> None:
+    world, one, _ = two(time)
+    async with Exported(world, time) as exported:
+        await exported.scrape()
+        world.emit("job:failed", one, at=time() + 1)
+        assert totals(await exported.later(15), one) == {"job:failed": 1}
+        world.delete_environment(one)
+        await exported.later(61)
+        await exported.later(61)
+        world.add_environment("one", with_id=one, announce=False)
+        world.emit("file:created", one, at=time() + 1)
+        assert totals(await exported.later(61), one) == {"file:created": 1}
+
+
+async def test_an_event_ahead_of_the_clock_is_counted_and_is_in_the_rate_when_its_time_has_come(time: Time) -> None:
+    world, one, _ = two(time)
+    async with Exported(world, time) as exported:
+        await exported.scrape()
+        world.emit("job:failed", one, at=time() + 30, visible_at=time())
+        page = await exported.later(15)
+        assert totals(page, one) == {"job:failed": 1}
+        assert page.of("events_per_second", one) == {("job:failed",): 0}
+        page = await exported.later(15)
+        assert totals(page, one) == {"job:failed": 1}
+        assert page.of("events_per_second", one) == {("job:failed",): 1 / 300}
+
+
 async def test_passed_over_environments_count_nowhere(time: Time) -> None:
     world, one, other = two(time)
     async with Exported(world, time, "environments: {exclude: [one]}") as exported:

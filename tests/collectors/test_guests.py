@@ -143,6 +143,34 @@ async def test_a_list_that_leaves_an_environment_out_though_it_has_guests_is_not
         assert all(page.one("guests", env) == len(world.guests_of[env]) for env in world.environments)
 
 
+class WithoutOne:
+    """A world whose account-wide guests lack those of one environment."""
+
+    def __init__(self, world: World, hidden: str) -> None:
+        self._world = world
+        self._hidden = hidden
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._world, name)
+
+    @property
+    def guests(self) -> dict[str, object]:
+        return {id_: each for id_, each in self._world.guests.items() if each.environment_id != self._hidden}
+
+
+async def test_guests_that_the_account_s_list_lacks_are_asked_for_by_space(time: Time) -> None:
+    world = some_guests(time)
+    one, two, _ = world.environments
+    async with Exported(world, time, switches=Switches(guests_without_space="all")) as exported:
+        exported.api.world = WithoutOne(world, one)  # type: ignore[assignment]
+        page = await exported.scrape()
+        assert page.one("guests", one) is None
+        assert page.one("guests", two) == len(world.guests_of[two])
+        await exported.later(301)
+        page = await exported.later(301)
+        assert all(page.one("guests", env) == len(world.guests_of[env]) for env in world.environments)
+
+
 async def test_the_numbers_appear_when_the_first_pass_is_whole_and_it_goes_on_where_it_was(time: Time) -> None:
     world = some_guests(time)
     async with Exported(world, time, more=ONE_BY_ONE) as exported:
@@ -288,6 +316,33 @@ async def test_hints_are_outstanding_until_they_are_followed(time: Time) -> None
         page = await exported.later(600)
         assert page.one("guests", one) is None
         assert page.one("guests", two) is None
+        exported.api.faults.clear()
+        page = await exported.later(301)
+        assert [page.one("guests", env) for env in (one, two)] == [len(world.guests_of[env]) for env in (one, two)]
+
+
+async def test_numbers_that_changed_while_they_were_counted_are_as_old_as_the_count(time: Time) -> None:
+    world = some_guests(time)
+    space = next(iter(world.spaces))
+    environment = world.spaces[space].environment_id
+    async with Exported(world, time) as exported:
+        loop = asyncio.get_running_loop()
+        await exported.scrape()
+        time.pass_(301)
+        rule = exported.api.faults.add("/guests", Hang(), count=1)
+        scrape = asyncio.ensure_future(exported.scrape({"guests"}))
+        while not rule.hits:
+            await asyncio.sleep(0.001)
+        time.pass_(100)
+        for changed in world.spaces_of[environment]:
+            world.add_guest(changed)
+        await exported.account.refresh(loop.time() + 60, {"events"})
+        rule.released.set()
+        await scrape
+        time.pass_(800)
+        assert exported.shown().one("guests", environment) is not None
+        time.pass_(1)
+        assert exported.shown().one("guests", environment) is None
 
 
 async def test_hints_do_not_pile_up_where_nobody_follows_them(time: Time) -> None:

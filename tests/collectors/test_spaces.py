@@ -1,14 +1,17 @@
 """Spaces: states, idleness, sums, and what is said where the API says too little."""
 
+from collections.abc import Callable
+
 import pytest
 
 from exporter.collectors.spaces import counted
 from exporter.demo.accounts import fixed_world, sized_world
-from exporter.demo.faults import Status
+from exporter.demo.faults import Deformed, Status
+from exporter.demo.rows import Row
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.flatfile.models import Space
-from tests.collectors.exported import Exported, OfTheWholeAccount, Time
+from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, OfTheWholeAccount, Time
 
 DAY = 86400.0
 NOW = 1763628900.0  # 2025-11-20T08:55:00Z
@@ -240,6 +243,23 @@ async def test_a_new_environment_shows_and_a_renamed_one_changes_its_name(time: 
         page = await exported.later(301)
         for name in ("spaces", "files", "agents", "guests", "events_total"):
             assert {labels[:2] for labels in page[name]} == {(first, "renamed"), (second, "renamed")}, name
+
+
+class Older(Deformed):
+    """The rows as they were before: archived, and changed last at some time long ago."""
+
+    def deform(self, body: Row, page: int, first: Callable[[], Row]) -> Row:
+        before = {"updatedAt": "2020-01-01T00:00:00.000Z", "archivedAt": "2020-01-01T00:00:00.000Z"}
+        return {**body, "data": [{**row, **before} for row in body["data"]]}
+
+
+async def test_of_a_space_in_both_lists_the_row_that_changed_last_counts(time: Time) -> None:
+    world = sized_world(time, environments=1, spaces=3)
+    (environment,) = world.environments
+    async with Exported(world, time, more=ONE_BY_ONE) as exported:
+        exported.api.faults.rules.append(Asking(exported.api, "/spaces", Older(), "archived=true"))
+        page = await exported.scrape()
+        assert page.of("spaces", environment) == {("active",): 3, ("archived",): 0, ("expired",): 0}
 
 
 async def test_the_states_change_with_the_spaces(time: Time) -> None:
