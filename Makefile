@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
 ARGS   ?=
-PYTEST_ARGS ?=
+PYTEST_ARGS ?= --numprocesses=2 --dist=worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help run test lint format bench generate lock clean system-packages
