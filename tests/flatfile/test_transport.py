@@ -10,7 +10,7 @@ import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 import trustme
@@ -51,12 +51,15 @@ async def transport() -> AsyncIterator[Transport]:
     await made.aclose()
 
 
+async def ask(transport: Transport, base: str) -> Answer:
+    return await transport.send(base, Endpoint.SPACES, params={}, bearer=BEARER, body=None, timeout=10, max_bytes=MB)
+
+
 async def send(
     transport: Transport,
     api: DemoServer,
     endpoint: Endpoint = Endpoint.SPACES,
     *,
-    base: str = "",
     timeout: float = 10.0,
     max_bytes: int = 64 * MB,
     body: Secret | None = None,
@@ -64,7 +67,7 @@ async def send(
 ) -> Answer:
     api.switches.ready_tokens.add(BEARER.reveal())
     return await transport.send(
-        base or api.base_url, endpoint, params=params, bearer=BEARER, body=body, timeout=timeout, max_bytes=max_bytes
+        api.base_url, endpoint, params=params, bearer=BEARER, body=body, timeout=timeout, max_bytes=max_bytes
     )
 
 
@@ -304,10 +307,29 @@ def closed_port() -> int:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_nobody_listens(api: DemoServer, transport: Transport, closed_port: int, host: str) -> None:
+async def test_nobody_listens(transport: Transport, closed_port: int, host: str) -> None:
     with pytest.raises(ConnectionFailed, match="cannot connect: Connection refused") as caught:
-        await send(transport, api, base=f"http://{host}:{closed_port}/v1")
+        await ask(transport, f"http://{host}:{closed_port}/v1")
     assert_clean(caught.value)
+
+
+class _TwoAddresses(asyncio.SelectorEventLoop):
+    """A loop on a host whose resolver knows two addresses for every name, both of this machine."""
+
+    async def getaddrinfo(self, host: object, port: object, *_: object, **__: object) -> list[Any]:
+        kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*kind, (address, port)) for address in ("127.0.0.1", "127.0.0.2")]
+
+
+def test_nobody_listens_at_any_of_several_addresses(closed_port: int) -> None:
+    async def main() -> None:
+        transport = Transport(user_agent=AGENT, direct=True)
+        with pytest.raises(ConnectionFailed, match="cannot connect: Connection refused"):
+            await ask(transport, f"http://two.test:{closed_port}/v1")
+        await transport.aclose()
+
+    with asyncio.Runner(loop_factory=_TwoAddresses) as runner:
+        runner.run(main())
 
 
 class _NoNames(asyncio.SelectorEventLoop):
@@ -321,15 +343,7 @@ def test_a_host_that_does_not_exist() -> None:
     async def main() -> None:
         transport = Transport(user_agent=AGENT, direct=True)
         with pytest.raises(ConnectionFailed, match="cannot connect: Name or service not known") as caught:
-            await transport.send(
-                "http://nowhere.invalid/v1",
-                Endpoint.SPACES,
-                params={},
-                bearer=BEARER,
-                body=None,
-                timeout=10,
-                max_bytes=MB,
-            )
+            await ask(transport, "http://nowhere.invalid/v1")
         assert_clean(caught.value)
         await transport.aclose()
 
@@ -425,7 +439,7 @@ async def test_a_connection_that_somebody_meddles_with(authority: Authority) -> 
 async def test_a_server_that_does_not_speak_tls(api: DemoServer, authority: Authority) -> None:
     transport = Transport(user_agent=AGENT, verify=authority.client(), direct=True)
     with pytest.raises(ConnectionFailed, match="cannot connect"):
-        await send(transport, api, base=api.base_url.replace("http:", "https:"))
+        await ask(transport, api.base_url.replace("http:", "https:"))
     await transport.aclose()
     await closed(api)
 
@@ -442,6 +456,7 @@ async def test_connections_are_used_again(api: DemoServer, transport: Transport)
         await asyncio.gather(*(send(transport, api) for _ in range(4)))
     assert api.connections_opened <= 4
     await transport.aclose()
+    assert not vars(transport)["_closing"]
     await closed(api)
 
 
