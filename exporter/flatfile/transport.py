@@ -22,6 +22,7 @@ from exporter.flatfile.errors import BadResponse, ConnectionFailed, FlatfileErro
 from exporter.secret import Secret
 
 _ERROR_BODY_BYTES = 64 * 1024  # of an answer that is no success nothing is used: enough to keep the connection
+_UNPACKED_PIECE = 256 * 1024  # bytes unpacked at a time: a small piece may unpack to a thousand times its size
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +195,12 @@ async def _read(response: httpx.Response, endpoint: str, max_bytes: int) -> Answ
             body += piece
         else:
             try:
-                body += unpack.decompress(piece, limit + 1 - len(body))
+                full = True
+                while full and len(body) <= limit:
+                    unpacked = unpack.decompress(piece, _UNPACKED_PIECE)
+                    body += unpacked
+                    piece = unpack.unconsumed_tail
+                    full = len(unpacked) == _UNPACKED_PIECE  # then there may be more behind it
             except zlib.error:
                 raise BadResponse(
                     "an answer that does not unpack", endpoint=endpoint, status=response.status_code
@@ -206,6 +212,7 @@ async def _read(response: httpx.Response, endpoint: str, max_bytes: int) -> Answ
         if len(body) > limit or wire > limit:
             if not ok:
                 break
+            body.clear()
             raise TooLarge(f"an answer of more than {limit} bytes", endpoint=endpoint, status=response.status_code)
     if unpack is not None and not unpack.eof:
         raise BadResponse("a packed answer that breaks off", endpoint=endpoint, status=response.status_code)

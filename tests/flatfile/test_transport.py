@@ -215,6 +215,14 @@ async def test_just_as_large_as_allowed(api: DemoServer, transport: Transport, g
         await send(transport, api, max_bytes=99_999)
 
 
+@pytest.mark.parametrize("size", [n * 256 * 1024 + more for n in (1, 2, 8) for more in (-1, 0, 1)])
+async def test_what_is_unpacked_in_pieces_is_whole(api: DemoServer, transport: Transport, size: int) -> None:
+    """Also where an answer ends with a piece, and where its last bytes are all read before all is unpacked."""
+    body = bytes(size)
+    api.faults.add("/spaces", Answered(gzip.compress(body), {"Content-Encoding": "gzip"}))
+    assert (await send(transport, api, max_bytes=size)).body == body
+
+
 @pytest.mark.parametrize("fault", [HugeBody(), HugeBody(declared=True), HugeBody(gzip=True)], ids=repr)
 async def test_a_huge_body_takes_no_more_memory_than_allowed(
     api: DemoServer, transport: Transport, fault: HugeBody
@@ -542,7 +550,9 @@ async def test_many_failures_leave_nothing_behind(api: DemoServer, fault: Fault)
             *(ask(Endpoint.SPACES, {}, Page[Space], call()) for _ in range(10)), return_exceptions=True
         )
         assert all(isinstance(error, FlatfileError) for error in errors)
-        assert len(told.requests) == api.count()
+        # one that is given up for its time may not have come as far as the server
+        assert api.count() <= len(told.requests)
+        assert api.count() == len(told.requests) or isinstance(fault, Drip)
         api.faults.clear()
         await ask(Endpoint.SPACES, {}, Page[Space], call())
         await closed(api, left=4)
