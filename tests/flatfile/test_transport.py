@@ -215,7 +215,7 @@ async def test_just_as_large_as_allowed(api: DemoServer, transport: Transport, g
         await send(transport, api, max_bytes=99_999)
 
 
-@pytest.mark.parametrize("size", [n * 256 * 1024 + more for n in (1, 2, 8) for more in (-1, 0, 1)])
+@pytest.mark.parametrize("size", [n * 256 * 1024 + more for n in (1, 2, 3) for more in (-1, 0, 1)])
 async def test_what_is_unpacked_in_pieces_is_whole(api: DemoServer, transport: Transport, size: int) -> None:
     """Also where an answer ends with a piece, and where its last bytes are all read before all is unpacked."""
     body = bytes(size)
