@@ -1,0 +1,209 @@
+"""TLS contexts from what the configuration says, and one that listens with whichever of them is in force."""
+
+import contextlib
+import hashlib
+import ipaddress
+import os
+import re
+import ssl
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from exporter.config.files import reason
+from exporter.secret import Secret
+from exporter.web_config.types import Tls
+
+_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
+_LARGEST_FILE = 1 << 20
+_OLD_CIPHERS = "ECDH:DHE:!aNULL:!eNULL"
+
+
+class TlsError(Exception):
+    """Certificates or keys that cannot be used. `problems`: the key of the configuration, and what is wrong there."""
+
+    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
+        super().__init__("; ".join(f"{key}: {message}" for key, message in problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Pem:
+    """What the files and texts of a `Tls` held at one moment. Compares by it."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    client_ca: bytes | None
+
+
+class ServerContext(ssl.SSLContext):
+    """A server's context that also looks at the names in a client's certificate."""
+
+    allowed_sans: frozenset[str] = frozenset()
+
+
+class _Connection(ssl.SSLObject):
+    """One connection's TLS. A client whose certificate has none of the allowed names does not get past the handshake."""
+
+    def do_handshake(self) -> None:
+        super().do_handshake()
+        context = self.context
+        if isinstance(context, ServerContext) and context.allowed_sans:
+            certificate = self.getpeercert() or {}
+            if not context.allowed_sans.intersection(_names(certificate)):
+                raise ssl.SSLCertVerificationError("the client's certificate has none of the allowed names")
+
+
+class ListeningContext(ssl.SSLContext):
+    """What the server listens with: each new connection is of the context that `current` gives at that moment.
+
+    Everything about TLS changes for new connections in this way, and nothing for those that are open.
+    """
+
+    _current: Callable[[], ssl.SSLContext]
+
+    def __new__(cls, current: Callable[[], ssl.SSLContext]) -> Self:
+        """Make it; its own settings are of no use to anybody."""
+        made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
+        made._current = current
+        return made
+
+    def wrap_bio(self, *args: Any, **kwargs: Any) -> ssl.SSLObject:
+        """Begin a connection (asyncio calls this once for each)."""
+        return self._current().wrap_bio(*args, **kwargs)
+
+
+def read_pem(tls: Tls) -> Pem:
+    """Read the files now. Raises TlsError with every file that cannot be read."""
+    problems: list[tuple[str, str]] = []
+
+    def read(name: str, source: Path | Secret) -> bytes:
+        try:
+            return _content(source)
+        except OSError as error:
+            problems.append((f"{name}_file", reason(error)))
+            return b""
+
+    pem = Pem(
+        read("cert", tls.certificate),
+        read("key", tls.key),
+        None if tls.client_ca is None else read("client_ca", tls.client_ca),
+    )
+    if problems:
+        raise TlsError(tuple(problems))
+    return pem
+
+
+def read_client_ca(tls: Tls) -> bytes | None:
+    """The authorities' certificates alone. Raises OSError."""
+    return None if tls.client_ca is None else _content(tls.client_ca)
+
+
+def make_context(tls: Tls, pem: Pem) -> ServerContext:
+    """Make the context of these settings with these certificates. Raises TlsError."""
+    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslobject_class = _Connection
+    with warnings.catch_warnings():  # Python warns of TLS 1.0 and 1.1, which somebody has asked for
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = tls.minimum
+        context.maximum_version = tls.maximum
+    context.options |= ssl.OP_NO_RENEGOTIATION
+    if not tls.prefer_server_ciphers:
+        context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    old = tls.minimum < ssl.TLSVersion.TLSv1_2
+    try:
+        if old or tls.ciphers is not None:
+            # OpenSSL speaks TLS 1.1 and 1.0 at its lowest level of security alone
+            context.set_ciphers((tls.ciphers or _OLD_CIPHERS) + ("@SECLEVEL=0" if old else ""))
+    except ssl.SSLError:
+        raise TlsError((("cipher_suites", "the TLS library of this machine has none of these suites"),)) from None
+    try:
+        if tls.curve is not None:
+            context.set_ecdh_curve(tls.curve)
+    except (ssl.SSLError, ValueError):
+        raise TlsError((("curve_preferences", "the TLS library of this machine does not have this curve"),)) from None
+    context.set_alpn_protocols(["http/1.1"])
+    problems = _load_pair(context, tls, pem)
+    if pem.client_ca is not None:
+        # As in Go, what is listed is trusted for itself, be it a root or not.
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        if not _load_authorities(context, pem.client_ca):
+            problems.append((_called("client_ca", tls.client_ca), "holds no certificate in PEM form"))
+    if problems:
+        raise TlsError(tuple(problems))
+    context.verify_mode = tls.client_auth.value
+    context.allowed_sans = tls.allowed_sans
+    return context
+
+
+def digest(pem: Pem) -> bytes:
+    """Tell two of them apart without keeping a key."""
+    parts = (pem.certificate, pem.key, pem.client_ca or b"")
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
+
+
+def _content(source: Path | Secret) -> bytes:
+    if isinstance(source, Secret):
+        return source.reveal().encode()
+    with source.open("rb") as file:
+        return file.read(_LARGEST_FILE)
+
+
+def _called(name: str, source: Path | Secret | None) -> str:
+    return f"{name}_file" if isinstance(source, Path) else name
+
+
+def _load_pair(context: ssl.SSLContext, tls: Tls, pem: Pem) -> list[tuple[str, str]]:
+    certificate, key = _called("cert", tls.certificate), _called("key", tls.key)
+    if not _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), pem.certificate):
+        return [(certificate, "holds no certificate in PEM form")]
+    if b"ENCRYPTED" in pem.key:
+        return [(key, "the private key is encrypted: nobody could type its password; `openssl pkey` takes it off")]
+    try:
+        with _as_file(pem.certificate) as certificate_file, _as_file(pem.key) as key_file:
+            # without a password of ours OpenSSL would ask for one at the terminal
+            context.load_cert_chain(certificate_file, key_file, password=b"")
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH" or error.reason == "KEY_TYPE_MISMATCH":
+            return [(key, f"the private key does not belong to the certificate of {certificate}")]
+        if error.reason is not None and error.library == "SSL" and error.reason != "PEM lib":
+            return [(certificate, f"the certificate cannot be used: {error.reason.lower().replace('_', ' ')}")]
+        return [(key, "holds no private key in PEM form")]
+    return []
+
+
+def _load_authorities(context: ssl.SSLContext, text: bytes) -> bool:
+    """Trust the certificates of a PEM text; False where there is none, or one of them is damaged."""
+    found = _CERTIFICATE.findall(text)
+    try:
+        context.load_verify_locations(cadata=b"\n".join(found).decode("ascii"))
+    except (ssl.SSLError, ValueError):  # ValueError: of nothing
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def _as_file(text: bytes) -> Iterator[str]:
+    """A path under which OpenSSL can read the text, which is on no disk where the system can do without."""
+    if sys.platform == "linux":
+        file = os.fdopen(os.memfd_create("pem"), "w+b")
+    else:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the block below closes either
+    with file:
+        file.write(text)
+        file.seek(0)
+        yield f"/dev/fd/{file.fileno()}"
+
+
+def _names(certificate: Any) -> Iterator[str]:
+    """The subject alternative names: DNS names, e-mail and IP addresses, URIs; addresses in their usual form."""
+    for kind, name in certificate.get("subjectAltName", ()):
+        if kind in ("DNS", "email", "URI"):
+            yield name
+        elif kind == "IP Address":
+            with contextlib.suppress(ValueError):
+                yield str(ipaddress.ip_address(name.strip()))
