@@ -21,6 +21,7 @@ from exporter.logs import LEVELS, configure, fields
 from exporter.server import Address, Signals, listen, parse_address, serve, shown
 from exporter.units import parse_duration
 from exporter.web import OWN_PATHS, Web, WebSettings
+from exporter.web_config import Gate, ListeningContext, WebFile, both, load_web
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -36,6 +37,7 @@ DESCRIPTION = """\
 Prometheus exporter for Flatfile: environments, spaces, agents, events, users and guests of whole accounts."""
 DEFAULTS: dict[str, Any] = {
     "config_file": None,
+    "web_config_file": None,
     "listen_address": [Address("", DEFAULT_PORT)],
     "telemetry_path": "/metrics",
     "enable_lifecycle": False,
@@ -68,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     flags = _parse(sys.argv[1:] if argv is None else argv)
     source = _source(flags.config_file)
     if flags.command == "check-config":
-        return check_config(source)
+        return check_config(source, flags.web_config_file)
     configure(flags.log_level, flags.log_format, sys.stderr)
     try:
         if flags.command == "demo":
@@ -90,10 +92,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def check_config(source: Source) -> int:
+def check_config(source: Source, web_config_file: Path | None = None) -> int:
     """Say whether the configuration holds, without asking anybody; every problem on a line of its own."""
+    said: list[str] = []
+
+    def check_web() -> None:
+        if web_config_file is not None:
+            web = load_web(web_config_file)
+            sys.stderr.writelines(f"warning: {warning}\n" for warning in web.warnings)
+            said.append(f"web configuration is valid: {web.config.summary}")
+
     try:
-        config = source()
+        config = both(source, check_web)()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -101,7 +111,8 @@ def check_config(source: Source) -> int:
         sys.stderr.write(f"warning: {warning}\n")
     names = ", ".join(account.name for account in config.accounts)
     number = len(config.accounts)
-    sys.stdout.write(f"configuration is valid: {number} account{'s' if number > 1 else ''} ({names})\n")
+    said.insert(0, f"configuration is valid: {number} account{'s' if number > 1 else ''} ({names})")
+    sys.stdout.writelines(f"{line}\n" for line in said)
     return 0
 
 
@@ -113,12 +124,18 @@ async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.Abstract
         if flags.command == "demo":
             log.info("this is the demo: the account is made up, and nothing is asked of Flatfile")
         source = await stack.enter_async_context(made())
+        web_file = None if flags.web_config_file is None else WebFile(flags.web_config_file)
+        if web_file is not None:
+            source = both(source, web_file.check)
         accounts = await stack.enter_async_context(_accounts(source, clock))
         web = Web(accounts, WebSettings(flags.telemetry_path, flags.timeout_offset, flags.enable_lifecycle), clock)
         signals.on_hangup = web.try_reload
         for opened in sockets:
-            log.info("listening", extra=fields(address=shown(opened), url=_url(shown(opened)), version=__version__))
-        await serve(web.app(), sockets, signals, web.hurry)
+            url = _url(shown(opened), tls=web_file is not None and web_file.tls)
+            log.info("listening", extra=fields(address=shown(opened), url=url, version=__version__))
+        app = web.app() if web_file is None else Gate(web.app(), web_file)
+        tls = ListeningContext(web_file.context) if web_file is not None and web_file.tls else None
+        await serve(app, sockets, signals, web.hurry, tls)
     log.info("ended")
 
 
@@ -132,10 +149,10 @@ async def _accounts(source: Source, clock: Clock) -> AsyncIterator[Accounts]:
         await accounts.aclose()
 
 
-def _url(address: str) -> str:
+def _url(address: str, *, tls: bool) -> str:
     """What to open in a browser on this machine."""
     host, _, port = address.rpartition(":")
-    return f"http://{'localhost' if host in ('0.0.0.0', '[::]') else host}:{port}/"  # noqa: S104 - read, not bound
+    return f"{'https' if tls else 'http'}://{'localhost' if host in ('0.0.0.0', '[::]') else host}:{port}/"  # noqa: S104 - read, not bound
 
 
 def _source(config_file: Path | None) -> Source:
@@ -168,6 +185,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     commands.add_argument("command", nargs="?", choices=[*COMMANDS], default="serve", help=argparse.SUPPRESS)
     of_configuration = _configuration_flags(parser.add_argument_group("flags of serve and check-config"))
     of_serving = _serving_flags(parser.add_argument_group("flags of serve and demo"))
+    parser.add_argument_group("flags of all commands").add_argument(
+        "--web.config.file",
+        dest="web_config_file",
+        type=_flag(_file),
+        metavar="FILE",
+        help="TLS, users and headers of the exporter's own HTTP side, as in exporter-toolkit (default: none of them)",
+    )
     other = parser.add_argument_group("other flags")
     other.add_argument("-h", "--help", action="help", help="show this text and exit")
     version = f"flatfile-exporter {__version__} (Python {platform.python_version()})"

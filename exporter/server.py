@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -185,8 +186,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def server(app: ASGIApp) -> uvicorn.Server:
-    """Set up a server: `await server(app).serve(sockets=[…])` serves until its `should_exit` is set."""
+def server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Server:
+    """Set up a server: `await server(app).serve(sockets=[…])` serves until its `should_exit` is set.
+
+    With `tls` it speaks TLS, on every socket and to everybody.
+    """
     return _Server(
         uvicorn.Config(
             app,
@@ -202,15 +206,20 @@ def server(app: ASGIApp) -> uvicorn.Server:
             timeout_graceful_shutdown=GRACE,
             timeout_keep_alive=75,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+            ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
     )
 
 
 async def serve(
-    app: ASGIApp, sockets: Sequence[socket.socket], signals: Signals, on_stop: Callable[[], object] = lambda: None
+    app: ASGIApp,
+    sockets: Sequence[socket.socket],
+    signals: Signals,
+    on_stop: Callable[[], object] = lambda: None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, which call `on_stop` first; then no connection is waited for longer than 3 s."""
-    running = server(app)
+    running = server(app, tls)
 
     def stop() -> None:
         running.should_exit = True
