@@ -1,5 +1,7 @@
 """Colours that people with any colour vision tell apart (Okabe and Ito's set), and the words that go with them."""
 
+from collections.abc import Mapping
+
 from grafana_foundation_sdk.models import dashboard
 
 GOOD = "#0072B2"  # blue
@@ -22,6 +24,16 @@ def mapping(words: Words) -> dashboard.ValueMap:
         options={
             value: dashboard.ValueMappingResult(text=text, color=colour, index=index)
             for index, (value, (text, colour)) in enumerate(words.items())
+        }
+    )
+
+
+def texts(names: Mapping[str, str]) -> dashboard.ValueMap:
+    """Grafana's value mapping of plain names, without colours."""
+    return dashboard.ValueMap(
+        options={
+            value: dashboard.ValueMappingResult(text=text, index=index)
+            for index, (value, text) in enumerate(names.items())
         }
     )
 

@@ -1,23 +1,26 @@
 """The environments one by one: spaces by state, guests, events, jobs, and single spaces where they are exported."""
 
 from . import colours, links
-from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, age, of_account, of_environment, once, rate, total
+from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, of_account, of_environment, once, total, where_any
 from .frame import Board, Row
-from .links import of_row, of_series, with_all_variables
-from .panels import About, Query, figure, graph
-from .tables import ID_COLUMNS, Column, rows
+from .jobs import JOBS
+from .links import of_row, of_series
+from .panels import COUNT, About, Query, figure, graph
+from .single_spaces import SINGLE_SPACES
+from .tables import ENVIRONMENT_COLUMN, ID_COLUMNS, Column, Label, rows
 from .wording import ENVIRONMENT_LINE, WITHHELD
 
-OPEN_JOBS = 'status!~"complete|failed|canceled"'
 STATES = {"active": colours.GOOD, "archived": colours.MUTED, "expired": colours.WARNING}
-PER_SPACE = (
-    "single spaces are exported only with `spaces.per_space: true` in the exporter's configuration. Where that is set: "
-)
 
 
 def _count(metric: str, *matchers: str, by: tuple[str, ...] = ()) -> str:
     """The sum of all chosen environments."""
     return total(of_environment(metric, *matchers), by, over=ENVIRONMENT_KEY)
+
+
+def _each(title: str, width: int, metric: str, *matchers: str) -> Column:
+    """A column with one count of each environment."""
+    return Column(title, once(of_environment(metric, *matchers), ENVIRONMENT), width=width)
 
 
 SUMS = Row(
@@ -26,14 +29,15 @@ SUMS = Row(
         figure(
             About(
                 "Environments by kind",
-                "How many environments the chosen accounts have: production ones (`true`), where real customers work, "
-                "and others (`false`).",
+                "How many environments the chosen accounts have: those marked as production, where real customers work, "
+                "and others.",
                 WITHHELD,
             ),
             total(of_account("flatfile_environments"), ("production",), over=("account",)),
-            "short",
-            legend="production: {{production}}",
-            width=6,
+            COUNT,
+            legend="{{production}}",
+            names={"true": "production", "false": "others"},
+            width=7,
         ),
         figure(
             About(
@@ -43,9 +47,9 @@ SUMS = Row(
                 WITHHELD,
             ),
             _count("flatfile_spaces", by=("state",)),
-            "short",
+            COUNT,
             legend="{{state}}",
-            width=8,
+            width=10,
         ),
         figure(
             About(
@@ -55,20 +59,9 @@ SUMS = Row(
                 WITHHELD,
             ),
             _count("flatfile_spaces_inactive", by=("idle",)),
-            "short",
+            COUNT,
             legend="idle for {{idle}}",
-            width=5,
-        ),
-        figure(
-            About(
-                "Open jobs",
-                "Jobs created in the last 24 hours (`jobs.window`) that are neither complete, failed nor canceled.",
-                WITHHELD,
-            ),
-            _count("flatfile_jobs", OPEN_JOBS),
-            "short",
-            trend=True,
-            width=5,
+            width=7,
         ),
     ],
 )
@@ -79,42 +72,40 @@ EACH = Row(
         rows(
             About(
                 "Environments",
-                "One line for each environment. Idle: active spaces without activity for that long. Guests in spaces "
-                "counts a guest once for each space. Click on a name for its agents and events.",
-                "the environments are not known. An empty cell is a value that is not known; for the two last columns "
-                "also that there never was a space, or activity in one.",
-                "–",
+                "One line for each environment. Active, archived, expired: its spaces by state. Idle 30 d: active "
+                "spaces without activity for 30 days. Memberships counts a guest once for each space. Click on a name "
+                "for its agents and events.",
+                "the environments are not known. A dash is a value that is not known; in the two last columns of "
+                "times also that there never was a space, or activity in one.",
             ),
-            {"environment": "Environment", "production": "Production"},
+            {**ENVIRONMENT_COLUMN, "production": Label("Kind", {"true": "production", "false": "other"}, width=100)},
             [
                 Column(
                     "Listed",
                     once(of_environment("flatfile_environment_info"), (*ENVIRONMENT, "production")),
                     shown=False,
                 ),
-                Column("Active spaces", once(of_environment("flatfile_spaces", 'state="active"'), ENVIRONMENT)),
-                Column("Archived", once(of_environment("flatfile_spaces", 'state="archived"'), ENVIRONMENT)),
-                Column("Expired", once(of_environment("flatfile_spaces", 'state="expired"'), ENVIRONMENT)),
-                Column("Idle 30 days", once(of_environment("flatfile_spaces_inactive", 'idle="30d"'), ENVIRONMENT)),
-                Column("Idle 90 days", once(of_environment("flatfile_spaces_inactive", 'idle="90d"'), ENVIRONMENT)),
-                Column("Files", once(of_environment("flatfile_files"), ENVIRONMENT)),
-                Column("Workbooks", once(of_environment("flatfile_workbooks"), ENVIRONMENT)),
-                Column("Guests", once(of_environment("flatfile_guests"), ENVIRONMENT)),
-                Column("Guests in spaces", once(of_environment("flatfile_guest_memberships"), ENVIRONMENT)),
-                Column(
-                    "Guests seen in 7 days", once(of_environment("flatfile_guests_active", 'window="7d"'), ENVIRONMENT)
-                ),
+                _each("Active", 75, "flatfile_spaces", 'state="active"'),
+                _each("Archived", 85, "flatfile_spaces", 'state="archived"'),
+                _each("Expired", 80, "flatfile_spaces", 'state="expired"'),
+                _each("Idle 30 d", 85, "flatfile_spaces_inactive", 'idle="30d"'),
+                _each("Files", 75, "flatfile_files"),
+                _each("Workbooks", 100, "flatfile_workbooks"),
+                _each("Guests", 80, "flatfile_guests"),
+                _each("Memberships", 115, "flatfile_guest_memberships"),
                 Column(
                     "Newest space",
                     once(of_environment("flatfile_environment_last_space_created_timestamp_seconds"), ENVIRONMENT)
                     + " * 1000",
                     unit="dateTimeFromNow",
+                    width=135,
                 ),
                 Column(
                     "Last activity",
                     once(of_environment("flatfile_environment_last_activity_timestamp_seconds"), ENVIRONMENT)
                     + " * 1000",
                     unit="dateTimeFromNow",
+                    width=135,
                 ),
             ],
             ID_COLUMNS,
@@ -124,6 +115,7 @@ EACH = Row(
                 of_row("Its events", links.EVENTS),
             ],
             sort="Environment",
+            height=7,
         )
     ],
 )
@@ -138,7 +130,7 @@ SPACES = Row(
                 WITHHELD,
             ),
             [Query(_count("flatfile_spaces", by=("state",)), "{{state}}")],
-            "short",
+            COUNT,
             lines=STATES,
             many=False,
             width=8,
@@ -146,7 +138,7 @@ SPACES = Row(
         graph(
             About("Active spaces by environment", "Spaces that are neither archived nor expired.", WITHHELD),
             [Query(once(of_environment("flatfile_spaces", 'state="active"'), ENVIRONMENT), ENVIRONMENT_LINE)],
-            "short",
+            COUNT,
             links=[of_series("Only this environment", links.ENVIRONMENTS)],
             width=8,
         ),
@@ -158,7 +150,7 @@ SPACES = Row(
                 WITHHELD,
             ),
             [Query(once(of_environment("flatfile_spaces_inactive", 'idle="90d"'), ENVIRONMENT), ENVIRONMENT_LINE)],
-            "short",
+            COUNT,
             links=[of_series("Only this environment", links.ENVIRONMENTS)],
             width=8,
         ),
@@ -171,7 +163,7 @@ PEOPLE = Row(
         graph(
             About("Guests by environment", "People from outside who are invited to at least one space.", WITHHELD),
             [Query(once(of_environment("flatfile_guests"), ENVIRONMENT), ENVIRONMENT_LINE)],
-            "short",
+            COUNT,
             links=[of_series("Only this environment", links.ENVIRONMENTS)],
         ),
         graph(
@@ -185,7 +177,7 @@ PEOPLE = Row(
                 Query(_count("flatfile_guests_active", by=("window",)), "seen within {{window}}"),
                 Query(_count("flatfile_guests"), "all guests"),
             ],
-            "short",
+            COUNT,
             lines=colours.WINDOWS | {"all guests": colours.MUTED},
             dashed=["all guests"],
             many=False,
@@ -193,114 +185,37 @@ PEOPLE = Row(
     ],
 )
 
-WORK = Row(
-    "Jobs and events",
+EVENTS = Row(
+    "Events",
     [
         graph(
             About(
-                "Jobs of the last 24 hours by status",
-                "Each job created in the window (`jobs.window`), by what has become of it. Failed jobs need a look; "
-                "executing or ready ones that only grow are a jam.",
-                WITHHELD,
-            ),
-            [Query(_count("flatfile_jobs", by=("status",)), "{{status}}")],
-            "short",
-            lines={"complete": colours.GOOD, "failed": colours.BAD, "canceled": colours.MUTED},
-            width=8,
-        ),
-        graph(
-            About(
-                "Age of the oldest open job",
-                "How long ago the oldest job was created that is not complete, failed or canceled. A steadily rising "
-                "line is a job that hangs.",
-                "no job is open, or the jobs are not known.",
-                "none open, or not known",
-            ),
-            [
-                Query(
-                    age(once(of_environment("flatfile_job_oldest_open_timestamp_seconds"), ENVIRONMENT)),
-                    ENVIRONMENT_LINE,
-                )
-            ],
-            "s",
-            links=[of_series("Only this environment", links.ENVIRONMENTS)],
-            width=8,
-        ),
-        graph(
-            About(
                 "Events a second by topic",
-                "What happens in the chosen environments: events a second (c/s) by topic, topics without any left out.",
+                "What happens in the chosen environments: events a second (c/s) by topic. Topics without any event in "
+                "the time range are left out.",
                 "no event happened, or " + WITHHELD,
                 "none, or not known",
             ),
             [
                 Query(
-                    total(rate(of_environment("flatfile_events_total")), ("topic",), over=ENVIRONMENT_KEY) + " > 0",
+                    where_any(
+                        lambda over: total(
+                            over(of_environment("flatfile_events_total")), ("topic",), over=ENVIRONMENT_KEY
+                        ),
+                        ("topic",),
+                    ),
                     "{{topic}}",
                 )
             ],
             "cps",
-            width=8,
-        ),
+            width=24,
+        )
     ],
-)
-
-_space = (*ENVIRONMENT, "space_id")
-
-SINGLE = Row(
-    "Single spaces",
-    [
-        rows(
-            About(
-                "Spaces, most recently active first",
-                "One line for each space, at most `spaces.max_series` (1000) an account, the most recently active ones.",
-                PER_SPACE + WITHHELD,
-                "–",
-            ),
-            {"environment": "Environment", "space": "Space", "state": "State", "app_id": "App ID"},
-            [
-                Column(
-                    "Listed",
-                    once(of_environment("flatfile_space_info"), (*_space, "space", "state", "app_id")),
-                    shown=False,
-                ),
-                Column("Guests", once(of_environment("flatfile_space_guests"), _space)),
-                Column("Files", once(of_environment("flatfile_space_files"), _space)),
-                Column("Workbooks", once(of_environment("flatfile_space_workbooks"), _space)),
-                Column(
-                    "Last activity",
-                    once(of_environment("flatfile_space_last_activity_timestamp_seconds"), _space) + " * 1000",
-                    unit="dateTimeFromNow",
-                ),
-            ],
-            {"space_id": "Space ID", **ID_COLUMNS},
-            links=[of_row("Only this environment", links.ENVIRONMENTS)],
-            sort="Last activity",
-            descending=True,
-            width=18,
-        ),
-        figure(
-            About(
-                "Left out of this list",
-                "Spaces (or other series) that were not exported because there were more than the limit, by collector.",
-                PER_SPACE + WITHHELD,
-                "not exported",
-            ),
-            once(of_account("flatfile_exporter_series_dropped"), ("account", "collector")),
-            "short",
-            legend="{{account}}: {{collector}}",
-            steps=colours.steps((0, colours.GOOD), (1, colours.WARNING)),
-            link=with_all_variables("The exporter", links.EXPORTER),
-            width=6,
-            height=10,
-        ),
-    ],
-    collapsed=True,
 )
 
 BOARD = Board(
     links.ENVIRONMENTS,
     "Flatfile / Environments",
     "Spaces by state, guests, jobs and events of each environment.",
-    [SUMS, EACH, SPACES, PEOPLE, WORK, SINGLE],
+    [SUMS, EACH, SPACES, PEOPLE, EVENTS, JOBS, SINGLE_SPACES],
 )

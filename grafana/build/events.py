@@ -1,5 +1,7 @@
 """The events: how many, of which topic and family, where, and caused by whom."""
 
+from collections.abc import Callable
+
 from . import colours, links
 from .expressions import (
     ENVIRONMENT,
@@ -11,17 +13,18 @@ from .expressions import (
     once,
     rate,
     total,
+    where_any,
 )
 from .frame import Board, Row
 from .links import of_row, of_series
-from .panels import About, Query, bars, figure, graph
-from .tables import ID_COLUMNS, Column, rows
+from .panels import COUNT, About, Query, bars, figure, graph
+from .tables import ENVIRONMENT_COLUMN, ID_COLUMNS, Column, rows
 from .wording import ENVIRONMENT_LINE, WITHHELD
 
 _counted = of_environment("flatfile_events_total")
 _now = of_environment("flatfile_events_per_second")
 _everywhere = (*ENVIRONMENT_KEY, "topic")
-_trouble = 'topic=~"[^:]+:(failed|deleted|expired)"'
+_troubles = of_environment("flatfile_events_total", 'topic=~"[^:]+:(failed|deleted|expired)"')
 ACTORS = {
     "user": colours.GOOD,
     "guest": colours.OTHER,
@@ -34,8 +37,20 @@ NONE = "no such event happened, or " + WITHHELD
 NONE_EMPTY = "none, or not known"
 
 
-def _by_family(vector: str) -> str:
-    return f"sum by (family) ({family(once(vector, _everywhere))})"
+Over = Callable[[str], str]
+"""A function over time, such as `rate`."""
+
+
+def _by_family(over: Over) -> str:
+    return f"sum by (family) ({family(once(over(_counted), _everywhere))})"
+
+
+def _by_topic(over: Over) -> str:
+    return total(over(_counted), ("topic",), over=ENVIRONMENT_KEY)
+
+
+def _trouble_by_topic(over: Over) -> str:
+    return total(over(_troubles), ("topic",), over=ENVIRONMENT_KEY)
 
 
 NOW = Row(
@@ -61,7 +76,7 @@ NOW = Row(
                 WITHHELD,
             ),
             total(increase(_counted), over=_everywhere),
-            "short",
+            COUNT,
             decimals=0,
             width=5,
         ),
@@ -71,8 +86,8 @@ NOW = Row(
                 "Events in the time range whose topic ends in `:failed`, `:deleted` or `:expired`.",
                 WITHHELD,
             ),
-            total(increase(of_environment("flatfile_events_total", _trouble)), over=_everywhere),
-            "short",
+            total(increase(_troubles), over=_everywhere),
+            COUNT,
             decimals=0,
             width=5,
         ),
@@ -83,8 +98,8 @@ NOW = Row(
                 NONE,
                 NONE_EMPTY,
             ),
-            f"count({total(increase(_counted), ('topic',), over=ENVIRONMENT_KEY)} > 0)",
-            "short",
+            f"count({_by_topic(increase)} > 0)",
+            COUNT,
             width=4,
         ),
         figure(
@@ -110,40 +125,40 @@ WHAT = Row(
             About(
                 "Events a second by family",
                 "Events a second (c/s). The family is the topic's part before the colon: `job` for `job:completed`. "
-                "Families without any event are left out.",
+                "Families without any event in the time range are left out.",
                 NONE,
                 NONE_EMPTY,
             ),
-            [Query(f"{_by_family(rate(_counted))} > 0", "{{family}}")],
+            [Query(where_any(_by_family, ("family",)), "{{family}}")],
             "cps",
         ),
         graph(
             About(
                 "Events a second by topic",
-                "Events a second (c/s). Topics without any event are left out.",
+                "Events a second (c/s). Topics without any event in the time range are left out.",
                 NONE,
                 NONE_EMPTY,
             ),
-            [Query(total(rate(_counted), ("topic",), over=ENVIRONMENT_KEY) + " > 0", "{{topic}}")],
+            [Query(where_any(_by_topic, ("topic",)), "{{topic}}")],
             "cps",
         ),
         bars(
             About("Families in the time range", "How many events each family had, most first.", NONE, NONE_EMPTY),
-            f"sort_desc(topk(15, {_by_family(increase(_counted))} > 0))",
+            f"sort_desc(topk(15, {_by_family(increase)} > 0))",
             "{{family}}",
-            "short",
+            COUNT,
             decimals=0,
             width=12,
-            height=10,
+            height=12,
         ),
         bars(
             About("Topics in the time range", "The 15 most frequent topics, most first.", NONE, NONE_EMPTY),
-            f"sort_desc(topk(15, {total(increase(_counted), ('topic',), over=ENVIRONMENT_KEY)} > 0))",
+            f"sort_desc(topk(15, {_by_topic(increase)} > 0))",
             "{{topic}}",
-            "short",
+            COUNT,
             decimals=0,
             width=12,
-            height=10,
+            height=12,
         ),
     ],
 )
@@ -185,17 +200,11 @@ WHERE = Row(
             About(
                 "Failed, deleted, expired by topic",
                 "Topics that end in `:failed`, `:deleted` or `:expired`, in the chosen environments; those without any "
-                "event are left out. A sudden rise is worth a look.",
+                "event in the time range are left out. A sudden rise is worth a look.",
                 NONE,
                 NONE_EMPTY,
             ),
-            [
-                Query(
-                    total(rate(of_environment("flatfile_events_total", _trouble)), ("topic",), over=ENVIRONMENT_KEY)
-                    + " > 0",
-                    "{{topic}}",
-                )
-            ],
+            [Query(where_any(_trouble_by_topic, ("topic",)), "{{topic}}")],
             "cps",
         ),
         graph(
@@ -223,9 +232,9 @@ DETAIL = Row(
                 "Topics by environment",
                 "The 200 most frequent in the time range; topics without any event are left out.",
                 NONE,
-                "–",
+                NONE_EMPTY,
             ),
-            {"environment": "Environment", "topic": "Topic"},
+            {**ENVIRONMENT_COLUMN, "topic": "Topic"},
             [
                 Column("Events in range", f"topk(200, {once(increase(_counted), _topic)} > 0)", decimals=0),
                 Column("Now a second", once(_now, _topic) + " > 0", unit="cps", decimals=3),

@@ -1,11 +1,13 @@
 """The exporter itself: does it get through to Flatfile, what does that cost, how old is the data, how is the process."""
 
+from collections.abc import Callable
+
 from . import colours, links
 from .exporter_process import PROCESS
-from .expressions import age, increase, of_account, once, quantile, rate, selector
+from .expressions import age, increase, of_account, once, quantile, rate, selector, where_any
 from .frame import Board, Row
 from .links import with_all_variables
-from .panels import About, Query, figure, graph, timeline
+from .panels import COUNT, About, Query, figure, graph, timeline
 from .wording import GONE, NONE_YET, STARTED
 
 
@@ -21,6 +23,11 @@ _all = _sum(increase(_requests))
 _fine = _sum(increase(of_account("flatfile_exporter_api_requests_total", 'code=~"2.."')))
 _seconds = of_account("flatfile_exporter_api_request_duration_seconds_bucket")
 _collector = ("account", "collector")
+_reason = (*_collector, "reason")
+
+
+def _errors_by_reason(over: Callable[[str], str]) -> str:
+    return _sum(over(of_account("flatfile_exporter_collector_errors_total")), *_reason)
 
 
 WELL = Row(
@@ -72,7 +79,7 @@ WELL = Row(
                 NONE_YET,
             ),
             _sum(rate(_requests)) + " * 3600",
-            "short",
+            COUNT,
             trend=True,
             decimals=0,
         ),
@@ -154,18 +161,12 @@ AGES = Row(
         graph(
             About(
                 "Collector errors by reason",
-                "Failed refreshes a second; reasons without any are left out. `unauthorized` and `forbidden`: the "
+                "Failed refreshes a second; those without any in the range are left out. `unauthorized` and `forbidden`: the "
                 "credentials; `rate_limited`: too many requests; `bad_response`: the answer could not be understood.",
                 STARTED,
                 "none, or not known",
             ),
-            [
-                Query(
-                    _sum(rate(of_account("flatfile_exporter_collector_errors_total")), "account", "collector", "reason")
-                    + " > 0",
-                    "{{account}}: {{collector}}: {{reason}}",
-                )
-            ],
+            [Query(where_any(_errors_by_reason, _reason), "{{account}}: {{collector}}: {{reason}}")],
             "ops",
         ),
     ],
@@ -185,13 +186,11 @@ REQUESTS = Row(
             [Query(_sum(rate(_requests), "code"), "{{code}}")],
             "reqps",
             lines={"200": colours.GOOD, "429": colours.WARNING, "error": colours.BAD},
-            width=8,
         ),
         graph(
             About("Requests by endpoint", "Requests a second by the path that was asked.", STARTED, NONE_YET),
             [Query(_sum(rate(_requests), "endpoint"), "{{endpoint}}")],
             "reqps",
-            width=8,
         ),
         graph(
             About(
@@ -202,7 +201,6 @@ REQUESTS = Row(
             ),
             [Query(_sum(rate(_no_success), "endpoint", "code"), "{{endpoint}}: {{code}}")],
             "reqps",
-            width=8,
         ),
         graph(
             About(
@@ -213,19 +211,16 @@ REQUESTS = Row(
             ),
             [Query(quantile(0.95, _seconds, ("endpoint",)), "{{endpoint}}")],
             "s",
-            width=8,
         ),
         graph(
             About("Retries by endpoint", "Requests a second that repeated an earlier one.", STARTED, NONE_YET),
             [Query(_sum(rate(of_account("flatfile_exporter_api_retries_total")), "endpoint"), "{{endpoint}}")],
             "reqps",
-            width=8,
         ),
         graph(
             About("Bytes read, by endpoint", "Bytes of answers a second.", STARTED, NONE_YET),
             [Query(_sum(rate(of_account("flatfile_exporter_api_response_bytes_total")), "endpoint"), "{{endpoint}}")],
             "Bps",
-            width=8,
         ),
     ],
 )

@@ -2,7 +2,7 @@
 
 from .expressions import of_this_exporter, rate, selector
 from .frame import Row
-from .panels import About, Query, graph
+from .panels import COUNT, About, Query, graph
 from .tables import Column, rows
 from .wording import GONE, NONE_YET, STARTED
 
@@ -35,9 +35,11 @@ PROCESS = Row(
             "bytes",
         ),
         graph(
-            About("Processor time", "Seconds of processor time a second: 1 is one core in full use.", GONE),
+            About(
+                "Processor time", "How much of one core the process keeps busy; 100 % is one core in full use.", GONE
+            ),
             [Query(of_this_exporter(rate(selector("process_cpu_seconds_total"))), "{{instance}}")],
-            "short",
+            "percentunit",
         ),
         graph(
             About(
@@ -49,7 +51,7 @@ PROCESS = Row(
                 Query(of_this_exporter(selector("process_open_fds")), "{{instance}}"),
                 Query(of_this_exporter(selector("process_max_fds")), "limit: {{instance}}"),
             ],
-            "short",
+            COUNT,
             dashed=["^limit: "],
         ),
         rows(
@@ -57,7 +59,7 @@ PROCESS = Row(
                 "Exporters",
                 "Each exporter, its version, when it started and when it last read its configuration.",
                 GONE,
-                "–",
+                "none seen",
             ),
             {"instance": "Instance", "version": "Version", "revision": "Revision", "pythonversion": "Python"},
             [

@@ -70,6 +70,20 @@ def increase(counter: str) -> str:
     return f"increase({counter}[$__range])"
 
 
+def where_any(counted: Callable[[Callable[[str], str]], str], by: Iterable[str]) -> str:
+    """Rates of what was counted at all in the dashboard's time range, with the zeros in between.
+
+    Dropping the zeros themselves would break a line whenever nothing happens, and a gap stands for "not known".
+    `counted` makes the sum from a function over time, such as `rate`; the labels `by` tell its series apart.
+    """
+    return f"{counted(rate)} and on ({', '.join(by)}) ({counted(_increase_of_the_whole_graph)} > 0)"
+
+
+def _increase_of_the_whole_graph(counter: str) -> str:
+    """`increase` up to the graph's end, at whatever point of it."""
+    return f"increase({counter}[$__range] @ end())"
+
+
 def quantile(share: float, histogram: str, by: Iterable[str], over: Callable[[str], str] = rate) -> str:
     """A quantile of a histogram's observations, lately or `over` all of the time range, estimated within its buckets.
 

@@ -14,7 +14,7 @@ from .expressions import (
 from .frame import FIRING, Board, Row
 from .links import with_all_variables
 from .overview_rows import CHANGES, NOW, PEOPLE, WORDS
-from .panels import About, figure
+from .panels import COUNT, About, figure
 from .wording import WITHHELD
 
 _listed = once(of_environment("flatfile_environment_info"), ENVIRONMENT_KEY)
@@ -120,9 +120,9 @@ TOTALS = Row(
                 WITHHELD,
             ),
             total(of_account("flatfile_environments"), over=("account", "production")),
-            "short",
+            COUNT,
             trend=True,
-            width=3,
+            width=4,
             link=with_all_variables("Environments", links.ENVIRONMENTS),
         ),
         figure(
@@ -133,7 +133,7 @@ TOTALS = Row(
                 WITHHELD,
             ),
             total(of_environment("flatfile_spaces", 'state="active"'), over=ENVIRONMENT_KEY),
-            "short",
+            COUNT,
             trend=True,
             width=4,
             link=with_all_variables("Environments", links.ENVIRONMENTS),
@@ -146,7 +146,7 @@ TOTALS = Row(
                 WITHHELD,
             ),
             total(of_environment("flatfile_guests"), over=ENVIRONMENT_KEY),
-            "short",
+            COUNT,
             trend=True,
             width=4,
         ),
@@ -157,18 +157,16 @@ TOTALS = Row(
                 WITHHELD,
             ),
             total(of_account("flatfile_users"), over=("account",)),
-            "short",
+            COUNT,
             trend=True,
-            width=3,
+            width=4,
         ),
         figure(
-            About(
-                "Deployed agents", "Agents in the chosen environments, Flatfile's own (`system`) included.", WITHHELD
-            ),
+            About("Deployed agents", "Agents in the chosen environments, your own and Flatfile's.", WITHHELD),
             total(of_environment("flatfile_agents"), over=(*ENVIRONMENT_KEY, "system")),
-            "short",
+            COUNT,
             trend=True,
-            width=3,
+            width=4,
             link=with_all_variables("Agents", links.AGENTS),
         ),
         figure(
@@ -180,24 +178,10 @@ TOTALS = Row(
                 WITHHELD,
             ),
             total(increase(of_environment("flatfile_events_total")), over=(*ENVIRONMENT_KEY, "topic")),
-            "short",
+            COUNT,
             decimals=0,
             width=4,
             link=with_all_variables("Events", links.EVENTS),
-        ),
-        figure(
-            About(
-                "Failed jobs",
-                "A job is a piece of work on data, such as reading a file or exporting a sheet. Counts jobs created in "
-                "the last 24 hours (`jobs.window`) that have failed.",
-                WITHHELD,
-            ),
-            total(of_environment("flatfile_jobs", 'status="failed"'), over=ENVIRONMENT_KEY),
-            "short",
-            words={"0": ("None failed", colours.GOOD)},
-            steps=colours.steps((0, colours.GOOD), (1, colours.WARNING)),
-            width=3,
-            link=with_all_variables("Environments", links.ENVIRONMENTS),
         ),
     ],
 )

@@ -1,12 +1,18 @@
 """The lower rows of the overview: what needs attention, what changed, people, and what the words mean."""
 
 from . import colours, links
-from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, increase, of_account, of_environment, once, total
+from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, increase, of_account, of_environment, once, selector, total
 from .frame import FIRING, Row
 from .links import of_row, of_series
-from .panels import About, Query, graph, prose
-from .tables import ID_COLUMNS, Column, rows
+from .panels import COUNT, About, Query, graph, prose
+from .tables import ENVIRONMENT_COLUMN, ID_COLUMNS, Column, Label, rows
 from .wording import ENVIRONMENT_LINE, WITHHELD
+
+_alerts = f"max by (alertname, severity, account, environment_id, agent, collector) ({FIRING})"
+_key = f"on ({', '.join(ENVIRONMENT_KEY)})"
+# One name for each id, though an exporter may not have seen yet that an environment was renamed.
+_names = f"topk by (account, environment_id) (1, {once(selector('flatfile_environment_info'), ENVIRONMENT)})"
+_firing_with_names = f"{_alerts} * {_key} group_left (environment) {_names} or {_alerts} unless {_key} {_names}"
 
 NOW = Row(
     "What needs attention?",
@@ -18,22 +24,18 @@ NOW = Row(
                 "no alert is firing, or the alert rules are not loaded in this Prometheus.",
                 "No alert is firing",
             ),
-            {"alertname": "Alert"},
-            [
-                Column(
-                    "State",
-                    f"max by (alertname, severity, account, environment_id, agent, collector) ({FIRING})",
-                    words={"1": ("Firing", colours.BAD)},
-                )
-            ],
+            {"alertname": Label("Alert", width=260)},
+            [Column("Firing", _firing_with_names, shown=False)],
             {
-                "severity": "Severity",
-                "agent": "Agent",
-                "collector": "Collector",
-                **ID_COLUMNS,
+                "severity": Label("Severity", width=110),
+                **ENVIRONMENT_COLUMN,
+                "agent": Label("Agent"),
+                "collector": Label("Collector"),
+                "account": Label("Account", width=90),
+                "environment_id": Label("Environment ID", least=140),
             },
             sort="Severity",
-            width=12,
+            width=14,
             height=8,
         ),
         rows(
@@ -41,9 +43,8 @@ NOW = Row(
                 "Latest deployments",
                 "The ten agents that were deployed last, newest first (`flatfile_agent_updated_timestamp_seconds`).",
                 WITHHELD,
-                "–",
             ),
-            {"environment": "Environment", "agent": "Agent"},
+            {**ENVIRONMENT_COLUMN, "agent": "Agent"},
             [
                 Column(
                     "Deployed",
@@ -51,13 +52,14 @@ NOW = Row(
                     + once(of_environment("flatfile_agent_updated_timestamp_seconds"), (*ENVIRONMENT, "agent"))
                     + ") * 1000",
                     unit="dateTimeFromNow",
+                    width=130,
                 )
             ],
-            ID_COLUMNS,
+            {**ID_COLUMNS, "account": Label("Account", width=90)},
             links=[of_row("This environment's agents", links.AGENTS)],
             sort="Deployed",
             descending=True,
-            width=12,
+            width=10,
             height=8,
         ),
     ],
@@ -67,7 +69,6 @@ _spaces = once(of_environment("flatfile_spaces", 'state="active"'), ENVIRONMENT)
 _guests = once(of_environment("flatfile_guests"), ENVIRONMENT)
 _before_spaces = once(of_environment("flatfile_spaces", 'state="active"') + " offset $__range", ENVIRONMENT_KEY)
 _before_guests = once(of_environment("flatfile_guests") + " offset $__range", ENVIRONMENT_KEY)
-_same = "on (account, environment_id)"
 
 CHANGES = Row(
     "What changed?",
@@ -95,7 +96,7 @@ CHANGES = Row(
                 WITHHELD,
             ),
             [Query(_spaces, ENVIRONMENT_LINE)],
-            "short",
+            COUNT,
             links=[of_series("This environment", links.ENVIRONMENTS)],
         ),
         rows(
@@ -104,14 +105,13 @@ CHANGES = Row(
                 "Each environment now, and how much its active spaces and guests changed since the beginning of the "
                 "time range. Click on a name for more.",
                 "nothing is known of the environments. An empty cell is a value that is not known, then or now.",
-                "–",
             ),
-            {"environment": "Environment"},
+            ENVIRONMENT_COLUMN,
             [
                 Column("Active spaces", _spaces),
-                Column("Change of spaces", f"{_spaces} - {_same} group_left () {_before_spaces}"),
+                Column("Change of spaces", f"{_spaces} - {_key} group_left () {_before_spaces}"),
                 Column("Guests", _guests),
-                Column("Change of guests", f"{_guests} - {_same} group_left () {_before_guests}"),
+                Column("Change of guests", f"{_guests} - {_key} group_left () {_before_guests}"),
                 Column(
                     "Events in range",
                     total(increase(of_environment("flatfile_events_total")), ENVIRONMENT, over=("topic",)),
@@ -137,6 +137,7 @@ CHANGES = Row(
                 of_row("Events", links.EVENTS),
             ],
             sort="Environment",
+            height=7,
         ),
     ],
 )
@@ -157,7 +158,7 @@ PEOPLE = Row(
                 ),
                 Query(total(of_account("flatfile_users"), over=("account",)), "all users"),
             ],
-            "short",
+            COUNT,
             lines=colours.WINDOWS | {"all users": colours.MUTED},
             dashed=["all users"],
         ),
@@ -166,7 +167,7 @@ PEOPLE = Row(
                 "Accounts",
                 "The Flatfile accounts that the exporter watches, with their own ids and names at Flatfile.",
                 "no account has been reached yet.",
-                "–",
+                "none reached yet",
             ),
             {"account": "Account", "account_name": "Name at Flatfile"},
             [

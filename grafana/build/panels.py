@@ -88,13 +88,31 @@ def _colour(mode: model.FieldColorModeId, fixed: str | None = None) -> dashboard
     return colour.fixed_color(fixed) if fixed else colour
 
 
-def _legend(many: bool, calcs: Sequence[str]) -> common.VizLegendOptions:
+COUNT = "locale"
+"""Grafana's unit of whole numbers: 1,234 in the reader's way of writing it, where `short` would make it 1.23 K."""
+
+WIDE = 12
+"""A graph of at least this width has room for the table of its lines beside it; below it a few of them are cut off."""
+
+SOFT_MAX = {COUNT: 1, "cps": 0.001, "ops": 0.001, "reqps": 0.001, "Bps": 1}
+"""Where the axis ends at the least, by unit: one on which all is 0 would go up to 100."""
+
+
+def _legend(many: bool, width: int) -> common.VizLegendOptions:
     """A list of names where there are few lines; where there may be many, a table with figures, the largest first."""
     legend = common.VizLegendOptions().show_legend(True).placement(choice.LegendPlacement.BOTTOM)
     if not many:
         return legend.display_mode(choice.LegendDisplayMode.LIST).calcs([])
-    legend = legend.display_mode(choice.LegendDisplayMode.TABLE).calcs(list(calcs))
+    calcs = ["lastNotNull", "max"]
+    if width >= WIDE:
+        legend = legend.placement(choice.LegendPlacement.RIGHT)
+        calcs = ["lastNotNull"]
+    legend = legend.display_mode(choice.LegendDisplayMode.TABLE).calcs(calcs)
     return legend.sort_by("Last *").sort_desc(True)
+
+
+def _shown_as(name: str) -> list[model.DynamicConfigValue]:
+    return [model.DynamicConfigValue(id_val="displayName", value=name)]
 
 
 def figure(
@@ -103,6 +121,7 @@ def figure(
     unit: str,
     *,
     legend: str = "",
+    names: Mapping[str, str] | None = None,
     words: colours.Words | None = None,
     steps: Sequence[model.Threshold] = (),
     trend: bool = False,
@@ -111,7 +130,10 @@ def figure(
     width: int = 4,
     height: int = 4,
 ) -> Placed:
-    """One number, or one for each series; `words` show a status in words, `trend` draws its course behind it."""
+    """One number, or one for each series; `words` show a status in words, `trend` draws its course behind it.
+
+    `names` says what to write for a series instead of its `legend`.
+    """
     status = bool(words or steps)
     panel = (
         stat.Panel()
@@ -135,6 +157,8 @@ def figure(
         panel = panel.mappings([colours.mapping(words)])
     if decimals is not None:
         panel = panel.decimals(decimals)
+    for name, shown in (names or {}).items():
+        panel = panel.override_by_name(name, _shown_as(shown))
     if link:
         panel = panel.data_links([link.builder()])
     return Placed(panel, width, height)
@@ -148,12 +172,9 @@ def graph(
     lines: Mapping[str, str] | None = None,
     dashed: Sequence[str] = (),
     many: bool = True,
-    calcs: Sequence[str] = ("lastNotNull", "max"),
-    low: float | None = 0,
     high: float | None = None,
     links: Sequence[DataLink] = (),
-    width: int = 12,
-    height: int = 9,
+    width: int = WIDE,
 ) -> Placed:
     """Lines over time. A gap is a gap: nothing is drawn over a time when the value was not known.
 
@@ -167,18 +188,21 @@ def graph(
         .unit(unit)
         .no_value(about.empty)
         .targets(targets(queries, instant=False))
-        .legend(_legend(many, calcs))
+        .legend(_legend(many, width))
         .tooltip(common.VizTooltipOptions().mode(choice.TooltipDisplayMode.MULTI).sort(choice.SortOrder.DESCENDING))
         .color_scheme(_colour(model.FieldColorModeId.PALETTE_CLASSIC))
         .line_width(2)
         .fill_opacity(0)
         .show_points(choice.VisibilityMode.AUTO)
         .span_nulls(False)
+        .min(0)
     )
-    if low is not None:
-        panel = panel.min(low)
+    if unit == COUNT:
+        panel = panel.decimals(0)
     if high is not None:
         panel = panel.max(high)
+    elif unit in SOFT_MAX:
+        panel = panel.axis_soft_max(SOFT_MAX[unit])
     for name, colour in (lines or {}).items():
         panel = panel.override_by_name(name, [model.DynamicConfigValue(id_val="color", value=_fixed(colour))])
     for pattern in dashed:
@@ -188,7 +212,7 @@ def graph(
         )
     if links:
         panel = panel.data_links([link.builder() for link in links])
-    return Placed(panel, width, height)
+    return Placed(panel, width, 9 if width >= WIDE else 11)
 
 
 def bars(

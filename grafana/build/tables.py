@@ -1,59 +1,106 @@
 """Tables of instant queries: rows joined on their labels, columns named, ordered and linked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from grafana_foundation_sdk.builders import common, table
-from grafana_foundation_sdk.models import common as choice
 from grafana_foundation_sdk.models import dashboard as model
 
 from . import colours
 from .links import DataLink
-from .panels import DATASOURCE, REF_IDS, About, Placed, Query, targets, thresholds
+from .panels import COUNT, DATASOURCE, REF_IDS, About, Placed, Query, targets, thresholds
 
-ENVIRONMENT_COLUMNS = {"environment": "Environment"}
-ID_COLUMNS = {"account": "Account", "environment_id": "Environment ID"}
+EMPTY = "–"
+"""In a cell that has no value. A table without any row says its panel's own words."""
+
+Property = model.DynamicConfigValue
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """The value of one query. `words` replace values by text, `steps` colour the text above thresholds.
+    """The value of one query. `words` replace values by text on a coloured ground, `steps` colour the text.
 
-    Not `shown`: the query is there for its labels alone.
+    `width` in pixels, where the table has too many columns to share its room evenly. Not `shown`: the query is there
+    for its labels alone.
     """
 
     title: str
     expr: str
-    unit: str = "short"
+    unit: str = COUNT
     decimals: int | None = None
     words: colours.Words | None = None
     steps: Sequence[model.Threshold] = ()
+    width: int | None = None
     shown: bool = True
 
 
-def _property(key: str, value: Any) -> model.DynamicConfigValue:
+@dataclass(frozen=True, slots=True)
+class Label:
+    """How a label is shown: its heading, what to write for its values, and its width in pixels.
+
+    Without a `width` it shares the room that is left, at least `least` pixels.
+    """
+
+    title: str
+    texts: Mapping[str, str] | None = None
+    width: int | None = None
+    least: int = 115
+
+
+Labels = Mapping[str, str | Label]
+"""Label -> heading."""
+
+ENVIRONMENT_COLUMN = {"environment": Label("Environment", least=140)}
+ID_COLUMNS = {"account": Label("Account"), "environment_id": Label("Environment ID", least=140)}
+
+
+def _property(key: str, value: Any) -> Property:
     return model.DynamicConfigValue(id_val=key, value=value)
 
 
-def _properties(column: Column) -> list[model.DynamicConfigValue]:
+COLOURED_GROUND = [
+    _property("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
+    _property("custom.align", "center"),
+]
+
+
+def _of_column(column: Column) -> list[Property]:
     properties = [_property("unit", column.unit)]
     if column.decimals is not None:
         properties.append(_property("decimals", column.decimals))
     if column.words:
-        properties.append(_property("mappings", [colours.mapping(column.words)]))
+        steps = {"mode": "absolute", "steps": colours.steps(base="transparent")}
+        properties += [_property("mappings", [colours.mapping(column.words)]), _property("thresholds", steps)]
+        properties += COLOURED_GROUND
     if column.steps:
         properties.append(_property("thresholds", {"mode": "absolute", "steps": list(column.steps)}))
-    if column.words or column.steps:
         properties.append(_property("custom.cellOptions", {"type": "color-text"}))
+    if column.width:
+        properties.append(_property("custom.width", column.width))
     return properties
+
+
+def _of_label(label: Label, menu: Sequence[DataLink]) -> list[Property]:
+    properties = [_property("custom.filterable", True), _property("custom.minWidth", label.least)]
+    if label.texts:
+        properties.append(_property("mappings", [colours.texts(label.texts)]))
+    if label.width:
+        properties.append(_property("custom.width", label.width))
+    if menu:
+        properties.append(_property("links", [{"title": link.title, "url": link.url} for link in menu]))
+    return properties
+
+
+def _labels(labels: Labels | None) -> dict[str, Label]:
+    return {name: one if isinstance(one, Label) else Label(one) for name, one in (labels or {}).items()}
 
 
 def rows(
     about: About,
-    before: dict[str, str],
+    before: Labels,
     columns: Sequence[Column],
-    after: dict[str, str] | None = None,
+    after: Labels | None = None,
     *,
     links: Sequence[DataLink] = (),
     sort: str,
@@ -63,15 +110,14 @@ def rows(
 ) -> Placed:
     """A table with a row for each combination of labels.
 
-    `before` and `after` are the labels (label -> heading) left and right of the values; `links` open from the first
-    column. The queries must not have other labels than those.
+    `before` and `after` are the labels left and right of the values; `links` open from the first column. The queries
+    must not have other labels than those.
     """
-    after = after or {}
+    left, right = _labels(before), _labels(after)
     # Grafana calls the value "Value" when one query alone has an answer, "Value #A" and so on when several have.
     values = {"Value": columns[0]} | {f"Value #{ref}": c for ref, c in zip(REF_IDS, columns, strict=False)}
-    renames = {name: column.title for name, column in values.items() if column.shown}
     hidden = {name: True for name, column in values.items() if not column.shown}
-    order = [*before, *renames, *after]
+    titles = {name: one.title for name, one in (left | values | right).items() if isinstance(one, Label) or one.shown}
     panel = (
         table.Panel()
         .title(about.title)
@@ -79,7 +125,6 @@ def rows(
         .datasource(DATASOURCE)
         .no_value(about.empty)
         .unit("short")
-        .filterable(True)
         .min_width(115)
         .targets(targets([Query(c.expr, "") for c in columns], instant=True, as_table=True))
         .thresholds(thresholds(colours.steps(base="text")))
@@ -89,24 +134,29 @@ def rows(
                 id_val="organize",
                 options={
                     "excludeByName": {"Time": True} | hidden,
-                    "indexByName": {name: index for index, name in enumerate(order)},
-                    "renameByName": before | renames | after,
+                    "indexByName": {name: index for index, name in enumerate(titles)},
+                    "renameByName": titles,
                 },
             )
         )
         .sort_by([common.TableSortByFieldState().display_name(sort).desc(descending)])
+        .override_by_regexp("/.*/", [_property("noValue", EMPTY)])
     )
     for column in (column for column in columns if column.shown):
-        panel = panel.override_by_name(column.title, _properties(column))
-    if links:
-        first = next(iter(before.values()))
-        menu = [{"title": link.title, "url": link.url} for link in links]
-        panel = panel.override_by_name(first, [_property("links", menu), _property("custom.minWidth", 140)])
+        panel = panel.override_by_name(column.title, _of_column(column))
+    for index, label in enumerate((*left.values(), *right.values())):
+        panel = panel.override_by_name(label.title, _of_label(label, () if index else links))
     return Placed(panel, width, height)
 
 
-def matrix(about: About, expr: str, row: str, column: str, words: colours.Words, *, width: int, height: int) -> Placed:
-    """A row for each value of one label, a column for each value of another, a status in words in each cell."""
+def matrix(
+    about: About, expr: str, row: tuple[str, str], column: str, words: colours.Words, *, width: int, height: int
+) -> Placed:
+    """A row for each value of one label (`row`: label and heading), a column for each value of another.
+
+    In each cell is a status in words.
+    """
+    label, heading = row
     panel = (
         table.Panel()
         .title(about.title)
@@ -114,17 +164,26 @@ def matrix(about: About, expr: str, row: str, column: str, words: colours.Words,
         .datasource(DATASOURCE)
         .no_value(about.empty)
         .unit("short")
+        .min_width(140)
         .targets(targets([Query(expr, "")], instant=True, as_table=True))
-        .thresholds(thresholds(colours.steps(base="text")))
+        .thresholds(thresholds(colours.steps(base="transparent")))
         .mappings([colours.mapping(words)])
-        .cell_options(choice.TableColorTextCellOptions())
         .with_transformation(
             model.DataTransformerConfig(
                 id_val="groupingToMatrix",
-                options={"rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "null"},
+                options={"rowField": label, "columnField": column, "valueField": "Value", "emptyValue": "null"},
             )
         )
+        .override_by_regexp("/.*/", [_property("noValue", EMPTY), *COLOURED_GROUND])
         # Grafana names the first column after both labels.
-        .override_by_name(f"{row}\\{column}", [_property("custom.width", 300)])
+        .override_by_name(
+            f"{label}\\{column}",
+            [
+                _property("displayName", heading),
+                _property("custom.width", 300),
+                _property("custom.align", "left"),
+                _property("custom.cellOptions", {"type": "auto"}),
+            ],
+        )
     )
     return Placed(panel, width, height)

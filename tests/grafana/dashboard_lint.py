@@ -18,7 +18,19 @@ from .queries import Json, panels
 
 TEMPLATED = ("$datasource", "${datasource}")
 SHOWS_VALUES = ("stat", "timeseries", "gauge", "bargauge", "table", "state-timeline")
-UNITS = {"short", "percentunit", "bytes", "Bps", "s", "cps", "ops", "reqps", "dateTimeAsIso", "dateTimeFromNow"}
+UNITS = {
+    "short",
+    "locale",
+    "percentunit",
+    "bytes",
+    "Bps",
+    "s",
+    "cps",
+    "ops",
+    "reqps",
+    "dateTimeAsIso",
+    "dateTimeFromNow",
+}
 """Those of Grafana's units that are in use here; the linter knows all."""
 MARK = timedelta(days=4321)
 """Stands for `$__rate_interval` in an expression: nobody writes it by hand."""

@@ -30,7 +30,7 @@ VALUES = {
     "state": ("active", "archived", "expired"),
     "idle": ("30d", "90d"),
     "window": ("1d", "7d", "30d"),
-    "topic": ("job:failed", "space:created", "other"),
+    "topic": ("job:failed", "space:created", "other", "file:expired", "agent:deleted"),
     "actor_type": ("user", "agent", "unknown"),
     "status": ("complete", "failed", "executing"),
     "result": ("success", "failure"),
@@ -41,6 +41,7 @@ VALUES = {
     "outcome": ("complete", "partial"),
     "agent": ("importer", "validator"),
 }
+ALERT_PLACE = {"environment_id": "us_env_1", "agent": "importer", "collector": "agents"}
 BUCKETS = (("0.5", 0.5), ("5", 0.8), ("+Inf", 1.0))
 
 
@@ -84,9 +85,20 @@ def _series() -> Iterator[tuple[str, str, Labels]]:
     yield "flatfile_agent_missing", "gauge", ghost
 
 
-def _value(family: str, kind: str, second: int) -> float:
+def _counted(topic: str | None, second: int) -> float:
+    """A counter at a time: one more each 10 s; "file:expired" not in the last hour, "agent:deleted" never."""
+    match topic:
+        case "file:expired":
+            return min(second, END - BEGIN - 3600) / 10
+        case "agent:deleted":
+            return 5
+        case _:
+            return second / 10
+
+
+def _value(family: str, kind: str, topic: str | None, second: int) -> float:
     if kind != "gauge":
-        return second / 10
+        return _counted(topic, second)
     if family.endswith("_timestamp_seconds"):
         return BEGIN + second - 30
     if family == "flatfile_agent_missing":
@@ -128,7 +140,7 @@ def _family_lines(scrape: Scrape) -> Iterator[str]:
             labels = scrape.labels(raw, instance)
             lines = by_family.setdefault(family, [f"# TYPE {family.removesuffix('_total')} {kind}"])
             for second in seconds:
-                value = _value(family, kind, second)
+                value = _value(family, kind, raw.get("topic"), second)
                 if kind == "histogram":
                     for bound, share in BUCKETS:
                         lines.append(_line(f"{family}_bucket", labels | {"le": bound}, value * share, second))
@@ -138,9 +150,13 @@ def _family_lines(scrape: Scrape) -> Iterator[str]:
                     lines.append(_line(family, labels, value, second))
         up = by_family.setdefault("up", ["# TYPE up gauge"])
         up += [_line("up", scrape.labels({}, instance), 1, second) for second in seconds]
-    alert = {"alertname": "FlatfileAgentMissing", "alertstate": "firing", "severity": "critical"}
-    alert |= {"account": "acme", "environment_id": "us_env_1", "agent": "importer", "collector": "agents"}
-    by_family["ALERTS"] = ["# TYPE ALERTS gauge", *(_line("ALERTS", alert, 1, second) for second in seconds)]
+    firing = {"alertstate": "firing", "account": "acme"}
+    alerts = [
+        firing | {"alertname": "FlatfileAgentMissing", "severity": "critical"} | ALERT_PLACE,
+        firing | {"alertname": "FlatfileUnreachable", "severity": "warning"},
+    ]
+    lines = [_line("ALERTS", alert, 1, second) for alert in alerts for second in seconds]
+    by_family["ALERTS"] = ["# TYPE ALERTS gauge", *lines]
     for lines in by_family.values():
         yield from lines
     yield "# EOF\n"

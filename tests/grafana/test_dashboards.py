@@ -198,7 +198,8 @@ def test_overrides_name_columns_that_are_there(dashboard: Json) -> None:
     for panel in panels(dashboard):
         organized = [s["options"]["renameByName"] for s in panel.get("transformations", ()) if s["id"] == "organize"]
         if organized:
-            named = {o["matcher"]["options"] for o in panel["fieldConfig"]["overrides"]}
+            overrides = panel["fieldConfig"]["overrides"]
+            named = {o["matcher"]["options"] for o in overrides if o["matcher"]["id"] == "byName"}
             assert named <= set(organized[0].values()), panel["title"]
 
 
@@ -207,3 +208,60 @@ def test_annotations_are_deployments_and_alerts(dashboard: Json) -> None:
     assert "flatfile_agent_updated_timestamp_seconds" in deployed["expr"]
     assert deployed["useValueForTime"]
     assert firing["expr"] == 'ALERTS{alertname=~"Flatfile.*", alertstate="firing"}'
+
+
+def overrides(panel: Json, matcher: str) -> dict[str, dict[str, Any]]:
+    """The properties set for fields, by what the matcher of the given kind looks for."""
+    return {
+        one["matcher"]["options"]: {setting["id"]: setting["value"] for setting in one["properties"]}
+        for one in panel["fieldConfig"]["overrides"]
+        if one["matcher"]["id"] == matcher
+    }
+
+
+def test_an_empty_cell_does_not_say_what_an_empty_table_says(dashboard: Json) -> None:
+    for table in (panel for panel in panels(dashboard) if panel["type"] == "table"):
+        assert overrides(table, "byRegexp")["/.*/"]["noValue"] == "–", table["title"]
+        assert len(table["fieldConfig"]["defaults"]["noValue"]) > 5, table["title"]
+
+
+def test_whole_numbers_are_not_shortened(dashboard: Json) -> None:
+    """`short` with no decimals makes "2 K" of both 1,501 and 2,499."""
+    for panel in panels(dashboard):
+        settings = [panel.get("fieldConfig", {}).get("defaults", {})]
+        if settings[0].get("unit"):
+            settings += overrides(panel, "byName").values()
+            assert not [one for one in settings if (one.get("unit"), one.get("decimals")) == ("short", 0)], panel[
+                "title"
+            ]
+
+
+def test_words_of_a_status_stand_on_their_colour() -> None:
+    """As text, the blue of "good" is hardly to be read on a dark ground, and a light blue not on a light one."""
+    tables = [panel for dashboard in BY_UID.values() for panel in panels(dashboard) if panel["type"] == "table"]
+    of_fields = [settings for table in tables for settings in overrides(table, "byName").values()]
+    coloured = [one for one in of_fields if "color" in json.dumps(one.get("mappings", []))]
+    assert coloured
+    assert {one["custom.cellOptions"]["type"] for one in coloured} == {"color-background"}
+    (matrix,) = (table for table in tables if table["fieldConfig"]["defaults"].get("mappings"))
+    assert overrides(matrix, "byRegexp")["/.*/"]["custom.cellOptions"]["type"] == "color-background"
+    assert overrides(matrix, "byName")["environment\\agent"]["displayName"] == "Environment"
+
+
+def test_yes_and_no_are_said_in_words(dashboard: Json) -> None:
+    for panel in panels(dashboard):
+        for target in panel.get("targets", ()):
+            if target.get("legendFormat") in ("{{system}}", "{{production}}"):
+                names = overrides(panel, "byName")
+                assert names["true"]["displayName"] != names["false"]["displayName"], panel["title"]
+        for step in panel.get("transformations", ()):
+            if title := step["options"].get("renameByName", {}).get("production"):
+                (words,) = overrides(panel, "byName")[title]["mappings"]
+                assert set(words["options"]) == {"true", "false"}
+
+
+def test_an_axis_of_zeros_is_short(dashboard: Json) -> None:
+    for graph in (panel for panel in panels(dashboard) if panel["type"] == "timeseries"):
+        defaults = graph["fieldConfig"]["defaults"]
+        if defaults["unit"] in ("locale", "cps", "ops", "reqps") and "max" not in defaults:
+            assert defaults["custom"]["axisSoftMax"] <= 1, graph["title"]

@@ -79,14 +79,48 @@ def test_every_query_has_an_answer_with_its_labels(prometheus: Prometheus) -> No
         ("flatfile-overview", "Environments with gaps", 0),
         ("flatfile-overview", "Collectors failing", 0),
         ("flatfile-overview", "Oldest data", 30),
-        ("flatfile-overview", "Alerts firing", 1),
-        ("flatfile-events", "Events in the time range", 6 * 3600 / 10 * 6),  # 3 topics in each of 2 environments
+        ("flatfile-overview", "Alerts firing", 2),
+        (
+            "flatfile-events",
+            "Events in the time range",
+            (6 * 3 + 5) * 3600 / 10 * 2,
+        ),  # 3 topics for 6 hours, one for 5, in 2 environments
         ("flatfile-agents", "Failed share of runs", 0.5),
         ("flatfile-exporter", "Requests without success", 2 / 3),  # two of three codes
     ],
 )
 def test_two_exporters_count_as_one(prometheus: Prometheus, dashboard: str, title: str, value: float) -> None:
     assert figure(prometheus, dashboard, title) == pytest.approx(value, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("dashboard", "title", "label", "resting", "never"),
+    [
+        ("flatfile-events", "Events a second by topic", "topic", "file:expired", "agent:deleted"),
+        ("flatfile-events", "Events a second by family", "family", "file", "agent"),
+        ("flatfile-events", "Failed, deleted, expired by topic", "topic", "file:expired", "agent:deleted"),
+        ("flatfile-environments", "Events a second by topic", "topic", "file:expired", "agent:deleted"),
+    ],
+)
+def test_a_line_goes_on_at_zero_while_nothing_happens(
+    prometheus: Prometheus, dashboard: str, title: str, label: str, resting: str, never: str
+) -> None:
+    """A gap means "not known". What did not happen at all in the time range has no line."""
+    series = prometheus.over_time(wanted(dashboard, title).expr)
+    lines = {one["metric"][label]: [float(value) for _, value in one["values"]] for one in series}
+    assert len(lines[resting]) == 61, "a point each minute of an hour"
+    assert lines[resting][-1] == 0
+    assert never not in lines
+
+
+def test_alerts_say_the_name_of_their_environment(prometheus: Prometheus) -> None:
+    """An alert that is about no environment is there all the same."""
+    alerts = prometheus.now(wanted("flatfile-overview", "Alerts firing now").expr)
+    names = {one["metric"]["alertname"]: one["metric"].get("environment", "none") for one in alerts}
+    assert {alert: name.removeprefix("Old ") for alert, name in names.items()} == {
+        "FlatfileAgentMissing": "Production",
+        "FlatfileUnreachable": "none",
+    }
 
 
 def test_missing_agents_of_unknown_environments_are_counted(prometheus: Prometheus) -> None:

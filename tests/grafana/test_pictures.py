@@ -14,7 +14,12 @@ IMAGES = ROOT / "docs" / "images"
 PAGE = ROOT / "docs" / "dashboards.md"
 TOOL = ROOT / "grafana" / "pictures"
 SOURCES = [*(TOOL / "page").iterdir(), *TOOL.glob("*.py")]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "grafana").glob("*/README.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "grafana" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "grafana").glob("*/README.md")),
+]
 
 MOST_BYTES = 400_000
 WIDTH = 1600

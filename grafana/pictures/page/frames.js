@@ -20,7 +20,7 @@ standardTransformersRegistry.setInit(() =>
 // Grafana's panels register what their field settings are; here, settings pass as they are written.
 const SETTINGS = [
   'unit', 'decimals', 'min', 'max', 'mappings', 'thresholds', 'color', 'noValue', 'links', 'displayName',
-  'custom.cellOptions', 'custom.width', 'custom.minWidth', 'custom.filterable', 'custom.lineStyle',
+  'custom.cellOptions', 'custom.width', 'custom.minWidth', 'custom.filterable', 'custom.align', 'custom.lineStyle',
 ];
 const registry = new FieldConfigOptionsRegistry();
 for (const id of SETTINGS) {

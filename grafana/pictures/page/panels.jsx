@@ -124,7 +124,7 @@ export function Body(props) {
         <TableNG
           data={frames[0]}
           fieldConfig={panel.fieldConfig}
-          initialSortBy={panel.options.sortBy}
+          sortBy={panel.options.sortBy}
           cellHeight={panel.options.cellHeight}
           enableVirtualization={false}
           getActions={() => []}
