@@ -1,0 +1,311 @@
+"""Every query of the dashboards and every rule, on a Prometheus that has scraped two exporters for days, in bad hours too.
+
+`history` says what went wrong and when. The same pages reach Prometheus in two ways: with `honor_labels`, and without it
+from targets that have an environment and a namespace of their own.
+"""
+
+import asyncio
+import fcntl
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from exporter.demo.faults import Status
+from exporter.demo.server import DemoServer
+from tests.e2e.process import Exporter, eventually, serving
+from tests.grafana import promql
+from tests.grafana.alert_rules import RULE_FILES, rules
+from tests.grafana.queries import Query, all_queries
+
+from . import backfill, programs
+from .expected_empty import LATER_QUERIES, LATER_RECORDED, TROUBLE
+from .history import ACCOUNT, CALM, INSTANCES, SETTINGS, STEP, WAYS, History, accounts_now, write
+from .programs import Json, Prometheus
+
+EAGER = "collectors:\n" + "".join(
+    f"  {name}: {{interval: 0s}}\n" for name in ("environments", "spaces", "agents", "events", "users", "guests")
+)
+QUERIES = all_queries()
+SPEAKING = {
+    "FlatfileExpectedEnvironmentMissing",
+    "FlatfileAgentMissing",
+    "FlatfileProductionAgentMissing",
+    "FlatfileAgentsBelowMinimum",
+    "FlatfileProductionWithoutAgents",
+    "FlatfileProductionLostAllAgents",
+    "FlatfileAgentGone",
+    "FlatfileExporterDown",
+    "FlatfileAccountUnreachable",
+    "FlatfileCredentialsRefused",
+    "FlatfileCollectorFailing",
+    "FlatfileDataOld",
+    "FlatfileDataMissing",
+    "FlatfileRateLimited",
+    "FlatfileReloadFailed",
+    "FlatfileGuestsGrowing",
+}
+"""The alerts that have something to say in the story."""
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    """Written once, for all processes that run tests side by side."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    directory = shared / "flatfile-history"
+    with (shared / "flatfile-history.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (directory / "times.json").exists():
+            directory.mkdir()
+            with silent("exporter"):
+                asyncio.run(write(directory))
+    return History.read(directory)
+
+
+@contextmanager
+def silent(logger: str) -> Iterator[None]:
+    """Hours of refreshes that fail are no news."""
+    log = logging.getLogger(logger)
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """The simulated API of the account after the history, and two new exporter processes."""
+
+    api: DemoServer
+    exporters: list[Exporter]
+
+    @contextmanager
+    def failing(self, path: str) -> Iterator[None]:
+        rule = self.api.call(self.api.faults.add, path, Status(500))
+        try:
+            yield
+        finally:
+            self.api.call(self.api.faults.remove, rule)
+
+
+@pytest.fixture(scope="module")
+def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
+    api, other = accounts_now()
+    with ExitStack() as stack:
+        for server in (api, other):
+            stack.enter_context(server.in_thread())
+        config = SETTINGS % (api.base_url, other.base_url) + EAGER
+        built = {"FLATFILE_EXPORTER_REVISION": "0123abc"}
+        exporters = [
+            stack.enter_context(serving(config, tmp_path_factory.mktemp("exporter"), env=built)) for _ in INSTANCES
+        ]
+        yield Living(api, exporters)
+
+
+@dataclass(frozen=True, slots=True)
+class Scraped:
+    """Prometheus with all of that; `now` is when the live part was complete (unix seconds)."""
+
+    prometheus: Prometheus
+    history: History
+    now: float
+
+    def answer(self, query: Query, at: float) -> list[Json]:
+        """What a panel would show at this time: of a graph its last hour."""
+        if query.instant:
+            return self.prometheus.now(query.expr, at)
+        return self.prometheus.over_time(query.expr, at - 3600, at, 60)
+
+    def throughout(self, expr: str) -> list[Json]:
+        """The answer at each scrape of the story."""
+        return self.prometheus.over_time(expr, self.history.story, self.history.end, STEP)
+
+
+def without_waiting(directory: Path) -> list[str]:
+    """Copies of the shipped rule files without `for`, so that whatever is so now fires now."""
+    for path in RULE_FILES:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        for group in content["groups"]:
+            for rule in group["rules"]:
+                rule.pop("for", None)
+        (directory / path.name).write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+    return [str(directory / path.name) for path in RULE_FILES]
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def scraped(
+    request: pytest.FixtureRequest,
+    prometheus_program: str,
+    promtool: str,
+    history: History,
+    living: Living,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Scraped]:
+    directory = tmp_path_factory.mktemp(request.param)
+    way = WAYS[request.param]
+    backfill.fill(prometheus_program, promtool, history, request.param, directory)
+    targets = [
+        {"targets": [exporter.url.removeprefix("http://")], "labels": {"instance": instance} | way.target_labels}
+        for instance, exporter in zip(INSTANCES, living.exporters, strict=True)
+    ]
+    config = {
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": without_waiting(directory),
+        "scrape_configs": [
+            {"job_name": "flatfile", "honor_labels": way.honor_labels, "static_configs": targets},
+        ],
+    }
+    with programs.prometheus(prometheus_program, config, directory) as prometheus:
+
+        def steady() -> bool:
+            return (
+                len(
+                    prometheus.now(
+                        "count_over_time(flatfile_exporter_scrapes_total[20s]) >= 5 and on (instance) up == 1"
+                    )
+                )
+                == 8
+            )
+
+        def told() -> bool:
+            firing = "ALERTS{alertstate='firing',alertname='FlatfileCollectorFailing',collector='users'}"
+            return len(prometheus.now(f"{firing} and on (instance) up == 1")) == 2
+
+        eventually(steady, "both exporters were scraped some times")
+        with living.failing("/users"):
+            eventually(told, "one thing goes wrong, and it is told")
+            (now,) = prometheus.now("vector(time())")
+        yield Scraped(prometheus, history, float(now["value"][1]))
+
+
+def named(query: Query) -> str:
+    """The title, which says more than the panel's number, and which query of the panel it is."""
+    return re.sub(r"^panel \d+ ", "", query.place)
+
+
+def place(query: Query) -> str:
+    return f"{query.dashboard}, {query.place}"
+
+
+def test_lists_name_queries_that_there_are() -> None:
+    listed = [*LATER_QUERIES, *TROUBLE]
+    assert set(listed) <= {named(query) for query in QUERIES}
+    assert len(listed) == len(set(listed)), "a query is in both lists"
+    assert LATER_RECORDED.keys() <= {rule.name for rule in rules() if not rule.alert}
+
+
+@pytest.mark.parametrize("moment", ["before anything went wrong", "now"])
+def test_every_query_has_an_answer_with_its_labels(scraped: Scraped, moment: str) -> None:
+    at = scraped.now if moment == "now" else scraped.history.minute(CALM)
+    problems = []
+    for query in QUERIES:
+        if named(query) not in LATER_QUERIES and named(query) not in TROUBLE:
+            series = scraped.answer(query, at)
+            problems += lacking(query, series) or ([] if series else [f"{place(query)}: no answer to {query.expr}"])
+    assert not problems, "\n".join(problems)
+
+
+def test_every_column_of_a_table_is_in_some_row(scraped: Scraped) -> None:
+    expected: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {}
+    for query in (query for query in QUERIES if named(query) not in LATER_QUERIES):
+        panel = place(query).rpartition(",")[0]
+        expected.setdefault(panel, set()).update(query.row_labels)
+        found.setdefault(panel, set()).update(*(one["metric"] for one in scraped.answer(query, scraped.now)))
+    assert {panel: columns - found[panel] for panel, columns in expected.items() if columns - found[panel]} == {}
+
+
+def lacking(query: Query, series: list[Json]) -> list[str]:
+    """What is wrong with the labels of an answer. An agent expected where there is no environment has no id of one."""
+    missing = {label for one in series for label in query.labels if label not in one["metric"]} - {"environment_id"}
+    problems = [f"{place(query)}: some series lack {missing}"] if missing else []
+    foreign = [one for one in series if one["metric"].get("environment") == "cluster-7"]
+    if foreign and "environment" in promql.used_labels(query.raw):
+        problems.append(f"{place(query)}: the target's environment is taken for Flatfile's")
+    return problems
+
+
+def test_queries_about_trouble_have_an_answer_when_there_was_some(scraped: Scraped) -> None:
+    problems = []
+    for query in (query for query in QUERIES if named(query) in TROUBLE):
+        series = scraped.throughout(query.expr)
+        problems += lacking(query, series) or ([] if series else [f"{place(query)}: no answer to {query.expr}"])
+        calm = scraped.answer(query, scraped.history.minute(CALM))
+        problems += [f"{place(query)}: an answer where nothing is wrong, {calm}"] if calm else []
+    assert not problems, "\n".join(problems)
+
+
+def test_no_query_fails_at_any_moment(scraped: Scraped) -> None:
+    """Environments that are renamed, agents that come again under a new id, exporters that know less than the other."""
+    for query in QUERIES:
+        scraped.throughout(query.expr)
+
+
+def test_queries_of_what_comes_later_are_empty_still(scraped: Scraped) -> None:
+    """One that has an answer now is to be taken off the list."""
+    answered = [
+        place(query)
+        for query in QUERIES
+        if named(query) in LATER_QUERIES and (scraped.throughout(query.expr) or scraped.answer(query, scraped.now))
+    ]
+    answered += [name for name in LATER_RECORDED if scraped.throughout(name)]
+    assert answered == []
+
+
+def test_every_recording_rule_records(scraped: Scraped) -> None:
+    recorded = {rule.name for rule in rules() if not rule.alert and scraped.throughout(rule.expr)}
+    assert recorded == {rule.name for rule in rules() if not rule.alert} - LATER_RECORDED.keys()
+    live = {rule.name for rule in rules() if not rule.alert and scraped.prometheus.now(rule.name, scraped.now)}
+    assert recorded - live == {name for name in recorded if name.startswith("account:flatfile_unknown:")}
+
+
+def test_alerts_speak_of_what_went_wrong_and_of_nothing_else(scraped: Scraped) -> None:
+    """That they wait for their `for` and do not end too soon is in promtool's unit tests."""
+    alerts = [rule for rule in rules() if rule.alert]
+    speaking = {rule.name: scraped.throughout(rule.expr) for rule in alerts}
+    assert {name for name, series in speaking.items() if series} == SPEAKING
+    calm = {rule.name for rule in alerts if scraped.prometheus.now(rule.expr, scraped.history.minute(CALM))}
+    assert calm == {"FlatfileExpectedEnvironmentMissing"}, "the configuration expects agents in an environment `ghost`"
+    for name, series in speaking.items():
+        labels = {frozenset(one["metric"]) for one in series}
+        assert len(labels) <= 1, f"{name} has different labels: {labels}"
+
+
+def test_rules_work_on_living_exporters(scraped: Scraped, living: Living) -> None:
+    prometheus = scraped.prometheus
+
+    def healthy() -> bool:
+        return {rule["health"] for rule in prometheus.rules()} == {"ok"}
+
+    def firing(name: str) -> list[Json]:
+        return prometheus.now(f'ALERTS{{alertname="{name}",alertstate="firing"}}')
+
+    eventually(healthy, "all rules were evaluated")
+    production = prometheus.now('flatfile_environment_info{production="true"} and on (account) flatfile_users > 5')
+    environment_id = production[0]["metric"]["environment_id"]
+    texts = [text for alert in prometheus.ask("alerts")["alerts"] for text in alert["annotations"].values()]
+    assert (
+        f"Flatfile agent validator is missing in environment production ({environment_id}) of account {ACCOUNT}"
+        in texts
+    ), "the name comes once, from whichever of two exporters"
+    assert [text for text in texts if "error expanding" in text or "<no value>" in text] == []
+
+    living.api.call(living.api.stop_listening)
+    try:
+        eventually(lambda: firing("FlatfileAccountUnreachable"), "that nobody can be asked is told")
+        assert firing("FlatfileAgentMissing")
+        assert healthy()
+    finally:
+        living.api.call(living.api.listen)
+    eventually(lambda: not firing("FlatfileAccountUnreachable"), "and that it is over")
+    assert prometheus.complaints == []
