@@ -199,12 +199,12 @@ WORDS = Row(
 | **environment** | a closed-off part of an account (such as `development`, `production`); everything below belongs to one |
 | **space** | one workplace, often for one customer, where files are uploaded and data is checked |
 | **guest** | a person from outside who is invited to spaces; a **user** is a member of your own team |
-| **agent** | a program of yours that is deployed to an environment and reacts to events: it checks, changes, imports data |
+| **agent** | a program, yours or Flatfile's, deployed to an environment: it reacts to events, checks, changes, imports data |
 | **event** | a note that something happened. Its **topic** says what: `job:failed` is of the family `job` |
 | **job** | a piece of work, such as reading a file; it is open until it is complete, failed or canceled |
 
 A value that is *not known* is never drawn as zero: a line has a gap, a number says so.""",
-            height=9,
+            height=11,
         )
     ],
     collapsed=True,

@@ -111,6 +111,9 @@ function Empty({ panel, width, height }) {
 export function Body(props) {
   const { panel, frames, width, height } = props;
   if (panel.type === 'stat') return <Figures {...props} />;
+  if (panel.type === 'text') {
+    return <div className="markdown-html" dangerouslySetInnerHTML={{ __html: renderMarkdown(panel.options.content) }} />;
+  }
   if (!frames.length) return <Empty {...props} />;
   switch (panel.type) {
     case 'bargauge':
@@ -133,8 +136,6 @@ export function Body(props) {
           height={height}
         />
       );
-    case 'text':
-      return <div className="markdown-html" dangerouslySetInnerHTML={{ __html: renderMarkdown(panel.options.content) }} />;
     default:
       throw new Error(`no drawing of ${panel.type}`);
   }
