@@ -159,13 +159,13 @@ COURSE = Row(
         graph(
             About(
                 "Agents deployed, and the least number",
-                "How many agents each environment has (Flatfile's own included), and as a broken line the least number "
-                "that the configuration asks for (`min`), where it does.",
+                "How many agents each environment has, without Flatfile's own, and as a broken line the least number that "
+                "the configuration asks for (`min`), where it does: below it, FlatfileAgentsBelowMinimum fires.",
                 WITHHELD,
             ),
             [
                 Query(
-                    total(of_environment("flatfile_agents"), ENVIRONMENT, over=("system",)),
+                    once(of_environment("flatfile_agents", 'system="false"'), ENVIRONMENT),
                     ENVIRONMENT_LINE,
                 ),
                 Query(once(of_environment("flatfile_agents_expected_min"), ENVIRONMENT), "at least: {{environment}}"),
