@@ -20,6 +20,7 @@ from exporter.web_config.types import Tls
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
 _LARGEST_FILE = 1 << 20
+_OTHER_KEY = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")  # the last: of another kind
 _OLD_CIPHERS = "ECDH:DHE:!aNULL:!eNULL"
 
 
@@ -168,7 +169,7 @@ def _load_pair(context: ssl.SSLContext, tls: Tls, pem: Pem) -> list[tuple[str, s
             # without a password of ours OpenSSL would ask for one at the terminal
             context.load_cert_chain(certificate_file, key_file, password=b"")
     except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH" or error.reason == "KEY_TYPE_MISMATCH":
+        if error.reason in _OTHER_KEY:
             return [(key, f"the private key does not belong to the certificate of {certificate}")]
         if error.reason is not None and error.library == "SSL" and error.reason != "PEM lib":
             return [(certificate, f"the certificate cannot be used: {error.reason.lower().replace('_', ' ')}")]

@@ -91,15 +91,16 @@ def load(path: Path) -> Loaded:
 class WebFile:
     """The configuration of one file. Raises WebConfigError when it is made of a file that is wrong."""
 
-    def __init__(self, path: Path, wall: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: Path, wall: Callable[[], float] = time.time, read: Callable[[Path], Loaded] = load
+    ) -> None:
         self._path = path
         self._wall = wall
-        self._watched: tuple[Path, ...] = (path,)
-        stamps = self._stamps()
-        self._loaded = load(path)
-        # What it names is known only now; read it once more at the first question.
-        self._seen: tuple[Stamp, ...] | None = stamps if self._loaded.files == (path,) else None
+        self._read = read
+        self._loaded = read(path)
         self._watched = self._loaded.files
+        # What it names is known only now, after it was read: the first question reads it once more.
+        self._seen: tuple[Stamp, ...] | None = None
         self._problem: str | None = None
         self._shut = False
         self._warn(self._loaded.warnings)
@@ -129,7 +130,7 @@ class WebFile:
     def check(self) -> None:
         """Read it now, and let the next question read it too. May run in a thread. Raises ConfigError."""
         self._seen = None
-        self._refuse_openings(load(self._path))
+        self._refuse_openings(self._read(self._path))
 
     def _look(self) -> None:
         stamps = self._stamps()
@@ -137,7 +138,7 @@ class WebFile:
             return
         known = self._watched
         try:
-            loaded = load(self._path)
+            loaded = self._read(self._path)
             self._refuse_openings(loaded)
         except ConfigError as error:
             self._refused(error)
