@@ -1,8 +1,10 @@
 """Puts the history into a Prometheus' data folder: the scraped pages, then what the rules make of them."""
 
 import math
+import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.grafana import promql
@@ -11,6 +13,38 @@ from tests.grafana.alert_rules import Rule, rules
 from . import programs
 from .history import SELDOM, STEP, History
 from .programs import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the pages reach Prometheus; without `honor_labels` the target has an environment and a namespace of its own."""
+
+    honor_labels: bool
+
+    @property
+    def target_labels(self) -> dict[str, str]:
+        return {} if self.honor_labels else {"environment": "cluster-7", "namespace": "monitoring"}
+
+
+WAYS = {"honor_labels": Way(True), "own_labels_renamed": Way(False)}
+
+
+_SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)")
+_OURS = re.compile(r'(^|,)(environment|namespace)="')  # a quote inside a value has a backslash before it
+
+
+def _stamped(page: str, way: Way, instance: str, at: float) -> Iterator[str]:
+    target = "".join(f',{name}="{value}"' for name, value in way.target_labels.items())
+    target = f'job="flatfile",instance="{instance}"{target}'
+    yield f"up{{{target}}} {1 if page else 0} {at:.3f}\n"
+    for line in page.split("\n"):
+        if line and not line.startswith("#"):
+            found = _SAMPLE.fullmatch(line)
+            assert found, line
+            name, labels, value = found.groups(default="")
+            if not way.honor_labels:
+                labels = _OURS.sub(r'\1exported_\2="', labels)
+            yield f"{name}{{{target}{',' if labels else ''}{labels}}} {value} {at:.3f}\n"
 
 
 def levels() -> list[list[Rule]]:
@@ -56,11 +90,14 @@ def _alerts(alert: Rule, series: list[Json]) -> Iterator[str]:
     yield from _lines("ALERTS", ones, more)
 
 
-def fill(prometheus_program: str, promtool: str, history: History, way: str, directory: Path) -> None:
+def fill(prometheus_program: str, promtool: str, history: History, way: Way, directory: Path) -> None:
     """Write all of it to `directory/data`."""
-    data = directory / "data"
-    _import(promtool, history.directory / f"{way}.om", data)
-    made = directory / "made.om"
+    data, made = directory / "data", directory / "made.om"
+    with made.open("w", encoding="utf-8", newline="\n") as file:
+        for instance, at, page in history.scrapes():
+            file.writelines(_stamped(page, way, instance, at))
+        file.write("# EOF\n")
+    _import(promtool, made, data)
     for level in [*levels(), [rule for rule in rules() if rule.alert]]:
         with (
             programs.prometheus(prometheus_program, {}, directory) as prometheus,
@@ -72,3 +109,4 @@ def fill(prometheus_program: str, promtool: str, history: History, way: str, dir
                 file.writelines(_alerts(rule, story) if rule.alert else _lines(rule.name, [*before, *story], {}))
             file.write("# EOF\n")
         _import(promtool, made, data)
+    made.unlink()

@@ -31,8 +31,8 @@ class Prometheus:
     def ask(self, path: str, **parameters: str | list[str]) -> Any:
         """The `data` of the answer; AssertionError with Prometheus' own words for an error or a warning."""
         answer: Json = self._client.get(f"/api/v1/{path}", params=parameters).json()
-        assert answer["status"] == "success", json.dumps(answer)
-        assert not answer.get("warnings"), json.dumps(answer["warnings"])
+        assert answer["status"] == "success", f"{answer} to {path} {parameters}"
+        assert not answer.get("warnings"), f"{answer['warnings']} to {path} {parameters}"
         return answer["data"]
 
     def now(self, expr: str, at: float | None = None) -> list[Json]:

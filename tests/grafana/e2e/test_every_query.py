@@ -21,18 +21,21 @@ from exporter.demo.faults import Status
 from exporter.demo.server import DemoServer
 from tests.e2e.process import Exporter, eventually, serving
 from tests.grafana import promql
-from tests.grafana.alert_rules import RULE_FILES, rules
+from tests.grafana.alert_rules import ALERTS, FILLED_IN, RULE_FILES, rules
 from tests.grafana.queries import Query, all_queries
 
-from . import backfill, programs
+from . import programs
+from .backfill import WAYS, fill
 from .expected_empty import LATER_QUERIES, LATER_RECORDED, TROUBLE
-from .history import ACCOUNT, CALM, INSTANCES, SETTINGS, STEP, WAYS, History, accounts_now, write
+from .history import ACCOUNT, INSTANCES, SETTINGS, STEP, TIMES, History, accounts_now, write
 from .programs import Json, Prometheus
+from .story import CALM
 
 EAGER = "collectors:\n" + "".join(
     f"  {name}: {{interval: 0s}}\n" for name in ("environments", "spaces", "agents", "events", "users", "guests")
 )
 QUERIES = all_queries()
+RUNBOOKS = ALERTS.parents[1] / "docs" / "alerts.md"
 SPEAKING = {
     "FlatfileExpectedEnvironmentMissing",
     "FlatfileAgentMissing",
@@ -63,8 +66,8 @@ def history(tmp_path_factory: pytest.TempPathFactory) -> History:
     directory = shared / "flatfile-history"
     with (shared / "flatfile-history.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (directory / "times.json").exists():
-            directory.mkdir()
+        if not (directory / TIMES).exists():
+            directory.mkdir(exist_ok=True)
             with silent("exporter"):
                 asyncio.run(write(directory))
     return History.read(directory)
@@ -153,7 +156,7 @@ def scraped(
 ) -> Iterator[Scraped]:
     directory = tmp_path_factory.mktemp(request.param)
     way = WAYS[request.param]
-    backfill.fill(prometheus_program, promtool, history, request.param, directory)
+    fill(prometheus_program, promtool, history, way, directory)
     targets = [
         {"targets": [exporter.url.removeprefix("http://")], "labels": {"instance": instance} | way.target_labels}
         for instance, exporter in zip(INSTANCES, living.exporters, strict=True)
@@ -168,14 +171,7 @@ def scraped(
     with programs.prometheus(prometheus_program, config, directory) as prometheus:
 
         def steady() -> bool:
-            return (
-                len(
-                    prometheus.now(
-                        "count_over_time(flatfile_exporter_scrapes_total[20s]) >= 5 and on (instance) up == 1"
-                    )
-                )
-                == 8
-            )
+            return len(prometheus.now("count_over_time(up[20s]) >= 5 and up == 1")) == len(INSTANCES)
 
         def told() -> bool:
             firing = "ALERTS{alertstate='firing',alertname='FlatfileCollectorFailing',collector='users'}"
@@ -249,6 +245,23 @@ def test_no_query_fails_at_any_moment(scraped: Scraped) -> None:
     """Environments that are renamed, agents that come again under a new id, exporters that know less than the other."""
     for query in QUERIES:
         scraped.throughout(query.expr)
+    for query in {query for rule in rules() for query in rule.template_queries()}:
+        scraped.throughout(
+            query.replace(f'"{FILLED_IN}"', '"agents"').replace('account="agents"', f'account="{ACCOUNT}"')
+        )
+
+
+def test_queries_of_the_runbooks_can_be_pasted(scraped: Scraped) -> None:
+    exprs = runbook_queries()
+    assert len(exprs) > len([rule for rule in rules() if rule.alert])
+    for expr in exprs:
+        scraped.throughout(re.sub(r'\b(account|environment_id|agent_id)="[^"]*"', r'\1=~".+"', expr))
+
+
+def runbook_queries() -> list[str]:
+    """What stands in the runbooks to paste, an empty line between two of them."""
+    blocks = re.findall(r"```promql\n(.*?)```", RUNBOOKS.read_text(encoding="utf-8"), flags=re.DOTALL)
+    return [query for block in blocks for query in re.split(r"\n\n+", block.strip())]
 
 
 def test_queries_of_what_comes_later_are_empty_still(scraped: Scraped) -> None:
