@@ -118,8 +118,13 @@ class Nodes:
         if node.value in known:
             return known[node.value]
         guess = closest(node.value, known)
-        hint = f"did you mean '{guess}'?" if guess else f"must be one of {', '.join(known)}"
-        self._problems.add(entry.place, f"{shown(node.value)} is not known; {hint}")
+        # What is like none of the words may have slipped here from a place for secrets.
+        self._problems.add(
+            entry.place,
+            f"{shown(node.value)} is not known; did you mean '{guess}'?"
+            if guess
+            else f"must be one of {', '.join(known)}",
+        )
         return None
 
     def items(self, entry: Entry) -> list[Entry]:

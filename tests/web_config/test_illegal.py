@@ -105,7 +105,7 @@ ILLEGAL: list[tuple[str, list[str]]] = [
     (f"{TLS}: {{{PAIR}, cipher_suites: [TLS_RSA_WITH_RC4_128_SHA, 5]}}\n", [
         f"1:82: {TLS}.cipher_suites[0]: 'TLS_RSA_WITH_RC4_128_SHA' is not known; "
         "did you mean 'TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA'?",
-        f"1:108: {TLS}.cipher_suites[1]: '5' is not known; must be one of " + ", ".join([
+        f"1:108: {TLS}.cipher_suites[1]: must be one of " + ", ".join([
             *(f"TLS_ECDHE_{k}_WITH_{c}" for k in ("ECDSA", "RSA")
               for c in ("AES_128_GCM_SHA256", "AES_256_GCM_SHA384", "CHACHA20_POLY1305_SHA256")),
             *(f"TLS_ECDHE_{k}_WITH_{c}" for k in ("ECDSA", "RSA") for c in ("AES_128_CBC_SHA", "AES_256_CBC_SHA")),
@@ -127,8 +127,8 @@ ILLEGAL: list[tuple[str, list[str]]] = [
         "1:46: http_server_config.headers.x-frame-options: unknown key; did you mean 'X-Frame-Options'?",
     ]),
     ("http_server_config: {headers: {X-Frame-Options: '', X-Content-Type-Options: no, Server: x}}\n", [
-        "1:49: http_server_config.headers.X-Frame-Options: '' is not known; must be one of deny, sameorigin",
-        "1:77: http_server_config.headers.X-Content-Type-Options: 'no' is not known; must be one of nosniff",
+        "1:49: http_server_config.headers.X-Frame-Options: must be one of deny, sameorigin",
+        "1:77: http_server_config.headers.X-Content-Type-Options: must be one of nosniff",
         "1:81: http_server_config.headers.Server: unknown key; known here: Content-Security-Policy, X-Frame-Options, "
         "X-Content-Type-Options, X-XSS-Protection, Strict-Transport-Security",
     ]),
