@@ -1,11 +1,12 @@
 #!/bin/sh
-# Debian's packages that some tests drive: a real Prometheus (with promtool), Alertmanager and Chromium.
+# Debian's packages that some tests drive: a real Prometheus (with promtool), Alertmanager, Chromium and curl.
 # As root on Debian or Ubuntu they are installed; elsewhere one line says what is missing, and those tests are skipped.
 set -eu
 missing=""
 command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 command -v prometheus-alertmanager >/dev/null 2>&1 || command -v alertmanager >/dev/null 2>&1 || missing="$missing prometheus-alertmanager"
 command -v chromium >/dev/null 2>&1 || missing="$missing chromium"
+command -v curl >/dev/null 2>&1 || missing="$missing curl"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing for the tests:$missing"

@@ -1,6 +1,7 @@
 """TLS on real sockets, most of it with curl: who gets in, with what, and what changes without a restart."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from pathlib import Path
@@ -224,6 +225,22 @@ def handshake(context: ssl.SSLContext, port: int, session: ssl.SSLSession | None
         assert wrapped.recv(12) == b"HTTP/1.1 200"
         assert wrapped.session is not None
         return wrapped.session, bool(wrapped.session_reused)
+
+
+async def test_an_idle_client_does_not_hold_up_the_end(files: Certificates, caplog: pytest.LogCaptureFixture) -> None:
+    client = ssl.create_default_context(cafile=files.ca)
+
+    def ask(plain: socket.socket) -> ssl.SSLSocket:
+        idle = client.wrap_socket(plain, server_hostname="localhost")
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert idle.recv(12) == b"HTTP/1.1 200"
+        return idle
+
+    with contextlib.ExitStack() as stack:
+        async with door(files.write(files.tls())) as there:
+            plain = stack.enter_context(socket.create_connection(("localhost", there.port)))
+            stack.enter_context(await asyncio.to_thread(ask, plain))
+    assert "timeout graceful shutdown exceeded" not in caplog.text
 
 
 async def test_strangers_who_speak_something_else(files: Certificates, curl: str) -> None:
