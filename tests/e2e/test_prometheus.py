@@ -125,7 +125,8 @@ def test_prometheus_needs_no_relabelling(prometheus_program: str, exported: Expo
         )
         assert len(joined) == 4
         assert {labels["environment"] for labels, _ in joined} == {"environment-0", "environment-1"}
-        assert prometheus.query('flatfile_exporter_scrapes_total{path="/probe",outcome="complete"} > 0')
+        probed = 'flatfile_exporter_scrapes_total{path="/probe",outcome="complete"} > 0'
+        eventually(lambda: prometheus.query(probed), "the exporter's own target is scraped after the first probe")
         # nothing in a scrape was refused
         assert prometheus.query("scrape_samples_scraped != scrape_samples_post_metric_relabeling") == []
         eventually(lambda: len(prometheus.query("count_over_time(up[1m]) >= 3")) == 3, "three scrapes each")
