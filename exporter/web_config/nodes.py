@@ -16,8 +16,10 @@ from exporter.web_config.names import SECTIONS
 T = TypeVar("T")
 
 _STRING = "tag:yaml.org,2002:str"
+_BOOLEAN = "tag:yaml.org,2002:bool"
 _MERGE = "tag:yaml.org,2002:merge"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,40}")
+_COUNT = re.compile(r"0|[1-9][0-9]{0,8}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # what Go's time.ParseDuration takes
 _DURATION = re.compile(r"0|(?:[0-9]{1,9}(?:\.[0-9]{1,9})?(?:ns|us|µs|ms|s|m|h))+")
@@ -93,13 +95,19 @@ class Nodes:
 
     def boolean(self, entry: Entry) -> bool:
         """True or false."""
-        return read_value(entry.node, Key("", Kind.BOOLEAN, None, ""), entry.place, self._problems) is True
+        node = entry.node
+        if isinstance(node, ScalarNode) and node.tag == _BOOLEAN:
+            return node.value.lower() in ("true", "yes", "on")
+        self._problems.add(entry.place, "must be true or false, without quotes")
+        return False
 
-    def integer(self, entry: Entry, minimum: str) -> int:
-        """A whole number from `minimum` on."""
-        key = Key("", Kind.INTEGER, None, "", minimum=minimum)
-        value = read_value(entry.node, key, entry.place, self._problems)
-        return value if isinstance(value, int) else 0
+    def count(self, entry: Entry) -> int:
+        """A whole number from 0 on."""
+        node = entry.node
+        if isinstance(node, ScalarNode) and _COUNT.fullmatch(node.value):
+            return int(node.value)
+        self._problems.add(entry.place, "must be a whole number such as 50")
+        return 0
 
     def pem(self, entry: Entry) -> str | None:
         """A PEM text of several lines."""

@@ -218,7 +218,7 @@ class _Reading:
     def _rate_limit(self, place: Place, given: dict[str, Entry]) -> RateLimit | None:
         before = self._problems.count
         interval = self.nodes.duration(given["interval"]) if "interval" in given else 0.0
-        burst = self.nodes.integer(given["burst"], "0") if "burst" in given else 0
+        burst = self.nodes.count(given["burst"]) if "burst" in given else 0
         if not interval:
             return None
         if not burst and self._problems.count == before:

@@ -110,11 +110,6 @@ class WebFile:
         """True where TLS is spoken. It does not change while it runs."""
         return self._loaded.context is not None
 
-    @property
-    def summary(self) -> str:
-        """What it turns on, in words for people."""
-        return self._loaded.config.summary
-
     def context(self) -> ServerContext:
         """The context for a new connection: the last one that could be used."""
         self._look()
@@ -136,7 +131,6 @@ class WebFile:
         stamps = self._stamps()
         if stamps == self._seen:
             return
-        known = self._watched
         try:
             loaded = self._read(self._path)
             self._refuse_openings(loaded)
@@ -144,8 +138,8 @@ class WebFile:
             self._refused(error)
         else:
             self._accepted(loaded)
-        # The stamps are those of before the reading. Files that were not watched then are read once more.
-        self._seen = stamps if self._watched == known and self._settled(stamps) else None
+        # The stamps are those of before the reading, so files that were not watched then differ from them.
+        self._seen = stamps if self._settled(stamps) else None
 
     def _refuse_openings(self, loaded: Loaded) -> None:
         """Raise WebConfigError for what must not happen by a slip, such as a file that is empty for a moment."""

@@ -126,6 +126,8 @@ async def test_the_rate_limit_comes_before_the_password(tmp_path: Path) -> None:
 async def test_the_rate_limit_changes_with_the_file(tmp_path: Path) -> None:
     behind = Behind(tmp_path, LIMIT)
     assert [(await behind.get()).status_code for _ in range(3)] == [200, 200, 429]
+    behind.path.write_text(LIMIT.replace("2", "3"), encoding="utf-8")
+    assert [(await behind.get()).status_code for _ in range(4)] == [200, 200, 200, 429]
     behind.path.write_text("rate_limit: {interval: 0s, burst: 1}\n", encoding="utf-8")
     assert [(await behind.get()).status_code for _ in range(5)] == [200] * 5
 

@@ -120,10 +120,10 @@ ILLEGAL: list[tuple[str, list[str]]] = [
         f"1:86: {TLS}.curve_preferences[0]: 'P256' is not known; did you mean 'CurveP256'?",
     ]),
     (f"{TLS}: {{{PAIR}, prefer_server_cipher_suites: 1}}\n", [
-        f"1:95: {TLS}.prefer_server_cipher_suites: must be true or false, not '1'",
+        f"1:95: {TLS}.prefer_server_cipher_suites: must be true or false, without quotes",
     ]),
     ("http_server_config: {http2: maybe, headers: {x-frame-options: deny}}\n", [
-        "1:29: http_server_config.http2: must be true or false, not 'maybe'",
+        "1:29: http_server_config.http2: must be true or false, without quotes",
         "1:46: http_server_config.headers.x-frame-options: unknown key; did you mean 'X-Frame-Options'?",
     ]),
     ("http_server_config: {headers: {X-Frame-Options: '', X-Content-Type-Options: no, Server: x}}\n", [
@@ -162,11 +162,11 @@ ILLEGAL: list[tuple[str, list[str]]] = [
     ]),
     ("rate_limit: {interval: 5, burst: x}\n", [
         "1:24: rate_limit.interval: must be a duration with a unit, write 5s for seconds",
-        "1:34: rate_limit.burst: must be a whole number such as 4, not 'x'",
+        "1:34: rate_limit.burst: must be a whole number such as 50",
     ]),
     ("rate_limit: {interval: 1d, burst: -1}\n", [
         "1:24: rate_limit.interval: must be a duration with a unit such as 1s, 500ms or 1m30s",
-        "1:35: rate_limit.burst: must be at least 0, not -1",
+        "1:35: rate_limit.burst: must be a whole number such as 50",
     ]),
     ("rate_limit: {interval: 1s}\n", [
         "1:13: rate_limit: burst must be at least 1: otherwise no request would be answered",
