@@ -59,8 +59,7 @@ class Site:
         return agent
 
     def deploy_again(self, agent: Agent) -> None:
-        """Under its old id: with a new one, `FlatfileAgentGone` would still miss the old."""
-        self.api.call(self.world.deploy_agent, agent.environment_id, agent.slug, with_id=agent.id)
+        self.api.call(self.world.deploy_agent, agent.environment_id, agent.slug)
 
     def missing(self, environment: Environment, slug: str) -> dict[str, str]:
         return {"account": self.name, "environment_id": environment.id, "agent": slug}
