@@ -21,7 +21,14 @@ DASHBOARDS = {"flatfile-overview", "flatfile-environments", "flatfile-agents", "
 VARIABLES = {"account": "account", "environment": "environment_id", "job": "job", "instance": "instance"}
 """The dashboards' variables, and the label that fills each."""
 
-JOINS = [{"account"}, {"account", "environment_id"}, {"account", "environment_id", "agent_id"}, {"job", "instance"}]
+JOINS = [
+    {"account"},
+    {"account", "environment_id"},
+    {"account", "environment_id", "agent_id"},
+    {"account", "environment_id", "agent"},  # an agent that was deployed again has another id
+    {"job", "instance"},
+    {"job", "instance", "account", "collector"},  # series of the exporter itself; its own ids
+]
 NEVER_NAMED = {"environment", "exported_environment", "namespace", "exported_namespace"}
 """Labels that `honor_labels` renames; `label_replace` alone may read the display name."""
 TARGET = {"job", "instance"}
