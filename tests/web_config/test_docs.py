@@ -25,7 +25,7 @@ def test_every_key_is_named(key: str) -> None:
     assert f"`{key}`" in DOCS
 
 
-@pytest.mark.parametrize("word", [*(set(CLIENT_AUTH) - {"RequireClientCert"}), *VERSIONS, *CURVES])
+@pytest.mark.parametrize("word", [*sorted(set(CLIENT_AUTH) - {"RequireClientCert"}), *VERSIONS, *CURVES])
 def test_every_word_is_explained(word: str) -> None:
     assert f"`{word}`" in DOCS
 
