@@ -63,6 +63,13 @@ def scraping(program: str, exporter: Exporter, directory: Path, *, honor_labels:
     """Prometheus with the few lines of configuration that the README gives."""
     path = directory / "prometheus.yml"
     path.write_text(CONFIG.format(honor_labels=str(honor_labels).lower(), url=exporter.url), encoding="utf-8")
+    with started(program, path, directory) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def started(program: str, path: Path, directory: Path) -> Iterator[Prometheus]:
+    """Prometheus with the configuration at `path`; its data and its log go to `directory`."""
     port = _free_port()
     with (directory / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(

@@ -2,9 +2,7 @@
 
 import contextlib
 import signal
-import socket
 import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 from exporter.demo.accounts import sized_world
 from exporter.demo.server import DemoServer
 from tests.e2e.process import ANY_PORT, PATIENCE, Exporter, eventually, exporter, run
-from tests.e2e.test_prometheus import Prometheus
+from tests.e2e.test_prometheus import Prometheus, started
 from tests.serving import account_lines, configuration
 
 from .rig import PASSWORD, USER, Certificates, hash_of, users
@@ -57,29 +55,8 @@ def serving(files: Certificates, api: DemoServer, web: str, *arguments: str) -> 
 def scraping(program: str, files: Certificates, url: str, password: str) -> Iterator[Prometheus]:
     text = SCRAPES.format(user=USER, password=password, client=files.client("prometheus").name, url=url)
     path = files.replace("prometheus.yml", text)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    data = files.directory / "data"
-    with (files.directory / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                program,
-                f"--config.file={path}",
-                f"--storage.tsdb.path={data}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-    running = Prometheus(f"http://127.0.0.1:{port}", process)
-    try:
-        eventually(running.up, "Prometheus answers")
+    with started(program, path, files.directory) as running:
         yield running
-    finally:
-        running.close()
-        process.kill()
-        process.wait()
 
 
 def test_prometheus_scrapes_over_tls_with_a_certificate_and_a_password(
