@@ -10,6 +10,7 @@ from exporter.config import AccountConfig, CollectorConfig
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile.client import Client
 from exporter.flatfile.session import Call
+from exporter.freshness import Freshness
 from exporter.refresh import Outcome, Refresh
 from exporter.scope import Scope
 from exporter.telemetry import Telemetry
@@ -149,7 +150,7 @@ class Account:
         yield Family(UP, [((self.name,), 1 if up else 0)])
         shown = [self._refreshes[name] for name in self._shown if only is None or name in only]
         for refresh in shown:
-            yield from refresh.collector.families(now - refresh.settings.max_age)
+            yield from refresh.collector.families(Freshness(now, refresh.settings.max_age))
         success: list[Sample] = []
         duration: list[Sample] = []
         last: list[Sample] = []

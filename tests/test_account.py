@@ -295,7 +295,7 @@ class Collector:
         self._cups = 2 * len(self._scope.selected())
         return []
 
-    def families(self, since):
+    def families(self, fresh):
         if self._cups is not None:
             yield Family(FAMILIES[0], [((self._scope.account,), self._cups)])
 ''',
@@ -311,7 +311,7 @@ class Collector:
     async def refresh(self, call):
         raise RuntimeError("@".join(["jane", "customer" + ".test"]))
 
-    def families(self, since):
+    def families(self, fresh):
         return ()
 ''',
     "_not_a_collector.py": "raise RuntimeError",

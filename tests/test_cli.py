@@ -133,7 +133,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["demo", "--help"], ["check-config", "-h"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"]])
 def test_help_names_every_command_and_flag(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as raised:
         main(arguments)
@@ -144,6 +144,16 @@ def test_help_names_every_command_and_flag(arguments: list[str], capsys: pytest.
     for word in ("FLATFILE_CLIENT_ID", "FLATFILE_ACCESS_TOKEN", "FLATFILE_BASE_URL", "http://localhost:10056/"):
         assert word in text
     assert max(map(len, text.splitlines())) <= 110
+
+
+def test_help_of_a_command_has_its_flags_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["check-config", "--help"])
+    assert raised.value.code == 0
+    text = capsys.readouterr().out
+    assert "--config.file" in text
+    assert "--web.config.file" in text
+    assert "--web.listen-address" not in text
 
 
 def test_check_config_of_a_good_file(good: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from exporter.config import CollectorConfig
 from exporter.families import Family
 from exporter.flatfile.errors import FlatfileError, Forbidden, RateLimited, Reason, ServerError, Timeout
 from exporter.flatfile.session import Call
+from exporter.freshness import Freshness
 from exporter.refresh import FIRST_BACKOFF, LONGEST_BACKOFF, Refresh
 from tests.collectors.exported import Time
 
@@ -32,7 +33,7 @@ class Scripted:
             raise step
         return await step(call) if callable(step) else step
 
-    def families(self, since: float) -> Iterable[Family]:
+    def families(self, fresh: Freshness) -> Iterable[Family]:
         return ()
 
 

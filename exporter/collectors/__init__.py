@@ -4,7 +4,7 @@ A module of this folder (without a leading underscore) is a collector. It has
 
 - `FAMILIES`, the descriptions of all its metric families, and
 - `class Collector`, made with the account's `Scope`, which has `requires`, the names of the collectors whose last success
-  it builds on, `async refresh(call)`, and `families(since)`.
+  it builds on, `async refresh(call)`, and `families(fresh)`.
 
 Adding a collector is adding a file.
 """
@@ -17,6 +17,7 @@ from typing import Protocol
 from exporter.families import Desc, Family
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
+from exporter.freshness import Freshness
 from exporter.scope import Scope
 
 
@@ -32,8 +33,12 @@ class Collector(Protocol):
         could be; the snapshot is as before then.
         """
 
-    def families(self, since: float) -> Iterable[Family]:
-        """Give the families of the snapshot, without what was asked for before `since` (unix seconds)."""
+    def families(self, fresh: Freshness) -> Iterable[Family]:
+        """Give the families of the snapshot, without what is not `fresh` any more.
+
+        They must follow from the snapshots of this collector and of those it requires, and from `fresh`, alone: they are
+        not asked for again before one of these changes.
+        """
 
 
 class Module(Protocol):

@@ -11,6 +11,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
+from exporter.freshness import Freshness
 from exporter.scope import EnvironmentRef, Held, Scope, carried, held
 
 AGENTS = Desc(
@@ -121,7 +122,7 @@ class Collector:
         rows = await self._scope.client.rows(LISTING, {"environmentId": environment.id, **more}, call)
         return [row for row in rows if row.environment_id in (None, environment.id)]
 
-    def families(self, since: float) -> Iterator[Family]:
+    def families(self, fresh: Freshness) -> Iterator[Family]:
         """Give what is deployed, and what is missing where that is known."""
         account = self._scope.account
         known: dict[str, tuple[DeployedAgent, ...]] = {}
@@ -131,7 +132,7 @@ class Collector:
         lasts: list[Sample] = []
         for environment in self._scope.environments or ():
             deployed = self._agents.get(environment.id)
-            if deployed is None or deployed.at < since:
+            if deployed is None or not fresh(deployed.at):
                 continue
             known[environment.id] = deployed.value
             labels = (account, *environment.labels)
@@ -144,16 +145,16 @@ class Collector:
                 if agent.updated is not None:
                     lasts.append(((*labels, agent.id, agent.name), agent.updated))
         yield from (Family(AGENTS, counts), Family(INFO, infos), Family(CREATED, firsts), Family(UPDATED, lasts))
-        yield from self._expectations(known)
+        yield from self._expectations(known, fresh)
 
-    def _expectations(self, known: dict[str, tuple[DeployedAgent, ...]]) -> Iterator[Family]:
+    def _expectations(self, known: dict[str, tuple[DeployedAgent, ...]], fresh: Freshness) -> Iterator[Family]:
         """Hold the configuration's expectations against what is known.
 
         An environment that the configuration passes over is not asked about, so nothing is said of it.
         """
         scope = self._scope
-        oldest = scope.clock.wall() - scope.config.collectors["environments"].max_age
-        all_known = scope.environments is not None and scope.environments_at >= oldest
+        listed_for = scope.config.collectors["environments"].max_age
+        all_known = scope.environments is not None and fresh(scope.environments_at, listed_for)
         missing: dict[tuple[str, ...], float] = {}
         least: dict[tuple[str, ...], float] = {}
         for expected in scope.config.expected_agents:

@@ -10,6 +10,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
+from exporter.freshness import Freshness
 from exporter.scope import EnvironmentRef, Held, Scope, both
 
 ACCOUNT_INFO = Desc(
@@ -68,13 +69,14 @@ class Collector:
             return error
         return None
 
-    def families(self, since: float) -> Iterator[Family]:
+    def families(self, fresh: Freshness) -> Iterator[Family]:
         """Give the account's and the environments' families."""
         name = self._scope.account
-        if self._account is not None and self._account.at >= since - ACCOUNT_INTERVAL:
+        longest = self._scope.config.collectors["environments"].max_age + ACCOUNT_INTERVAL
+        if self._account is not None and fresh(self._account.at, longest):
             account = self._account.value
             yield Family(ACCOUNT_INFO, [((name, account.id, account.name or ""), 1)])
-        if self._environments is not None and self._environments.at >= since:
+        if self._environments is not None and fresh(self._environments.at):
             environments = self._environments.value
             production = sum(env.production for env in environments)
             yield Family(

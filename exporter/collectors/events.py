@@ -16,6 +16,7 @@ from exporter.flatfile.session import Call
 from exporter.flatfile.tail import Before, Happened, Tail, happened
 from exporter.flatfile.times import iso
 from exporter.flatfile.topics import ACTOR_TYPES, GUEST_TOPICS, KNOWN_TOPICS, actor_type
+from exporter.freshness import Freshness
 from exporter.scope import Held, Scope
 
 PER_SECOND = Desc(
@@ -229,12 +230,12 @@ class Collector:
             if len(self._tallies) > len(listed) + MOST_STRAYS:
                 del self._tallies[stray]
 
-    def families(self, since: float) -> Iterator[Family]:
+    def families(self, fresh: Freshness) -> Iterator[Family]:
         """Give the environments' events."""
         samples: dict[Desc, list[Sample]] = {desc: [] for desc in FAMILIES}
         for environment in self._scope.environments or ():
             held = self._snapshots.get(environment.id)
-            if held is None or held.at < since:
+            if held is None or not fresh(held.at):
                 continue
             snapshot, labels = held.value, (self._scope.account, *environment.labels)
             for desc, values in ((PER_SECOND, snapshot.rates), (TOTAL, snapshot.totals), (BY_ACTOR, snapshot.actors)):

@@ -13,6 +13,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, Forbidden, NotFound, TooLarge, Unauthorized
 from exporter.flatfile.session import Call
+from exporter.freshness import Freshness
 from exporter.scope import Held, Scope, carried, held
 
 GUESTS = Desc(
@@ -215,14 +216,14 @@ class Collector:
                 group.create_task(worker())
         return answered, errors
 
-    def families(self, since: float) -> Iterator[Family]:
+    def families(self, fresh: Freshness) -> Iterator[Family]:
         """Give the environments' guests."""
         guests: list[Sample] = []
         memberships: list[Sample] = []
         active: list[Sample] = []
         for environment in self._scope.environments or ():
             found = self._counts.get(environment.id)
-            if found is None or found.at < since:
+            if found is None or not fresh(found.at):
                 continue
             counts, labels = found.value, (self._scope.account, *environment.labels)
             guests.append((labels, counts.guests))

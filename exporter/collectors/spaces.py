@@ -13,6 +13,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
+from exporter.freshness import Freshness
 from exporter.scope import EnvironmentRef, Held, Scope, both, carried
 from exporter.units import format_duration
 
@@ -152,13 +153,13 @@ class Collector:
                 rows[row.id] = row
         return [*rows.values()]
 
-    def families(self, since: float) -> Iterator[Family]:
+    def families(self, fresh: Freshness) -> Iterator[Family]:
         """Give the environments' counts."""
         names = [format_duration(seconds) for seconds in self._scope.config.spaces.inactive_after]
         samples: dict[Desc, list[Sample]] = {desc: [] for desc in FAMILIES}
         for environment in self._scope.environments or ():
             held = self._counts.get(environment.id)
-            if held is None or held.at < since:
+            if held is None or not fresh(held.at):
                 continue
             counts, labels = held.value, (self._scope.account, *environment.labels)
             for state in ("active", "archived", "expired"):

@@ -12,6 +12,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
+from exporter.freshness import Freshness
 from exporter.scope import Held, Scope
 
 USERS = Desc("flatfile_users", "gauge", "Users of the account (GET /users).", ACCOUNT)
@@ -50,9 +51,9 @@ class Collector:
         self._snapshot = Held(counted(rows, self._scope.client.session.now), asked_at)
         return []
 
-    def families(self, since: float) -> Iterator[Family]:
+    def families(self, fresh: Freshness) -> Iterator[Family]:
         """Give the counts of users."""
-        if self._snapshot is None or self._snapshot.at < since:
+        if self._snapshot is None or not fresh(self._snapshot.at):
             return
         account, snapshot = self._scope.account, self._snapshot.value
         yield Family(USERS, [((account,), snapshot.users)])
