@@ -148,7 +148,7 @@ class Api:
             return fault.reply(self.world.clock())
         if not known:
             return self._other_prefix()
-        reply = self._answer(request, fault.deform if isinstance(fault, Deformed) else None)
+        reply = self._answer(request, fault.deformed if isinstance(fault, Deformed) else None)
         if isinstance(fault, OnWire):
             await fault.send(wire, reply.encoded("", self.world.clock()))
             return None
@@ -174,7 +174,7 @@ class Api:
                 self._check_method(request)
                 self.bearers.check(request.headers.get("authorization"), now)
                 body = answer(ask)
-            if deform is not None and isinstance(body.get("data"), list):
+            if deform is not None:
                 first = str(self.switches.first_page)
                 first_ask = replace(ask, query={**query, "pageNumber": first})
                 encoded = msgspec.json.encode(deform(body, request.page, lambda: answer(first_ask)))

@@ -118,6 +118,36 @@ async def test_deformed_bodies(api: DemoServer, client: httpx.AsyncClient) -> No
     assert await rows(client) == right
 
 
+async def test_a_deformed_object(api: DemoServer, client: httpx.AsyncClient) -> None:
+    right = (await client.get("/accounts/current")).json()["data"]
+
+    async def with_fault(fault: Fault) -> Any:
+        api.faults.add("/accounts/current", fault, count=1)
+        return (await client.get("/accounts/current")).json()
+
+    assert await with_fault(WrongTypes()) == {"data": {**right, "id": 1}}
+    assert await with_fault(WrongTypes("data")) == {"data": [right]}
+    assert await with_fault(WrongTypes("body")) == [{"data": right}]
+    assert await with_fault(NoData()) == {}
+    assert await with_fault(NullRows()) == {"data": None}
+    assert await with_fault(RowWithoutId()) == {"data": {k: v for k, v in right.items() if k != "id"}}
+    for of_lists_alone in (DuplicateRows(), EndlessPages(), WrongTotal(1)):
+        assert await with_fault(of_lists_alone) == {"data": right}
+
+
+async def test_a_deformed_token(api: DemoServer, client: httpx.AsyncClient, credentials: dict[str, str]) -> None:
+    async def with_fault(fault: Fault) -> Any:
+        api.faults.add("/auth", fault, count=1)
+        return (await client.post("/auth", json=credentials)).json()
+
+    assert (await with_fault(WrongTypes()))["accessToken"] == 1
+    assert isinstance((await with_fault(WrongTypes("data")))["accessToken"], list)
+    assert isinstance(await with_fault(WrongTypes("body")), list)
+    assert "accessToken" not in await with_fault(NoData())
+    assert set((await with_fault(NullRows())).values()) == {None}
+    assert (await with_fault(RowWithoutId()))["accessToken"]
+
+
 async def test_an_error_is_not_deformed(api: DemoServer, client: httpx.AsyncClient) -> None:
     api.faults.add("*", DuplicateRows())
     assert (await client.get("/guests")).status_code == 400

@@ -1,0 +1,47 @@
+"""What can go wrong with the API, each as a small object, and where it does (`Faults.add`).
+
+A fault either gives another reply (`Replied`), deforms the body of a right one (`Deformed`), or takes the
+connection and does as it likes with it (`OnWire`). All of them end when the client goes away or the server stops.
+"""
+
+from exporter.demo.faults.bodies import (
+    DuplicateRows,
+    EndlessPages,
+    NoData,
+    NullRows,
+    RowWithoutId,
+    WrongTotal,
+    WrongTypes,
+)
+from exporter.demo.faults.kinds import Deformed, Fault, Hang, OnWire, Replied
+from exporter.demo.faults.on_wire import Disconnect, Drip, EndlessHeaders, HugeBody, Reset, Truncated
+from exporter.demo.faults.replies import HTML, EmptyBody, NotJson, Redirect, Status
+from exporter.demo.faults.rules import FaultRule, Faults
+
+__all__ = [
+    "HTML",
+    "Deformed",
+    "Disconnect",
+    "Drip",
+    "DuplicateRows",
+    "EmptyBody",
+    "EndlessHeaders",
+    "EndlessPages",
+    "Fault",
+    "FaultRule",
+    "Faults",
+    "Hang",
+    "HugeBody",
+    "NoData",
+    "NotJson",
+    "NullRows",
+    "OnWire",
+    "Redirect",
+    "Replied",
+    "Reset",
+    "RowWithoutId",
+    "Status",
+    "Truncated",
+    "WrongTotal",
+    "WrongTypes",
+]
