@@ -12,11 +12,12 @@ from pathlib import Path
 
 from exporter import __version__
 from exporter.accounts import Accounts
+from exporter.admission import Admission
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError, from_environment, load
 from exporter.flags import parse
 from exporter.logs import configure, fields
-from exporter.server import Signals, listen, serve, shown
+from exporter.server import Signals, allow_open_files, listen, serve, shown
 from exporter.web import Web, WebSettings
 from exporter.web_config import Gate, ListeningContext, WebFile, both, load_web
 
@@ -81,6 +82,7 @@ def check_config(source: Source, web_config_file: Path | None = None) -> int:
 async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.AbstractAsyncContextManager[Source]]) -> None:
     signals = Signals()
     clock = Clock()
+    allow_open_files()
     async with contextlib.AsyncExitStack() as stack:
         sockets = [stack.enter_context(opened) for address in flags.listen_address for opened in listen(address)]
         if flags.command == "demo":
@@ -95,7 +97,8 @@ async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.Abstract
         for opened in sockets:
             url = _url(shown(opened), tls=web_file is not None and web_file.tls)
             log.info("listening", extra=fields(address=shown(opened), url=url, version=__version__))
-        app = web.app() if web_file is None else Gate(web.app(), web_file)
+        admitted = Admission(web.app(), flags.max_requests)
+        app = admitted if web_file is None else Gate(admitted, web_file)
         tls = ListeningContext(web_file.context) if web_file is not None and web_file.tls else None
         await serve(app, sockets, signals, web.hurry, tls)
     log.info("ended")

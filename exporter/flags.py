@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from exporter import __version__
+from exporter.admission import DEFAULT_MOST
 from exporter.logs import LEVELS
 from exporter.server import Address, parse_address
 from exporter.units import parse_duration
@@ -31,6 +32,7 @@ DEFAULTS: dict[str, Any] = {
     "listen_address": [Address("", DEFAULT_PORT)],
     "telemetry_path": "/metrics",
     "enable_lifecycle": False,
+    "max_requests": DEFAULT_MOST,
     "timeout_offset": 0.5,
     "log_level": "info",
     "log_format": "logfmt",
@@ -159,6 +161,13 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
             help="path of the metrics (default: /metrics)",
         ),
         add(
+            "--web.max-requests",
+            dest="max_requests",
+            type=_flag(_number),
+            metavar="NUMBER",
+            help=f"most requests answered at a time, the rest gets status 503; 0 for any number (default: {DEFAULT_MOST})",
+        ),
+        add(
             "--web.enable-lifecycle",
             dest="enable_lifecycle",
             action="store_true",
@@ -213,6 +222,12 @@ def _path(text: str) -> str:
     if text in OWN_PATHS or text.startswith("/-/"):
         raise ValueError(f"{text!r} cannot be the path: it is another one of the exporter's own")
     return text
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise ValueError(f"{text[:100]!r} is no number: it takes one such as 40, or 0")
+    return int(text)
 
 
 def _offset(text: str) -> float:

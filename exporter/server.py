@@ -6,6 +6,7 @@ import errno
 import ipaddress
 import logging
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -16,11 +17,14 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
+from exporter.connections import Connection, Patience
+
 log = logging.getLogger(__name__)
 
 LONGEST_END = 4.5  # seconds after SIGTERM; then the process ends, whatever hangs
 GRACE = 3  # seconds of them for connections that are open
 MAX_HEADER_BYTES = 32 * 1024
+PATIENCE = Patience()
 
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # what IPv6 gives where it is switched off
 
@@ -114,6 +118,13 @@ def _bound(family: int, where: tuple[object, ...], *, dual: bool = False) -> soc
     return opened
 
 
+def allow_open_files() -> None:
+    """Raise the soft limit of open files to the hard one, so that a crowd of clients keeps nobody from connecting."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems allow less than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def shown(opened: socket.socket) -> str:
     """The address of a listening socket, as a URL has it."""
     host, port = opened.getsockname()[:2]
@@ -179,14 +190,35 @@ async def _run(hook: Callable[[], Awaitable[object]]) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals alone."""
+    """A server that leaves signals alone, and bounds what clients may cost."""
+
+    def __init__(self, config: uvicorn.Config, patience: Patience) -> None:
+        super().__init__(config)
+        self._patience = patience
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve on these sockets. uvicorn's own way has no limit for the time that a TLS handshake may take."""
+        config, patience = self.config, self._patience
+        handshake = None if config.ssl is None else patience.handshake
+
+        def connection() -> Connection:
+            return Connection(config, self.server_state, self.lifespan.state, patience=patience)
+
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(
+                connection, sock=opened, backlog=config.backlog, ssl=config.ssl, ssl_handshake_timeout=handshake
+            )
+            for opened in sockets or ()
+        ]
+        self.started = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-def server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Server:
+def server(app: ASGIApp, tls: ssl.SSLContext | None = None, patience: Patience = PATIENCE) -> uvicorn.Server:
     """Set up a server: `await server(app).serve(sockets=[…])` serves until its `should_exit` is set.
 
     With `tls` it speaks TLS, on every socket and to everybody.
@@ -207,7 +239,8 @@ def server(app: ASGIApp, tls: ssl.SSLContext | None = None) -> uvicorn.Server:
             timeout_keep_alive=75,
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             ssl_context_factory=None if tls is None else lambda config, default: tls,
-        )
+        ),
+        patience,
     )
 
 

@@ -1,0 +1,140 @@
+"""Connections of clients that are slow, silent, many or not speaking HTTP: each has limits in time and number."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from exporter.logs import fields
+
+log = logging.getLogger(__name__)
+_uvicorn_log = logging.getLogger("exporter.uvicorn")
+_uvicorn_log.setLevel(
+    logging.ERROR
+)  # below that it warns of each client that does not speak HTTP: strangers write the log
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client may take (seconds), and how many may be connected.
+
+    `head`: for the head of a request, from the connection or its first byte on. `answer`: to read an answer.
+    `handshake`: for TLS. Beyond `connections` the one that has been idle longest goes, first of all one that never asked.
+    """
+
+    head: float = 10.0
+    answer: float = 60.0
+    handshake: float = 10.0
+    connections: int = 512
+
+
+class Connection(H11Protocol):
+    """One client's connection."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+        *,
+        patience: Patience,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.logger = _uvicorn_log
+        self._patience = patience
+        self._idle_since = self.loop.time()
+        self._asked = False
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._answer_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered."""
+        # uvicorn declares it as never None, and sets None
+        cycle: Any = self.cycle
+        return cycle is None or cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a request, in the place of somebody else where there are too many."""
+        super().connection_made(transport)
+        self._wait_for_head()
+        if len(self.connections) > self._patience.connections:
+            self._make_room()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timers."""
+        self._end_wait_for_head()
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came, of which a request's head must become soon."""
+        if self.idle:
+            self._wait_for_head()
+        super().data_received(data)
+        if not self.idle:
+            self._asked = True
+            self._end_wait_for_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, or hang up where an answer has begun already."""
+        log.debug("not a request of HTTP", extra=fields(client=self.client[0] if self.client else None))
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+            self._wait_for_reader()
+        else:
+            self.transport.abort()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or for the last bytes to be read."""
+        self._idle_since = self.loop.time()
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self._wait_for_reader()
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as the answer comes."""
+        super().pause_writing()
+        self._wait_for_reader()
+
+    def resume_writing(self) -> None:
+        """It has read nearly all."""
+        super().resume_writing()
+        if self._answer_timer is not None and not self.transport.is_closing():
+            self._answer_timer.cancel()
+            self._answer_timer = None
+
+    def timeout_keep_alive_handler(self) -> None:
+        """No further request came."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # nor has the last answer been read
+        else:
+            super().timeout_keep_alive_handler()
+
+    def _wait_for_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self._patience.head, self._hang_up)
+
+    def _end_wait_for_head(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _wait_for_reader(self) -> None:
+        if self._answer_timer is None:
+            self._answer_timer = self.loop.call_later(self._patience.answer, self._hang_up)
+
+    def _hang_up(self) -> None:
+        self.transport.abort()
+
+    def _make_room(self) -> None:
+        others = [each for each in self.connections if isinstance(each, Connection) and each.idle and each is not self]
+        last = min(others, key=lambda each: (each._asked, each._idle_since), default=self)
+        last._hang_up()
