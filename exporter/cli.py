@@ -16,6 +16,7 @@ from exporter.admission import Admission
 from exporter.clock import Clock
 from exporter.config import Config, ConfigError, from_environment, load
 from exporter.flags import parse
+from exporter.healthcheck import healthcheck
 from exporter.logs import configure, fields
 from exporter.server import Signals, allow_open_files, listen, serve, shown
 from exporter.web import Web, WebSettings
@@ -26,11 +27,13 @@ Source = Callable[[], Config]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit status: 0, or 1 for a bad configuration or an address in use.
+    """Run a command and give its exit status: 0, or 1 for a bad configuration, an address in use, a sick exporter.
 
     Raises SystemExit with status 2 for bad flags.
     """
     flags = parse(sys.argv[1:] if argv is None else argv)
+    if flags.command == "healthcheck":
+        return healthcheck(flags.url)
     source = _source(flags.config_file)
     if flags.command == "check-config":
         return check_config(source, flags.web_config_file)

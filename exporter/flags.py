@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from exporter import __version__
 from exporter.admission import DEFAULT_MOST
+from exporter.healthcheck import DEFAULT_ADDRESS
 from exporter.logs import LEVELS
 from exporter.server import Address, parse_address
 from exporter.units import parse_duration
@@ -22,6 +23,7 @@ COMMANDS = {
     "serve": "serve metrics of your accounts; also without any command",
     "demo": "serve metrics of a made-up account, to look around without credentials",
     "check-config": "say whether the configuration is valid, without asking Flatfile, and exit",
+    "healthcheck": "say whether an exporter that runs is alive, as health checks of containers do, and exit",
 }
 DEFAULT_COMMAND = "serve"
 DESCRIPTION = """\
@@ -36,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "timeout_offset": 0.5,
     "log_level": "info",
     "log_format": "logfmt",
+    "url": DEFAULT_ADDRESS,
 }
 LONGEST_OFFSET = 60.0
 _PATH = re.compile(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
@@ -52,7 +55,7 @@ Examples:
   flatfile-exporter check-config --config.file=config.yaml
   flatfile-exporter check-config --help       its flags alone
 
-Exit status: 0 ended as told, 1 bad configuration or address not free, 2 bad flags."""
+Exit status: 0 ended as told, 1 bad configuration, address not free or exporter not alive, 2 bad flags."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -198,6 +201,17 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     ]
 
 
+def _healthcheck_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    return [
+        group.add_argument(
+            "--url",
+            dest="url",
+            metavar="URL",
+            help=f"where the exporter listens: a URL, or HOST:PORT for either HTTP or HTTPS (default: {DEFAULT_ADDRESS})",
+        )
+    ]
+
+
 def _flag(read: Callable[[str], T]) -> Callable[[str], T]:
     """Let argparse show the reader's own words."""
 
@@ -246,4 +260,5 @@ GROUPS = (
     _Group(("serve", "check-config"), _configuration_flags),
     _Group(("serve", "demo", "check-config"), _web_configuration_flags),
     _Group(("serve", "demo"), _serving_flags),
+    _Group(("healthcheck",), _healthcheck_flags),
 )
