@@ -1,0 +1,78 @@
+"""The part of the values' JSON schema that says what the exporter's configuration may hold, from the exporter's own keys."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from deploy.helm.build.places import CHART
+from exporter.config.keys import ACCOUNT, SHARED
+from exporter.config.schema import Entry, Key, Kind, Section
+
+FILE = CHART / "values.schema.json"
+GIVEN_OTHERWISE = ("name", "auth")
+"""Keys of an account that the chart writes itself."""
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string", "minLength": 1}
+_DURATION: Schema = {"anyOf": [{"const": 0}, {"type": "string", "pattern": "^(0|([0-9]+(ms|[wdhms]))+)$"}]}
+_KINDS: dict[Kind, Schema] = {
+    Kind.TEXT: _TEXT,
+    Kind.CREDENTIAL: _TEXT,
+    Kind.FILE: _TEXT,
+    Kind.URL: _TEXT,
+    Kind.PROXY: _TEXT,
+    Kind.DURATION: _DURATION,
+    Kind.DURATIONS: {"type": "array", "items": _DURATION},
+    Kind.SIZE: {"type": ["string", "integer"]},
+    Kind.INTEGER: {"type": "integer"},
+    Kind.NUMBER: {"type": "number"},
+    Kind.BOOLEAN: {"type": "boolean"},
+    Kind.GLOBS: {"type": "array", "items": _TEXT},
+}
+
+
+def definitions() -> dict[str, Schema]:
+    """The two definitions: of `config`, and of an account's `config`."""
+    own = [entry for entry in ACCOUNT if entry.name not in GIVEN_OTHERWISE]
+    return {"config": _mapping(SHARED), "accountConfig": _mapping(own)}
+
+
+def render(text: str) -> str:
+    """The schema file with these definitions instead of those that it has."""
+    whole = json.loads(text)
+    whole["definitions"] |= definitions()
+    return json.dumps(whole, indent=2) + "\n"
+
+
+def write() -> None:
+    FILE.write_text(render(FILE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _mapping(entries: Iterable[Entry]) -> Schema:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [entry.name for entry in entries if not isinstance(entry, Section) and entry.required],
+        "properties": {entry.name: _entry(entry) for entry in entries},
+    }
+
+
+def _entry(entry: Entry) -> Schema:
+    if isinstance(entry, Key):
+        return {"description": entry.meaning} | _key(entry)
+    mapping = _mapping(entry.children)
+    inner = mapping if isinstance(entry, Section) else {"type": "array", "items": mapping}
+    return {"description": entry.meaning} | inner
+
+
+def _key(key: Key) -> Schema:
+    found = dict(_KINDS[key.kind])
+    if key.nonempty:
+        found["minItems"] = 1
+    if key.kind in (Kind.INTEGER, Kind.NUMBER):
+        bounds = {"minimum": key.minimum, "maximum": key.maximum, "exclusiveMinimum": key.above}
+        found |= {name: int(bound) for name, bound in bounds.items() if bound is not None}
+    if key.default == "null":
+        return {"anyOf": [found, {"type": "null"}]}
+    return found

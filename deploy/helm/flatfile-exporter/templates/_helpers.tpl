@@ -1,0 +1,92 @@
+{{/* Names and labels */}}
+{{- define "flatfile-exporter.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "flatfile-exporter.fullname" -}}
+{{- $name := include "flatfile-exporter.name" . -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The name with a suffix, within the 63 characters that a name may have; takes a list of root and suffix. */}}
+{{- define "flatfile-exporter.suffixed" -}}
+{{- $suffix := index . 1 -}}
+{{- printf "%s-%s" (include "flatfile-exporter.fullname" (index . 0) | trunc (int (sub 62 (len $suffix))) | trimSuffix "-") $suffix -}}
+{{- end -}}
+
+{{- define "flatfile-exporter.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{- define "flatfile-exporter.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "flatfile-exporter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "flatfile-exporter.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "flatfile-exporter.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: metrics
+app.kubernetes.io/part-of: {{ include "flatfile-exporter.name" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "flatfile-exporter.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "flatfile-exporter.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "flatfile-exporter.image" -}}
+{{- with .Values.image.registry }}{{ trimSuffix "/" . }}/{{ end -}}
+{{- .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag -}}
+{{- with .Values.image.digest }}@{{ . }}{{ end -}}
+{{- end -}}
+
+{{/* "true" where the chart makes the configuration file itself */}}
+{{- define "flatfile-exporter.ownConfig" -}}
+{{- if not (or .Values.demo .Values.existingConfig.secret) }}true{{ end -}}
+{{- end -}}
+
+{{/* How the container is probed: httpGet or tcpSocket */}}
+{{- define "flatfile-exporter.probeHandler" -}}
+{{- default (ternary "tcpSocket" "httpGet" (not (empty .Values.webConfig.existingSecret))) .Values.probes.handler -}}
+{{- end -}}
+
+{{/* A probe; takes a dict of root, path and times. */}}
+{{- define "flatfile-exporter.probe" -}}
+{{- if eq (include "flatfile-exporter.probeHandler" .root) "tcpSocket" -}}
+tcpSocket:
+  port: http
+{{- else -}}
+httpGet:
+  path: {{ .path }}
+  port: http
+  scheme: {{ upper .root.Values.webConfig.scheme }}
+  {{- with .root.Values.probes.httpHeaders }}
+  httpHeaders:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+{{- with .times }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/* Labels of the Pod of `helm test`, which must not be taken for an exporter */}}
+{{- define "flatfile-exporter.testLabels" -}}
+app.kubernetes.io/name: {{ include "flatfile-exporter.name" . | trunc 58 | trimSuffix "-" }}-test
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}

@@ -1,0 +1,85 @@
+{{/* What ServiceMonitor and PodMonitor have in common */}}
+
+{{/* The endpoints: one for everything, or one for the exporter itself and one for each account */}}
+{{- define "flatfile-exporter.endpoints" -}}
+{{- if .Values.serviceMonitor.perAccount -}}
+{{- include "flatfile-exporter.endpoint" (dict "root" . "path" "/metrics" "parameter" "only" "value" "exporter") }}
+{{- $names := list -}}
+{{- range .Values.accounts }}{{- $names = append $names .name }}{{ end -}}
+{{- range .Values.demo | ternary (list "demo") $names }}
+{{ include "flatfile-exporter.endpoint" (dict "root" $ "path" "/probe" "parameter" "target" "value" .) }}
+{{- end }}
+{{- else -}}
+{{- include "flatfile-exporter.endpoint" (dict "root" . "path" "/metrics") }}
+{{- end }}
+{{- end -}}
+
+{{/* One of them; takes a dict of root and path, and of parameter and value where there is one. */}}
+{{- define "flatfile-exporter.endpoint" -}}
+{{- $values := .root.Values.serviceMonitor -}}
+- port: http
+  path: {{ .path }}
+  {{- if .parameter }}
+  params:
+    {{ .parameter }}:
+      - {{ .value | quote }}
+  {{- end }}
+  scheme: {{ .root.Values.webConfig.scheme }}
+  {{- with $values.tlsConfig }}
+  tlsConfig:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with $values.basicAuth }}
+  basicAuth:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  interval: {{ $values.interval }}
+  scrapeTimeout: {{ $values.scrapeTimeout }}
+  honorLabels: {{ $values.honorLabels }}
+  relabelings:
+    - targetLabel: job
+      replacement: {{ $values.jobName | quote }}
+    {{- if eq .path "/probe" }}
+    - sourceLabels: [__address__, __param_target]
+      separator: /
+      targetLabel: instance
+    {{- end }}
+    {{- with $values.relabelings }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with $values.metricRelabelings }}
+  metricRelabelings:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/* Metadata and common part of the spec; takes a list of root and kind. */}}
+{{- define "flatfile-exporter.monitor" -}}
+{{- $root := index . 0 -}}
+{{- with $root.Values.serviceMonitor -}}
+apiVersion: monitoring.coreos.com/v1
+kind: {{ index $ 1 }}
+metadata:
+  name: {{ include "flatfile-exporter.fullname" $root }}
+  namespace: {{ default (include "flatfile-exporter.namespace" $root) .namespace }}
+  labels:
+    {{- include "flatfile-exporter.labels" $root | nindent 4 }}
+    {{- with .labels }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with .annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  selector:
+    matchLabels:
+      {{- include "flatfile-exporter.selectorLabels" $root | nindent 6 }}
+  namespaceSelector:
+    matchNames:
+      - {{ include "flatfile-exporter.namespace" $root }}
+  {{- with .extraSpec }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end }}
+{{- end -}}
