@@ -10,6 +10,7 @@ from exporter.config import AccountConfig
 from exporter.flatfile.client import Client
 from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call
+from exporter.happenings import Happenings
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -30,6 +31,14 @@ class EnvironmentRef:
 
 
 @dataclass(frozen=True, slots=True)
+class AgentRef:
+    """A deployed agent as series name it: `name` is the id again where it has no slug."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Held(Generic[T]):
     """A value and when it was asked for (unix seconds, our clock): withheld when that is too long ago."""
 
@@ -43,7 +52,8 @@ class Scope:
 
     `environments` are those that the configuration selects, `passed_over` the others; both as listed last, `None` before
     the first time, and `environments_at` when that was (unix seconds, our clock). `spaces` holds the ids of each
-    environment's spaces. `guest_hints` are spaces whose guests changed. `again` asks another collector anew, whatever it
+    environment's spaces, `agents` its deployed agents. `guest_hints` are spaces whose guests changed, `happenings` what
+    the collector `events` has seen of late. `again` asks another collector anew, whatever it
     knows already, and raises what it raised.
     """
 
@@ -55,7 +65,13 @@ class Scope:
     passed_over: tuple[EnvironmentRef, ...] = ()
     environments_at: float = 0.0
     spaces: Mapping[str, Held[tuple[str, ...]]] | None = None
+    agents: Mapping[str, Held[tuple[AgentRef, ...]]] = field(default_factory=dict)
     guest_hints: set[str] = field(default_factory=set)
+    happenings: Happenings = field(init=False)
+
+    def __post_init__(self) -> None:
+        wanted = self.config.collectors.get("executions")
+        self.happenings = Happenings(self.clock.monotonic, interested=wanted is not None and wanted.enabled)
 
     @property
     def account(self) -> str:

@@ -12,7 +12,7 @@ from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
 from exporter.freshness import Freshness
-from exporter.scope import EnvironmentRef, Held, Scope, carried, held
+from exporter.scope import AgentRef, EnvironmentRef, Held, Scope, carried, held
 
 AGENTS = Desc(
     "flatfile_agents",
@@ -87,6 +87,10 @@ class Collector:
             self._scope.selected(), lambda environment: self._deployed(environment, call), call
         )
         self._agents = carried(self._agents, held(found, now), self._scope.selected())
+        self._scope.agents = {
+            env: Held(tuple(AgentRef(agent.id, agent.name) for agent in agents.value), agents.at)
+            for env, agents in self._agents.items()
+        }
         return errors
 
     async def _deployed(self, environment: EnvironmentRef, call: Call) -> tuple[DeployedAgent, ...]:

@@ -113,6 +113,7 @@ class Collector:
             if (ACCOUNT_WIDE in passes and environment.id not in self._unsure) or environment.id in passes:
                 at = now if environment.id in passes else self._silence.asked_at(environment.id, now)
                 self._snapshots[environment.id] = Held(self._snapshot(environment.id, asked_at), at)
+                scope.happenings.follow(environment.id, asked_at)
         self._forget()
         if unusable:
             error = BadResponse(
@@ -187,6 +188,7 @@ class Collector:
             environment = event.environment_id or stream
             if stream not in (ACCOUNT_WIDE, environment) or environment in passed_over:
                 continue  # of another environment than was asked for, or than the configuration selects
+            self._scope.happenings.note(environment, event.id, event.at)
             if event.topic in GUEST_TOPICS and event.space_id and self._hinting:
                 self._scope.guest_hints.add(event.space_id)
             if not self._config.topics.match(event.topic):
