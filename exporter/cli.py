@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import TextIO, cast
 
 from exporter import __version__
 from exporter.accounts import Accounts
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = _source(flags.config_file)
     if flags.command == "check-config":
         return check_config(source, flags.web_config_file)
+    if flags.command == "audit":
+        return _audit(flags, source)
     configure(flags.log_level, flags.log_format, sys.stderr)
     try:
         if flags.command == "demo":
@@ -53,9 +56,33 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except (asyncio.CancelledError, KeyboardInterrupt):
         pass  # told to end before it served
+    _ends()
+    return 0
+
+
+def _ends() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # it ends already, and with status 0
-    return 0
+
+
+def _audit(flags: argparse.Namespace, source: Source) -> int:
+    from exporter.audit.command import audit  # only this command needs it
+    from exporter.audit.flags import options
+    from exporter.audit.options import BadOptions
+    from exporter.audit.progress import Progress
+
+    progress = Progress(sys.stderr)
+    configure(flags.log_level, flags.log_format, cast(TextIO, progress))
+    try:
+        status = audit(options(flags), source, os.environ, progress)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except BadOptions as error:
+        sys.stderr.write(f"flatfile-exporter: {error}\n")
+        return 2
+    _ends()
+    return status
 
 
 def check_config(source: Source, web_config_file: Path | None = None) -> int:

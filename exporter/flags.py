@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from exporter import __version__
 from exporter.admission import DEFAULT_MOST
+from exporter.audit import flags as audit
 from exporter.healthcheck import DEFAULT_ADDRESS
 from exporter.logs import LEVELS
 from exporter.server import Address, parse_address
@@ -23,6 +24,7 @@ COMMANDS = {
     "serve": "serve metrics of your accounts; also without any command",
     "demo": "serve metrics of a made-up account, to look around without credentials",
     "check-config": "say whether the configuration is valid, without asking Flatfile, and exit",
+    "audit": "write what happened in your accounts, and who did it, as one line an event",
     "healthcheck": "say whether an exporter that runs is alive, as health checks of containers do, and exit",
 }
 DEFAULT_COMMAND = "serve"
@@ -39,6 +41,7 @@ DEFAULTS: dict[str, Any] = {
     "log_level": "info",
     "log_format": "logfmt",
     "url": DEFAULT_ADDRESS,
+    **audit.DEFAULTS,
 }
 LONGEST_OFFSET = 60.0
 _PATH = re.compile(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
@@ -54,8 +57,10 @@ Examples:
   flatfile-exporter --config.file=config.yaml
   flatfile-exporter check-config --config.file=config.yaml
   flatfile-exporter check-config --help       its flags alone
+  flatfile-exporter audit --since=1h          what happened in the last hour, and who did it
 
-Exit status: 0 ended as told, 1 bad configuration, address not free or exporter not alive, 2 bad flags."""
+Exit status: 0 ended as told, 1 bad configuration, address not free, exporter not alive
+or an audit log that is not whole, 2 bad flags."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -184,6 +189,12 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
             metavar="DURATION",
             help="how much earlier than Prometheus' own timeout to answer (default: 0.5s; never more than a tenth of it)",
         ),
+    ]
+
+
+def _log_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    add = group.add_argument
+    return [
         add(
             "--log.level",
             dest="log_level",
@@ -199,6 +210,10 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
             metavar="FORMAT",
         ),
     ]
+
+
+def _audit_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    return audit.add_flags(group, _flag, _file)
 
 
 def _healthcheck_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
@@ -257,8 +272,10 @@ def _offset(text: str) -> float:
 
 
 GROUPS = (
-    _Group(("serve", "check-config"), _configuration_flags),
+    _Group(("serve", "check-config", "audit"), _configuration_flags),
     _Group(("serve", "demo", "check-config"), _web_configuration_flags),
     _Group(("serve", "demo"), _serving_flags),
+    _Group(("serve", "demo", "audit"), _log_flags),
+    _Group(("audit",), _audit_flags),
     _Group(("healthcheck",), _healthcheck_flags),
 )

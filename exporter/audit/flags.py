@@ -1,0 +1,115 @@
+"""The flags of `audit`."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from exporter.audit.actors import MODES
+from exporter.audit.options import KEY, KEY_FILE, Options
+from exporter.audit.selection import parse_moment
+from exporter.units import parse_duration
+
+T = TypeVar("T")
+LONGEST_INTERVAL = 3600.0
+_PREFIX = "audit_"
+
+DEFAULTS = {_PREFIX + field.name: field.default for field in fields(Options)}
+
+
+def options(flags: argparse.Namespace) -> Options:
+    """Gather the flags of a command line that was parsed."""
+    given: dict[str, Any] = {field.name: getattr(flags, _PREFIX + field.name) for field in fields(Options)}
+    return Options(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+
+
+def add_flags(
+    group: argparse._ArgumentGroup,
+    checked: Callable[[Callable[[str], Any]], Callable[[str], Any]],
+    file: Callable[[str], Path],
+) -> list[argparse.Action]:
+    """Add them. `checked` lets argparse show a reader's own words, `file` reads a path."""
+
+    def add(name: str, dest: str, **more: Any) -> argparse.Action:
+        return group.add_argument(name, dest=_PREFIX + dest, default=argparse.SUPPRESS, **more)
+
+    return [
+        add(
+            "--account",
+            "accounts",
+            action="append",
+            metavar="NAME",
+            help="an account of the configuration; may be repeated (default: all)",
+        ),
+        add(
+            "--since",
+            "since",
+            type=checked(parse_moment),
+            metavar="TIME",
+            help="tell events from then on: a duration ago (24h) or a time (2026-11-01T09:30:00Z) (default: 24h)",
+        ),
+        add(
+            "--until",
+            "until",
+            type=checked(parse_moment),
+            metavar="TIME",
+            help="tell no later events, in the same form (default: all)",
+        ),
+        add(
+            "--environment",
+            "environments",
+            action="append",
+            metavar="GLOB",
+            help="environments, by name or id; may be repeated (default: those of the configuration)",
+        ),
+        add("--topic", "topics", action="append", metavar="GLOB", help="topics; may be repeated (default: all)"),
+        add(
+            "--actors",
+            "actors",
+            choices=[*MODES],
+            metavar="HOW",
+            help="people with name and e-mail (full), by id alone (id), or as keyed hashes (hash) (default: full)",
+        ),
+        add(
+            "--hash-key-file",
+            "hash_key_file",
+            type=checked(file),
+            metavar="FILE",
+            help=f"key of --actors=hash (default: from {KEY_FILE} or {KEY})",
+        ),
+        add("--payload", "payload", action="store_true", help="also what events carry: customers' data"),
+        add("--format", "format", choices=["jsonl", "csv"], metavar="FORMAT", help="jsonl or csv (default: jsonl)"),
+        add(
+            "--output",
+            "output",
+            type=checked(file),
+            metavar="FILE",
+            help="append to this file, opened anew on SIGHUP (default: standard output)",
+        ),
+        add("--follow", "follow", action="store_true", help="do not end: go on with what happens from now on"),
+        add(
+            "--state",
+            "state",
+            type=checked(file),
+            metavar="FILE",
+            help="go on where this file says, and keep it up: each event once in the output, whatever happens",
+        ),
+        add(
+            "--interval",
+            "interval",
+            type=checked(_interval),
+            metavar="DURATION",
+            help="how often --follow asks for new events (default: 15s)",
+        ),
+    ]
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} {error}") from None
+    if not 0 < seconds <= LONGEST_INTERVAL:
+        raise ValueError(f"{text!r} is no interval: from 1ms to {LONGEST_INTERVAL:g}s")
+    return seconds
