@@ -1,17 +1,19 @@
 """One account at run time: its client, its collectors, refresh on request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from exporter.clock import Clock
 from exporter.collectors import REGISTRY
 from exporter.config import AccountConfig, CollectorConfig
+from exporter.exposition import Format, Lines
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile.client import Client
 from exporter.flatfile.session import Call
 from exporter.freshness import Freshness
 from exporter.refresh import Outcome, Refresh
+from exporter.rendered import Kept, Pages, Part
 from exporter.scope import Scope
 from exporter.telemetry import Telemetry
 
@@ -76,6 +78,8 @@ class Account:
         self._shown = [name for name in REGISTRY if self._settings(name).enabled]
         self._refreshes: dict[str, Refresh] = {}
         self._closed = False
+        self._kept = Kept()
+        self.pages = Pages()
         for name in (ROOT, *self._shown):
             self._add(name)
 
@@ -142,30 +146,49 @@ class Account:
         refresh = self._refreshes[name]
         await refresh.anew(call.deadline.at, self._before(refresh))
 
+    def parts(self, only: Collection[str] | None = None) -> Iterator[Part]:
+        """Give the parts of the account's page, of the collectors named in `only` if given."""
+        root = self._refreshes[ROOT].outcome
+        up = root is not None and root.reached
+        yield Part("account: up", up, lambda _: [Family(UP, [((self.name,), 1 if up else 0)])])
+        shown = [self._refreshes[name] for name in self._shown if only is None or name in only]
+        for refresh in shown:
+            state = (refresh.revision, *(self._refreshes[name].revision for name in refresh.collector.requires))
+            yield Part(refresh.name, state, refresh.collector.families, refresh.settings.max_age)
+        expiry = self._client.session.token_expiry
+        revisions = tuple((refresh.name, refresh.revision) for refresh in shown)
+        yield Part("account: refreshes", (revisions, expiry), lambda _: self._outcomes(shown, expiry))
+        telemetry = self._telemetry
+        yield Part("account: requests", telemetry.sent, lambda _: telemetry.requests())
+        yield Part("account: errors", telemetry.failed, lambda _: telemetry.errors())
+
     def families(self, only: Collection[str] | None = None) -> Iterator[Family]:
         """Give what is known and not too old, of the collectors named in `only` if given."""
         now = self._clock.wall()
-        root = self._refreshes[ROOT].outcome
-        up = root is not None and root.reached
-        yield Family(UP, [((self.name,), 1 if up else 0)])
-        shown = [self._refreshes[name] for name in self._shown if only is None or name in only]
-        for refresh in shown:
-            yield from refresh.collector.families(Freshness(now, refresh.settings.max_age))
+        for part in self.parts(only):
+            yield from part.families(Freshness(now, part.max_age))
+
+    def lines(self, fmt: Format, only: Collection[str] | None = None) -> dict[str, Lines]:
+        """Give the same rendered, by the parts' names. May be called in any thread."""
+        now = self._clock.wall()
+        return {part.name: self._kept.lines(part, fmt, now) for part in self.parts(only)}
+
+    def _outcomes(self, shown: Sequence[Refresh], token_expiry: float | None) -> Iterator[Family]:
+        """What came of the collectors' last refreshes."""
         success: list[Sample] = []
         duration: list[Sample] = []
         last: list[Sample] = []
         for refresh in shown:
             labels = (self.name, refresh.name)
-            if refresh.outcome is not None:
-                success.append((labels, 1 if refresh.outcome.success else 0))
-                duration.append((labels, refresh.outcome.duration))
+            outcome = refresh.outcome
+            if outcome is not None:
+                success.append((labels, 1 if outcome.success else 0))
+                duration.append((labels, outcome.duration))
             if refresh.last_success is not None:
                 last.append((labels, refresh.last_success))
         yield from (Family(SUCCESS, success), Family(DURATION, duration), Family(LAST_SUCCESS, last))
-        expiry = self._client.session.token_expiry
-        if expiry is not None:
-            yield Family(TOKEN_EXPIRY, [((self.name,), expiry)])
-        yield from self._telemetry.families()
+        if token_expiry is not None:
+            yield Family(TOKEN_EXPIRY, [((self.name,), token_expiry)])
 
     def status(self) -> list[Status]:
         """Give each shown collector's state."""

@@ -5,19 +5,15 @@ https://prometheus.io/docs/specs/om/open_metrics_spec/. Names are taken as they 
 metric and label name of the old kind (`[a-zA-Z_][a-zA-Z0-9_]*`). Label values and HELP may be any text.
 """
 
-import gzip
-import math
 import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import Metric
 from prometheus_client.utils import floatToGoString
 
-from exporter.families import Desc, Family, HistogramValue, MetricType
+from exporter.families import Desc, Family, HistogramValue
 
 
 class Format(Enum):
@@ -43,6 +39,16 @@ class Page(NamedTuple):
     dropped: int
 
 
+class Lines(NamedTuple):
+    """Rendered families: the lines of each one's samples, without those that describe it.
+
+    `dropped` counts the samples left out because there already was one of the same series.
+    """
+
+    blocks: tuple[tuple[Desc, bytes], ...]
+    dropped: int
+
+
 class _Escaped(dict[str, str]):
     """Label values as they stand between the quotes, worked out once for each different value of a page."""
 
@@ -62,38 +68,59 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def render(families: Iterable[Family], fmt: Format) -> Page:
-    """The page of `families`, in the order in which their names first come.
+    """The page of `families`, in the order in which their names first come. Raises ValueError as `lines` does."""
+    rendered = lines(families, fmt)
+    return Page(merged([rendered], fmt) + end(fmt), rendered.dropped)
 
-    Families of one name (from several accounts, say) become one block; a family without samples is left out. Where two
-    samples are of the same series, the first one counts.
+
+def lines(families: Iterable[Family], fmt: Format) -> Lines:
+    """Render `families`, in the order in which their names first come.
+
+    Families of one name become one block; a family without samples is left out. Where two samples are of the same series,
+    the first one counts.
 
     Raises ValueError when two families of one name differ in type, help or label names, when two names would be one in
     OpenMetrics (a gauge `x` and a counter `x_total`), and for a counter that is not named `_total`.
     """
-    openmetrics = fmt is Format.OPENMETRICS_1_0
-    number = _openmetrics_number if openmetrics else _text_number
+    number = _openmetrics_number if fmt is Format.OPENMETRICS_1_0 else _text_number
     escaped = _Escaped()
-    lines: list[str] = []
+    parts: dict[Desc, list[_Samples]] = {}
+    for family in families:
+        if family.desc.type == "counter" and not family.desc.name.endswith("_total"):
+            raise ValueError(f"counter {family.desc.name}: the name must end in _total")
+        parts.setdefault(family.desc, []).append(family.samples)
+    _distinct(parts)
+    blocks = []
     dropped = 0
-    for desc, parts in _merged(families).items():
-        lines.append(_head(desc, openmetrics))
-        dropped += _block(desc, parts, escaped, number, lines)
-    if openmetrics:
-        lines.append("# EOF\n")
-    return Page("".join(lines).encode(), dropped)
+    for desc, samples in parts.items():
+        written: list[str] = []
+        dropped += _block(desc, samples, escaped, number, written)
+        if written:
+            blocks.append((desc, "".join(written).encode()))
+    return Lines(tuple(blocks), dropped)
 
 
-def compress(body: bytes) -> bytes:
-    """`body` as gzip. The same body gives the same bytes: no time is written into it."""
-    return gzip.compress(body, compresslevel=5, mtime=0)
+def merged(rendered: Iterable[Lines], fmt: Format) -> bytes:
+    """Put families that were rendered apart (for several accounts, say) together, each described once.
 
-
-def from_registry(registry: CollectorRegistry) -> list[Family]:
-    """What `registry` collects now, without the `_created` samples: counters, gauges, histograms, infos.
-
-    Raises ValueError for a metric of another type (summary, enum, …), which has no place in a `Family`.
+    They must not have a series in common: that is not looked at any more. Raises ValueError as `lines` does.
     """
-    return [_from_metric(metric) for metric in registry.collect()]
+    by_desc: dict[Desc, list[bytes]] = {}
+    for each in rendered:
+        for desc, block in each.blocks:
+            by_desc.setdefault(desc, []).append(block)
+    _distinct(by_desc)
+    return b"".join(piece for desc, blocks in by_desc.items() for piece in (_head(desc, fmt), *blocks))
+
+
+def end(fmt: Format) -> bytes:
+    """What a page ends with."""
+    return b"# EOF\n" if fmt is Format.OPENMETRICS_1_0 else b""
+
+
+def family_name(desc: Desc) -> str:
+    """The name in OpenMetrics' comment lines: without a counter's `_total`."""
+    return desc.name.removesuffix("_total") if desc.type == "counter" else desc.name
 
 
 _Samples = Sequence[tuple[tuple[str, ...], float | HistogramValue]]
@@ -118,36 +145,25 @@ def _bound(value: float) -> str:
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
-def _family_name(desc: Desc) -> str:
-    """The name in OpenMetrics' comment lines: without a counter's `_total`."""
-    return desc.name.removesuffix("_total") if desc.type == "counter" else desc.name
-
-
-def _merged(families: Iterable[Family]) -> dict[Desc, list[_Samples]]:
+def _distinct(descs: Iterable[Desc]) -> None:
+    """Raise ValueError where two of these different families would be one to a reader."""
     by_name: dict[str, Desc] = {}
-    merged: dict[Desc, list[_Samples]] = {}
-    for family in families:
-        desc = family.desc
-        if desc.type == "counter" and not desc.name.endswith("_total"):
-            raise ValueError(f"counter {desc.name}: the name must end in _total")
-        first = by_name.setdefault(_family_name(desc), desc)
-        if first != desc:
+    for desc in descs:
+        first = by_name.setdefault(family_name(desc), desc)
+        if first is not desc:
             raise ValueError(f"two different families of one name: {first} and {desc}")
-        parts = merged.setdefault(desc, [])
-        if family.samples:
-            parts.append(family.samples)
-    return {desc: parts for desc, parts in merged.items() if parts}
 
 
-def _head(desc: Desc, openmetrics: bool) -> str:
+@lru_cache(maxsize=1024)
+def _head(desc: Desc, fmt: Format) -> bytes:
     quoted = _SPECIAL.sub(_escape, desc.help)
-    if not openmetrics:
+    if fmt is Format.TEXT_0_0_4:
         # Here a quote stands as it is; every quote of `quoted` has its own backslash before it.
         text = quoted.replace(r"\"", '"')
-        return f"# HELP {desc.name} {text}\n# TYPE {desc.name} {desc.type}\n"
-    name = _family_name(desc)
+        return f"# HELP {desc.name} {text}\n# TYPE {desc.name} {desc.type}\n".encode()
+    name = family_name(desc)
     units = "".join(f"# UNIT {name} {unit}\n" for unit in _UNITS if name.endswith(f"_{unit}"))
-    return f"# TYPE {name} {desc.type}\n{units}# HELP {name} {quoted}\n"
+    return f"# TYPE {name} {desc.type}\n{units}# HELP {name} {quoted}\n".encode()
 
 
 def _template(name: str, labels: tuple[str, ...]) -> str:
@@ -185,38 +201,3 @@ def _block(
             else:
                 lines.append(plain % (*key, number(value)))
     return dropped
-
-
-# The client library's type -> ours, and what the sample's name has behind the metric's.
-_PLAIN_TYPES: dict[str, tuple[MetricType, str]] = {
-    "counter": ("counter", "_total"),
-    "gauge": ("gauge", ""),
-    "info": ("gauge", "_info"),
-}
-
-
-def _from_metric(metric: Metric) -> Family:
-    # A label that a sample lacks is the same to Prometheus as one with an empty value.
-    labels = tuple(dict.fromkeys(label for sample in metric.samples for label in sample.labels if label != "le"))
-
-    def values(sample_labels: dict[str, str]) -> tuple[str, ...]:
-        return tuple(sample_labels.get(label, "") for label in labels)
-
-    if metric.type in _PLAIN_TYPES:
-        kind, suffix = _PLAIN_TYPES[metric.type]
-        name = metric.name + suffix
-        samples = [(values(sample.labels), sample.value) for sample in metric.samples if sample.name == name]
-        return Family(Desc(name, kind, metric.documentation, labels), samples)
-    if metric.type != "histogram":
-        raise ValueError(f"{metric.name}: a metric of type {metric.type} cannot be rendered")
-    buckets: dict[tuple[str, ...], list[tuple[float, float]]] = {}
-    sums: dict[tuple[str, ...], float] = {}
-    for sample in metric.samples:
-        if sample.name == f"{metric.name}_bucket":
-            buckets.setdefault(values(sample.labels), []).append((float(sample.labels["le"]), sample.value))
-        elif sample.name == f"{metric.name}_sum":
-            sums[values(sample.labels)] = sample.value
-    return Family(
-        Desc(metric.name, "histogram", metric.documentation, labels),
-        [(key, HistogramValue(tuple(found), sums.get(key, math.nan))) for key, found in buckets.items()],
-    )

@@ -2,13 +2,14 @@
 
 import os
 import platform
+from collections import Counter
 
-from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from exporter import __version__
 from exporter.accounts import Accounts
-from exporter.exposition import from_registry
 from exporter.families import Desc, Family
+from exporter.registry import from_registry
 
 BUILD_INFO = Desc(
     "flatfile_exporter_build_info",
@@ -28,7 +29,13 @@ RELOADED_AT = Desc(
     "When a configuration was last taken over, in unix seconds.",
     (),
 )
-FAMILIES = (BUILD_INFO, RELOAD_SUCCESSFUL, RELOADED_AT)
+SCRAPES = Desc(
+    "flatfile_exporter_scrapes_total",
+    "counter",
+    "Scrapes answered; partial: the deadline came before every refresh that was due had ended.",
+    ("path", "outcome"),
+)
+FAMILIES = (BUILD_INFO, RELOAD_SUCCESSFUL, RELOADED_AT, SCRAPES)
 
 
 class OwnMetrics:
@@ -40,22 +47,17 @@ class OwnMetrics:
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
-        self._scrapes = Counter(
-            "flatfile_exporter_scrapes_total",
-            "Scrapes answered; partial: the deadline came before every refresh that was due had ended.",
-            ("path", "outcome"),
-            registry=self._registry,
-        )
+        self._scrapes: Counter[tuple[str, str]] = Counter()
 
     def expect(self, *paths: str) -> None:
         """Start the counts of these paths at 0."""
         for path in paths:
             for outcome in ("complete", "partial"):
-                self._scrapes.labels(path, outcome)
+                self._scrapes[path, outcome] += 0
 
     def scrape(self, path: str, complete: bool) -> None:
         """Count a scrape."""
-        self._scrapes.labels(path, "complete" if complete else "partial").inc()
+        self._scrapes[path, "complete" if complete else "partial"] += 1
 
     def families(self) -> list[Family]:
         """Give all of them."""
@@ -67,4 +69,4 @@ class OwnMetrics:
         ]
         if accounts.reloaded_at is not None:
             families.append(Family(RELOADED_AT, [((), accounts.reloaded_at)]))
-        return families + from_registry(self._registry)
+        return [*families, *from_registry(self._registry), Family(SCRAPES, [*self._scrapes.items()])]

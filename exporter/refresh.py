@@ -56,6 +56,7 @@ class Refresh:
         self.outcome: Outcome | None = None
         self.last_success: float | None = None  # unix seconds
         self.ever_reached = False
+        self.revision = 0  # of what the collector knows: each refresh that ends may have changed it
         self._account = account
         self._clock = clock
         self._count = count
@@ -150,6 +151,7 @@ class Refresh:
         self.ever_reached = self.ever_reached or reached
         if not errors:
             self.last_success = self.outcome.ended_at
+        self.revision += 1  # last: what is rendered in another thread is then as new as the revision says
         for error in errors:
             self._count(self.name, error.reason)
         self._log(errors, tried)

@@ -1,74 +1,111 @@
 """What the exporter counts of its own work for one account: requests, bytes, tries, errors."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+import math
+from bisect import bisect_left
+from collections import Counter, defaultdict
 
-from exporter.exposition import from_registry
-from exporter.families import Family
+from exporter.families import Desc, Family, HistogramValue
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import REASONS, Reason
 
+_LABELS = ("account", "endpoint")
+REQUESTS = Desc(
+    "flatfile_exporter_api_requests_total",
+    "counter",
+    "Requests sent to Flatfile by status; code is error where no answer came.",
+    (*_LABELS, "code"),
+)
+SECONDS = Desc(
+    "flatfile_exporter_api_request_duration_seconds",
+    "histogram",
+    "How long Flatfile took to answer one request in full, failed ones too.",
+    _LABELS,
+)
+BYTES = Desc(
+    "flatfile_exporter_api_response_bytes_total",
+    "counter",
+    "Bytes of the bodies that Flatfile sent, as they came over the wire.",
+    _LABELS,
+)
+RETRIES = Desc(
+    "flatfile_exporter_api_retries_total",
+    "counter",
+    "Requests that were tried once more after a failure.",
+    _LABELS,
+)
+ERRORS = Desc(
+    "flatfile_exporter_collector_errors_total",
+    "counter",
+    "Failures of a collector's refreshes, by the reason.",
+    ("account", "collector", "reason"),
+)
+BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, math.inf)  # seconds
+
 
 class Telemetry:
-    """Counters of one account, in a registry of their own: they go when the account goes."""
+    """Counters of one account, which go when the account goes.
+
+    `sent` and `failed` change whenever the families of requests, or of errors, do. There may be hundreds of accounts:
+    so these are plain numbers, and not objects of the client library's.
+    """
 
     def __init__(self, account: str) -> None:
+        self.sent = 0
+        self.failed = 0
         self._account = account
-        self._registry = CollectorRegistry(auto_describe=False)
-        labels = ("account", "endpoint")
-        self._requests = Counter(
-            "flatfile_exporter_api_requests_total",
-            "Requests sent to Flatfile by status; code is error where no answer came.",
-            (*labels, "code"),
-            registry=self._registry,
-        )
-        self._seconds = Histogram(
-            "flatfile_exporter_api_request_duration_seconds",
-            "How long Flatfile took to answer one request in full, failed ones too.",
-            labels,
-            registry=self._registry,
-            buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
-        )
-        self._bytes = Counter(
-            "flatfile_exporter_api_response_bytes_total",
-            "Bytes of the bodies that Flatfile sent, as they came over the wire.",
-            labels,
-            registry=self._registry,
-        )
-        self._retries = Counter(
-            "flatfile_exporter_api_retries_total",
-            "Requests that were tried once more after a failure.",
-            labels,
-            registry=self._registry,
-        )
-        self._errors = Counter(
-            "flatfile_exporter_collector_errors_total",
-            "Failures of a collector's refreshes, by the reason.",
-            ("account", "collector", "reason"),
-            registry=self._registry,
-        )
-        for endpoint in Endpoint:
-            self._retries.labels(account, str(endpoint))
-            self._bytes.labels(account, str(endpoint))
+        self._requests: Counter[tuple[str, str]] = Counter()
+        self._seconds: defaultdict[str, tuple[tuple[int, ...], float]] = defaultdict(lambda: ((0,) * len(BOUNDS), 0.0))
+        self._bytes = {str(endpoint): 0 for endpoint in Endpoint}
+        self._retries = {str(endpoint): 0 for endpoint in Endpoint}
+        self._errors: dict[tuple[str, Reason], int] = {}
 
     def expect(self, collector: str) -> None:
         """Start all of a collector's error counts at 0, so that a first failure shows as an increase."""
-        for reason in REASONS:
-            self._errors.labels(self._account, collector, reason)
+        self._errors |= {(collector, reason): 0 for reason in REASONS}
 
     def request(self, endpoint: str, code: str, seconds: float, wire_bytes: int) -> None:
         """Count one request; `code` is the status, or `error`."""
-        self._requests.labels(self._account, endpoint, code).inc()
-        self._seconds.labels(self._account, endpoint).observe(seconds)
-        self._bytes.labels(self._account, endpoint).inc(wire_bytes)
+        self._requests[endpoint, code] += 1
+        numbers, total = self._seconds[endpoint]
+        first = bisect_left(BOUNDS, seconds)
+        # a new tuple: whoever reads this one in another thread has numbers that belong together
+        self._seconds[endpoint] = (
+            tuple(number + (i >= first) for i, number in enumerate(numbers)),
+            total + seconds,
+        )
+        self._bytes[endpoint] += wire_bytes
+        self.sent += 1
 
     def retry(self, endpoint: str) -> None:
         """Count one more try."""
-        self._retries.labels(self._account, endpoint).inc()
+        self._retries[endpoint] += 1
+        self.sent += 1
 
     def error(self, collector: str, reason: Reason) -> None:
         """Count a failure of a refresh."""
-        self._errors.labels(self._account, collector, reason).inc()
+        self._errors[collector, reason] += 1
+        self.failed += 1
+
+    def requests(self) -> list[Family]:
+        """Give what was asked of Flatfile and what it took."""
+        account = self._account
+        return [
+            Family(REQUESTS, [((account, *key), number) for key, number in [*self._requests.items()]]),
+            Family(
+                SECONDS,
+                [
+                    ((account, endpoint), HistogramValue(tuple(zip(BOUNDS, numbers, strict=True)), total))
+                    for endpoint, (numbers, total) in [*self._seconds.items()]
+                ],
+            ),
+            Family(BYTES, [((account, endpoint), number) for endpoint, number in self._bytes.items()]),
+            Family(RETRIES, [((account, endpoint), number) for endpoint, number in self._retries.items()]),
+        ]
+
+    def errors(self) -> list[Family]:
+        """Give the refreshes' errors."""
+        return [Family(ERRORS, [((self._account, *key), number) for key, number in self._errors.items()])]
 
     def families(self) -> list[Family]:
         """Give all counts."""
-        return from_registry(self._registry)
+        return [*self.requests(), *self.errors()]

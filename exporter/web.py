@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from starlette.applications import Starlette
@@ -17,12 +17,12 @@ from exporter.clock import Clock
 from exporter.collectors import REGISTRY
 from exporter.config import ConfigError
 from exporter.deadline import scrape_timeout
-from exporter.exposition import compress, render
-from exporter.families import Family
+from exporter.exposition import lines
 from exporter.logs import fields
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.own_metrics import OwnMetrics
 from exporter.page import SECURITY_HEADERS, Shown, landing
+from exporter.rendered import Pages
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,7 @@ class Web:
         self._clock = clock
         self._own = OwnMetrics(accounts)
         self._own.expect(settings.telemetry_path, "/probe")
+        self._pages = Pages()
         self._under_way: set[asyncio.Timeout] = set()
 
     def app(self) -> ASGIApp:
@@ -78,7 +79,7 @@ class Web:
         only = request.query_params.get("only")
         if only not in (None, ONLY_EXPORTER):
             return _bad(f"only={only[:100]!r}: the one value there is is {ONLY_EXPORTER!r}")
-        return await self._scrape(request, [] if only else [*self._accounts], self._own.families)
+        return await self._scrape(request, [] if only else [*self._accounts], own=True)
 
     async def probe(self, request: Request) -> Response:
         """The one account that `target` names."""
@@ -88,11 +89,9 @@ class Web:
         account = self._accounts.get(target)
         if account is None:
             return _bad(f"target {target[:100]!r} is not an account of the configuration")
-        return await self._scrape(request, [account], list)
+        return await self._scrape(request, [account], own=False)
 
-    async def _scrape(
-        self, request: Request, accounts: Collection[Account], more: Callable[[], Iterable[Family]]
-    ) -> Response:
+    async def _scrape(self, request: Request, accounts: Sequence[Account], *, own: bool) -> Response:
         collect = request.query_params.getlist("collect[]")
         unknown = sorted(set(collect) - REGISTRY.keys())
         if unknown:
@@ -103,8 +102,9 @@ class Web:
             deadline = asyncio.get_running_loop().time() + scrape_timeout(header, self._settings.timeout_offset)
             complete = await self._refreshed(accounts, deadline, only)
             self._own.scrape(request.scope["path"], complete)
-        families = [family for account in accounts for family in account.families(only)] + [*more()]
-        return await asyncio.to_thread(_page, families, request)
+        pages = self._pages_of(accounts)
+        async with pages.turn:
+            return await asyncio.to_thread(self._page, request, pages, accounts, only, own=own)
 
     async def _refreshed(self, accounts: Iterable[Account], deadline: float, only: Collection[str] | None) -> bool:
         """Refresh what is due, side by side, and tell whether all of it has ended."""
@@ -116,6 +116,32 @@ class Web:
             return False
         finally:
             self._under_way.discard(limit)
+
+    def _pages_of(self, accounts: Sequence[Account]) -> Pages:
+        if len(accounts) > 1:
+            return self._pages
+        return accounts[0].pages if accounts else Pages()
+
+    def _page(
+        self,
+        request: Request,
+        pages: Pages,
+        accounts: Iterable[Account],
+        only: Collection[str] | None,
+        *,
+        own: bool,
+    ) -> Response:
+        """Put the page together. Runs in a thread, for much may have changed."""
+        fmt = choose_format(", ".join(request.headers.getlist("accept")) or None)
+        packed = accepts_gzip(", ".join(request.headers.getlist("accept-encoding")) or None)
+        more = lines(self._own.families() if own else (), fmt)
+        page = pages.page([account.lines(fmt, only) for account in accounts], more, fmt, packed=packed)
+        if page.dropped:
+            log.warning("the same series came more than once", extra=fields(dropped=page.dropped))
+        headers = {"Content-Type": fmt.content_type, "Vary": "Accept, Accept-Encoding"}
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        return Response(page.body, headers=headers)
 
     async def discovery(self, request: Request) -> Response:
         """Prometheus' HTTP service discovery: a target for each account, and one for the exporter itself."""
@@ -181,19 +207,6 @@ class Web:
             log.warning("reload failed, the configuration in use stays", extra=fields(error=str(error)))
             return str(error)
         return None
-
-
-def _page(families: Iterable[Family], request: Request) -> Response:
-    fmt = choose_format(", ".join(request.headers.getlist("accept")) or None)
-    page = render(families, fmt)
-    if page.dropped:
-        log.warning("the same series came more than once", extra=fields(dropped=page.dropped))
-    headers = {"Content-Type": fmt.content_type, "Vary": "Accept, Accept-Encoding"}
-    body = page.body
-    if accepts_gzip(", ".join(request.headers.getlist("accept-encoding")) or None):
-        body = compress(body)
-        headers["Content-Encoding"] = "gzip"
-    return Response(body, headers=headers)
 
 
 def _served_at(request: Request) -> str:

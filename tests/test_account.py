@@ -353,6 +353,6 @@ def test_adding_a_collector_is_adding_a_file_and_a_broken_one_harms_no_other(tmp
     assert ran.returncode == 0, ran.stderr
     registry, page = ran.stdout.splitlines()
     assert registry == str(sorted([*REGISTRY, "tea", "broken"]))
-    assert page == "{(): 6} 1 0 {('broken', 'internal'): 3.0} 9"
+    assert page == "{(): 6} 1 0 {('broken', 'internal'): 3} 9"
     assert "RuntimeError in the exporter" in ran.stderr
     assert "customer.test" not in ran.stderr

@@ -1,24 +1,20 @@
 """Families become the bytes that Prometheus reads back, and what other readers read back."""
 
 import ast
-import gzip
 import itertools
 import math
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import prometheus_client
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, parser
-from prometheus_client.metrics_core import HistogramMetricFamily, Metric
-from prometheus_client.openmetrics import exposition as openmetrics_exposition
+from prometheus_client import parser
+from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
-from exporter.exposition import Format, compress, from_registry, render
+from exporter.exposition import Format, Lines, lines, merged, render
 from exporter.families import Desc, Family, HistogramValue
 
 TEXT = Format.TEXT_0_0_4
@@ -171,6 +167,21 @@ def test_a_counter_without_total_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("fmt", Format)
+def test_what_was_rendered_apart_becomes_one_block(fmt: Format) -> None:
+    families = [Family(SPACES, [((name, "active"), 1)]) for name in ("acme", "beta")]
+    families += [Family(EVENTS, [(("acme",), 2)])]
+    apart: list[Lines] = [lines([family], fmt) for family in families]
+    assert merged(apart, fmt) == merged([lines(families, fmt)], fmt)
+
+
+def test_what_was_rendered_apart_must_agree_on_what_it_is() -> None:
+    other = Desc("flatfile_spaces", "gauge", "Other help.", SPACES.labels)
+    apart = [lines([Family(desc, [(("acme", "active"), 1)])], TEXT) for desc in (SPACES, other)]
+    with pytest.raises(ValueError, match="flatfile_spaces"):
+        merged(apart, TEXT)
+
+
+@pytest.mark.parametrize("fmt", Format)
 def test_of_two_samples_of_one_series_the_first_counts(fmt: Format) -> None:
     once = gauge(("a",), (("x",), 1), (("y",), 2))
     twice = gauge(("a",), (("x",), 1), (("x",), 3), (("y",), 2))
@@ -274,115 +285,3 @@ def test_prometheus_reads_openmetrics_back(tmp_path: Path) -> None:
         assert match, line
         found[ast.literal_eval(match[1] or '""')] = int(match[2])
     assert found == {value: n for n, value in enumerate(NASTY_VALUES, 1)}
-
-
-# What the client library keeps
-
-
-class Recorded:
-    """A collector of always the same metrics."""
-
-    def __init__(self, metrics: list[Metric]) -> None:
-        self.metrics = metrics
-
-    def collect(self) -> list[Metric]:
-        return self.metrics
-
-
-def own_metrics() -> CollectorRegistry:
-    """A registry of all types in use that collects the same values each time."""
-    registry = CollectorRegistry()
-    prometheus_client.ProcessCollector(registry=registry)
-    prometheus_client.PlatformCollector(registry=registry)
-    prometheus_client.GCCollector(registry=registry)
-    requests = prometheus_client.Counter("flatfile_requests_total", "Re\\quests\n.", ["account"], registry=registry)
-    requests.labels('a"c\\m\ne').inc(3)
-    requests.labels("").inc()
-    prometheus_client.Counter("flatfile_unlabelled", "Counted.", registry=registry).inc(0.25)
-    prometheus_client.Gauge("flatfile_expiry_timestamp_seconds", "Set.", registry=registry).set(1795459074.77)
-    prometheus_client.Gauge("flatfile_empty", "No child yet.", ["account"], registry=registry)
-    duration = prometheus_client.Histogram("flatfile_duration_seconds", "Took.", ["account", "code"], registry=registry)
-    duration.labels("acme", "200").observe(0.3)
-    duration.labels("beta", "500").observe(70)
-
-    frozen = CollectorRegistry()
-    frozen.register(Recorded(list(registry.collect())))
-    return frozen
-
-
-def samples(metrics: Iterable[Metric]) -> Iterator[tuple[object, ...]]:
-    for metric in metrics:
-        for sample in metric.samples:
-            if not sample.name.endswith("_created"):
-                yield metric.name, metric.type, metric.documentation, sample.name, sample.labels, sample.value
-
-
-def test_the_client_library_writes_the_same_text() -> None:
-    registry = own_metrics()
-    page = prometheus_client.generate_latest(registry)
-    theirs = list(samples(parse(page, TEXT)))
-    assert len(theirs) > 40
-    assert list(samples(parse(render(from_registry(registry), TEXT).body, TEXT))) == theirs
-
-
-def test_the_client_library_writes_the_same_openmetrics() -> None:
-    registry = own_metrics()
-    theirs = list(samples(parse(openmetrics_exposition.generate_latest(registry), OPENMETRICS)))
-    assert len(theirs) > 40
-    assert list(samples(parse(render(from_registry(registry), OPENMETRICS).body, OPENMETRICS))) == theirs
-
-
-def test_promtool_has_nothing_to_say_about_own_metrics() -> None:
-    page = render(from_registry(own_metrics()), TEXT).body.replace(rb"Re\\quests\n", b"Requests")
-    done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-
-
-def test_an_info_is_a_gauge_of_1() -> None:
-    registry = CollectorRegistry()
-    prometheus_client.Info("flatfile_exporter_build", "Which.", registry=registry).info({"version": "1.0"})
-    desc = Desc("flatfile_exporter_build_info", "gauge", "Which.", ("version",))
-    assert from_registry(registry) == [Family(desc, [(("1.0",), 1.0)])]
-
-
-def test_the_time_of_a_counters_creation_is_left_out() -> None:
-    registry = CollectorRegistry()
-    prometheus_client.Counter("flatfile_retries_total", "Retries.", ["account"], registry=registry).labels("a").inc()
-    desc = Desc("flatfile_retries_total", "counter", "Retries.", ("account",))
-    assert from_registry(registry) == [Family(desc, [(("a",), 1.0)])]
-
-
-def test_a_histogram_without_a_sum_does_not_claim_one() -> None:
-    registry = CollectorRegistry()
-    registry.register(Recorded([HistogramMetricFamily("flatfile_x", "Help.", [("-1.0", 1), ("+Inf", 2)], None)]))
-    assert b"flatfile_x_sum NaN\n" in render(from_registry(registry), TEXT).body
-
-
-def test_a_label_that_one_sample_lacks_is_empty() -> None:
-    metric = Metric("flatfile_x", "Help.", "gauge")
-    metric.add_sample("flatfile_x", {"a": "1", "b": "2"}, 1)
-    metric.add_sample("flatfile_x", {"b": "3"}, 2)
-    registry = CollectorRegistry()
-    registry.register(Recorded([metric]))
-    assert from_registry(registry) == [gauge(("a", "b"), (("1", "2"), 1), (("", "3"), 2))]
-
-
-def test_a_summary_is_an_error() -> None:
-    registry = CollectorRegistry()
-    prometheus_client.Summary("flatfile_x", "Help.", registry=registry)
-    with pytest.raises(ValueError, match="flatfile_x: a metric of type summary"):
-        from_registry(registry)
-
-
-# gzip
-
-
-@given(st.binary())
-def test_gzip_comes_back(body: bytes) -> None:
-    assert gzip.decompress(compress(body)) == body
-
-
-def test_gzip_holds_no_time() -> None:
-    packed = compress(b"page")
-    assert packed[:4] == b"\x1f\x8b\x08\x00"
-    assert packed[4:8] == bytes(4)

@@ -37,7 +37,8 @@ class Collector(Protocol):
         """Give the families of the snapshot, without what is not `fresh` any more.
 
         They must follow from the snapshots of this collector and of those it requires, and from `fresh`, alone: they are
-        not asked for again before one of these changes.
+        not asked for again before a refresh of one of these ends. They may be asked for in another thread, while a refresh
+        goes on.
         """
 
 
