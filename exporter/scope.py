@@ -11,6 +11,7 @@ from exporter.flatfile.client import Client
 from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call
 from exporter.happenings import Happenings
+from exporter.storage import Stored
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -54,7 +55,7 @@ class Scope:
     the first time, and `environments_at` when that was (unix seconds, our clock). `spaces` holds the ids of each
     environment's spaces, `agents` its deployed agents. `guest_hints` are spaces whose guests changed, `happenings` what
     the collector `events` has seen of late. `again` asks another collector anew, whatever it
-    knows already, and raises what it raised.
+    knows already, and raises what it raised. `store` keeps what must outlive a restart, `None`: nothing does.
     """
 
     config: AccountConfig
@@ -68,6 +69,7 @@ class Scope:
     agents: Mapping[str, Held[tuple[AgentRef, ...]]] = field(default_factory=dict)
     guest_hints: set[str] = field(default_factory=set)
     happenings: Happenings = field(init=False)
+    store: Stored | None = None
 
     def __post_init__(self) -> None:
         wanted = self.config.collectors.get("executions")

@@ -1,10 +1,10 @@
 """Events of each environment, each counted once: rates, totals, who caused them."""
 
-from collections import Counter, defaultdict
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter
 
+from exporter.collectors._event_counts import ACCOUNT_WIDE, Counts, Snapshot, State, obstacle
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
 from exporter.families import Desc, Family, Sample
@@ -13,11 +13,14 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
-from exporter.flatfile.tail import Before, Happened, Tail, happened
+from exporter.flatfile.tail import Before, Happened, happened
 from exporter.flatfile.times import iso
-from exporter.flatfile.topics import ACTOR_TYPES, GUEST_TOPICS, KNOWN_TOPICS, actor_type
+from exporter.flatfile.topics import GUEST_TOPICS
 from exporter.freshness import Freshness
+from exporter.logs import fields
 from exporter.scope import Held, Scope
+
+log = logging.getLogger(__name__)
 
 PER_SECOND = Desc(
     "flatfile_events_per_second",
@@ -29,7 +32,8 @@ PER_SECOND = Desc(
 TOTAL = Desc(
     "flatfile_events_total",
     "counter",
-    "Events created since the exporter started, each counted once by its id, acknowledged ones too. Known topics start at 0.",
+    "Events created since counting began, each counted once by its id, acknowledged ones too. Known topics start at 0. Counting "
+    "begins when the exporter starts; with --storage.path it goes on over restarts.",
     (*ENVIRONMENT, "topic"),
 )
 BY_ACTOR = Desc(
@@ -47,29 +51,8 @@ LAST = Desc(
 FAMILIES = (PER_SECOND, TOTAL, BY_ACTOR, LAST)
 
 LISTING = Listing(Endpoint.EVENTS, models.Event, identity)
-ACCOUNT_WIDE = ""  # the name of the one stream that holds all environments' events
-OTHER = "other"
-MOST_STRAYS = 1000  # environments whose events are kept though they are not listed
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One environment's events: rates by topic over the window, totals, and the newest event's time."""
-
-    rates: Mapping[str, float]
-    totals: Mapping[str, int]
-    actors: Mapping[str, int]
-    last: float | None
-
-
-@dataclass(slots=True)
-class Tally:
-    """What has been counted of one environment since the start."""
-
-    totals: Counter[str] = field(default_factory=Counter)
-    actors: Counter[str] = field(default_factory=Counter)
-    recent: list[tuple[float, str]] = field(default_factory=list)  # (createdAt, topic) within the window
-    last: float | None = None
+NAME = "events"
+KEEP_EVERY = 60.0  # seconds after which it is noted how far events were read, though nothing happened
 
 
 class Collector:
@@ -81,15 +64,10 @@ class Collector:
         self._scope = scope
         self._config = scope.config.events
         self._started = scope.clock.monotonic()
-        self._began = 0.0  # the start by the server's clock
-        self._tails: dict[str, Tail] = {}
-        self._account_wide = True
+        self._counts: Counts | None = None
+        self._kept_at = float("-inf")
         self._silence = Silence(scope.config.collectors["events"].max_age / 3)
         self._unsure: set[str] = set()  # environments that could not be asked by themselves the last time
-        self._tallies: defaultdict[str, Tally] = defaultdict(Tally)
-        self._known = tuple(topic for topic in KNOWN_TOPICS if self._config.topics.match(topic))
-        self._topics = set(self._known)  # those that are counted under their own name
-        self._seen_topics: dict[str, None] = {}
         self._hinting = scope.config.collectors["guests"].enabled
         self._snapshots: dict[str, Held[Snapshot]] = {}
 
@@ -97,24 +75,27 @@ class Collector:
         """Read the events since the last complete pass."""
         scope, now = self._scope, self._scope.clock.wall()
         asked_at = scope.client.session.now
-        if not self._tails:
-            self._began = asked_at - (scope.clock.monotonic() - self._started)
-            self._tails[ACCOUNT_WIDE] = Tail(min(self._began, asked_at - self._config.window), self._config.overlap)
-        passes, errors = await self._passes(call)
-        unusable = 0
+        counts = self._counts = self._counts or await self._begun(asked_at)
+        passes, errors = await self._passes(counts, call)
+        unusable = counted = 0
         for stream, rows in passes.items():
             events = [happened(row) for row in rows]
             readable = [event for event in events if event is not None]
             unusable += len(events) - len(readable)
-            self._count(self._tail(stream).take(readable, asked_at), stream)
-        for tally in self._tallies.values():
-            tally.recent = [(at, topic) for at, topic in tally.recent if at > asked_at - self._config.window]
+            new = counts.take(stream, readable, asked_at)
+            counted += len(new)
+            self._count(counts, new, stream)
+        counts.leave_window(asked_at)
         for environment in scope.selected():
             if (ACCOUNT_WIDE in passes and environment.id not in self._unsure) or environment.id in passes:
                 at = now if environment.id in passes else self._silence.asked_at(environment.id, now)
-                self._snapshots[environment.id] = Held(self._snapshot(environment.id, asked_at), at)
+                self._snapshots[environment.id] = Held(counts.snapshot(environment.id, asked_at), at)
                 scope.happenings.follow(environment.id, asked_at)
-        self._forget()
+        listed = self._listed()
+        counts.forget(listed)
+        for gone in self._snapshots.keys() - listed:
+            del self._snapshots[gone]
+        self._keep(counts, asked_at, anyway=counted > 0)
         if unusable:
             error = BadResponse(
                 f"{unusable} events without a time that can be read are not counted", endpoint="/events"
@@ -122,29 +103,64 @@ class Collector:
             return [*errors, error]
         return errors
 
-    async def _passes(self, call: Call) -> tuple[Mapping[str, list[models.Event]], Sequence[FlatfileError]]:
+    async def _begun(self, asked_at: float) -> Counts:
+        """Begin to count where the exporter's last run has left off, else at the start of this one."""
+        scope = self._scope
+        began = asked_at - (scope.clock.monotonic() - self._started)  # the start by the server's clock
+        state = None if scope.store is None else await scope.store.load(NAME, State)
+        if state is None:
+            return Counts(self._config, began, asked_at)
+        about = {"account": scope.account, "collector": NAME}
+        why = obstacle(state, self._config, asked_at, self._listed())
+        if why is not None:
+            log.warning("counts begin anew: what was kept cannot be gone on from", extra=fields(**about, reason=why))
+            return Counts(self._config, began, asked_at)
+        counts, anew = Counts.going_on(state, self._config, began, asked_at)
+        if anew:
+            log.warning(
+                "counts of some environments begin anew: they were not read for longer than events.max_catch_up",
+                extra=fields(**about, environments=",".join(anew)),
+            )
+        log.info("counts go on", extra=fields(**about, behind=f"{asked_at - state.read_to:.1f}s"))
+        return counts
+
+    def _listed(self) -> frozenset[str]:
+        """The ids of all environments that there are, also of those that the configuration passes over."""
+        return frozenset(env.id for env in (*self._scope.selected(), *self._scope.passed_over))
+
+    def _keep(self, counts: Counts, asked_at: float, *, anyway: bool) -> None:
+        """Keep what was counted, if there is anything new to keep."""
+        store = self._scope.store
+        often = min(KEEP_EVERY, self._config.max_catch_up / 10)
+        if store is not None and (anyway or asked_at >= self._kept_at + often):
+            store.save(NAME, counts.state)
+            self._kept_at = asked_at
+
+    async def _passes(
+        self, counts: Counts, call: Call
+    ) -> tuple[Mapping[str, list[models.Event]], Sequence[FlatfileError]]:
         """Read what is new in each stream: the account's, else each environment's."""
-        if self._account_wide:
+        if counts.account_wide:
             try:
-                rows = await self._since(ACCOUNT_WIDE, {}, call)
+                rows = await self._since(counts, ACCOUNT_WIDE, {}, call)
             except FlatfileError as error:
                 if not error.concerns_the_question:
                     raise
             else:
                 if all(_environment(row) for row in rows):
-                    whole, errors = await self._whole(rows, call)
+                    whole, errors = await self._whole(counts, rows, call)
                     if whole is not None:
                         return {ACCOUNT_WIDE: whole}, errors
         self._unsure = set()
         found, errors = await self._scope.each(
-            self._scope.selected(), lambda env: self._since(env.id, {"environmentId": env.id}, call), call
+            self._scope.selected(), lambda env: self._since(counts, env.id, {"environmentId": env.id}, call), call
         )
         if found:
-            self._account_wide = False
+            counts.separate(environment.id for environment in self._scope.selected())
         return found, errors
 
     async def _whole(
-        self, rows: list[models.Event], call: Call
+        self, counts: Counts, rows: list[models.Event], call: Call
     ) -> tuple[list[models.Event] | None, Sequence[FlatfileError]]:
         """Make sure that the account's list hides no environment's events; `None` where it does.
 
@@ -154,10 +170,10 @@ class Collector:
         self._silence.believe({_environment(row) for row in rows}, now)
         doubtful = self._silence.doubtful(scope.selected(), now)
         answers, errors = await scope.some(
-            doubtful, lambda env: self._since(ACCOUNT_WIDE, {"environmentId": env.id}, call), call
+            doubtful, lambda env: self._since(counts, ACCOUNT_WIDE, {"environmentId": env.id}, call), call
         )
         self._unsure = {environment.id for environment in doubtful} - answers.keys()
-        since = self._tail(ACCOUNT_WIDE).since
+        since = counts.since(ACCOUNT_WIDE)
         own = {
             row.id
             for env, found in answers.items()
@@ -165,24 +181,18 @@ class Collector:
             if _environment(row) in ("", env) and (times.unix(row.created_at) or 0.0) >= since
         }
         if own - {row.id for row in rows}:
-            rows = await self._since(ACCOUNT_WIDE, {}, call)  # may have happened in between
+            rows = await self._since(counts, ACCOUNT_WIDE, {}, call)  # may have happened in between
         if own - {row.id for row in rows} or any(error.concerns_the_question for error in errors):
             return None, ()
         self._silence.believe(answers, now)
         return rows, errors
 
-    async def _since(self, stream: str, where: dict[str, str], call: Call) -> list[models.Event]:
-        since = self._tail(stream).since
+    async def _since(self, counts: Counts, stream: str, where: dict[str, str], call: Call) -> list[models.Event]:
+        since = counts.since(stream)
         params = {**where, "since": iso(since), "includeAcknowledged": "true"}
         return await self._scope.client.rows(LISTING, params, call, stop=Before(since))
 
-    def _tail(self, stream: str) -> Tail:
-        """The stream's own tail; a new stream goes on from where the account's stands."""
-        if stream not in self._tails:
-            self._tails[stream] = self._tails[ACCOUNT_WIDE].branch()
-        return self._tails[stream]
-
-    def _count(self, events: Iterable[Happened], stream: str) -> None:
+    def _count(self, counts: Counts, events: Iterable[Happened], stream: str) -> None:
         passed_over = {environment.id for environment in self._scope.passed_over}
         for event in sorted(events, key=attrgetter("at")):
             environment = event.environment_id or stream
@@ -191,46 +201,7 @@ class Collector:
             self._scope.happenings.note(environment, event.id, event.at)
             if event.topic in GUEST_TOPICS and event.space_id and self._hinting:
                 self._scope.guest_hints.add(event.space_id)
-            if not self._config.topics.match(event.topic):
-                continue
-            topic = self._admitted(event.topic)
-            tally = self._tallies[environment]
-            tally.recent.append((event.at, topic))
-            tally.last = event.at if tally.last is None else max(tally.last, event.at)
-            if event.at >= self._began:
-                tally.totals[topic] += 1
-                tally.actors[actor_type(event.actor_id)] += 1
-
-    def _admitted(self, topic: str) -> str:
-        """The topic under which to count: its own name, or `other` when there are too many."""
-        if topic not in self._topics:
-            if len(self._topics) >= self._config.max_topics:
-                topic = OTHER
-            else:
-                self._topics.add(topic)
-        self._seen_topics.setdefault(topic)
-        return topic
-
-    def _snapshot(self, environment: str, asked_at: float) -> Snapshot:
-        tally, window = self._tallies[environment], self._config.window
-        in_window = Counter(topic for at, topic in tally.recent if at <= asked_at)
-        return Snapshot(
-            rates={topic: in_window[topic] / window for topic in self._seen_topics},
-            totals={topic: tally.totals[topic] for topic in dict.fromkeys((*self._known, *self._seen_topics))},
-            actors={actor: tally.actors[actor] for actor in ACTOR_TYPES},
-            last=tally.last,
-        )
-
-    def _forget(self) -> None:
-        """Drop what is kept of environments that were listed once and are not any more."""
-        listed = {env.id for env in (*self._scope.selected(), *self._scope.passed_over)}
-        for gone in self._snapshots.keys() - listed:
-            del self._snapshots[gone]
-            self._tallies.pop(gone, None)
-            self._tails.pop(gone, None)
-        for stray in self._tallies.keys() - listed:  # of an environment that is not listed yet, or never will be
-            if len(self._tallies) > len(listed) + MOST_STRAYS:
-                del self._tallies[stray]
+            counts.add(event, environment, stream)
 
     def families(self, fresh: Freshness) -> Iterator[Family]:
         """Give the environments' events."""

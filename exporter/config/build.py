@@ -50,6 +50,7 @@ def build_account(settings: Settings, expected: tuple[ExpectedAgents, ...], dire
         events=EventsConfig(
             window=settings.seconds("events.window"),
             overlap=settings.seconds("events.overlap"),
+            max_catch_up=settings.seconds("events.max_catch_up"),
             topics=settings.globs("events"),
             max_topics=settings.get("events.max_topics", int),
         ),

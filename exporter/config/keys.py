@@ -107,6 +107,14 @@ SHARED: tuple[Section, ...] = (
                 "60s",
                 "How late an event may appear in Flatfile's list and still be counted.",
             ),
+            Key(
+                "max_catch_up",
+                Kind.DURATION,
+                "1h",
+                "With `--storage.path`: after a restart, counting goes on where it was if that is not longer ago; "
+                "else it begins anew, at 0.",
+                minimum="1s",
+            ),
             *_globs("events", _TOPIC),
             Key(
                 "max_topics",

@@ -61,10 +61,14 @@ class SpacesConfig:
 
 @dataclass(frozen=True, slots=True)
 class EventsConfig:
-    """`topics` chooses what is counted; an event may become visible `overlap` late and is still counted."""
+    """`topics` chooses what is counted; an event may become visible `overlap` late and is still counted.
+
+    `max_catch_up`: after a restart counting goes on where it was, if that is not longer ago.
+    """
 
     window: float
     overlap: float
+    max_catch_up: float
     topics: Globs
     max_topics: int
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+import msgspec
+
 from exporter.flatfile import models, times
 
 SLACK = 2.0  # seconds by which the server's time may be misjudged
@@ -36,6 +38,14 @@ def happened(row: models.Event) -> Happened | None:
     return Happened(row.id, at, topic, context.environment_id, context.space_id, context.actor_id)
 
 
+class Mark(msgspec.Struct, frozen=True):
+    """Where a tail has come to, for another one to go on from: `seen` are all ids told since `known_since`, with their times."""
+
+    newest: float
+    known_since: float
+    seen: dict[str, float]
+
+
 class Tail:
     """Where reading has come to in one stream of events, and the ids seen since a little before that.
 
@@ -46,12 +56,26 @@ class Tail:
     def __init__(self, start: float, overlap: float) -> None:
         self._newest = start
         self._overlap = overlap
+        self._known_since = start - overlap  # an older event may have been told, though its id is not in `_seen`
         self._seen: dict[str, float] = {}
+
+    @classmethod
+    def at(cls, mark: Mark, overlap: float) -> Self:
+        """A tail that goes on from a mark, which may have been made with another overlap."""
+        tail = cls(mark.newest, overlap)
+        tail._known_since = mark.known_since
+        tail._seen = dict(mark.seen)
+        return tail
+
+    @property
+    def mark(self) -> Mark:
+        """Where it has come to."""
+        return Mark(self._newest, self.since, dict(self._seen))
 
     @property
     def since(self) -> float:
         """The moment from which the next pass must ask."""
-        return self._newest - self._overlap
+        return max(self._newest - self._overlap, self._known_since)
 
     def take(self, events: Iterable[Happened], asked_at: float) -> list[Happened]:
         """Give the events of one complete pass that were not told before, and move on.
@@ -74,9 +98,7 @@ class Tail:
 
     def branch(self) -> Self:
         """A tail that goes on from here by itself."""
-        other = type(self)(self._newest, self._overlap)
-        other._seen = dict(self._seen)
-        return other
+        return self.at(self.mark, self._overlap)
 
 
 class Before:
