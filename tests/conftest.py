@@ -1,9 +1,55 @@
-"""Programs of the system that some tests drive. Without one its tests are skipped; where CI is set they fail instead."""
+"""Programs of the system that some tests drive, and what all tests together must have asked of simulated accounts.
+
+Without a program its tests are skipped; where CI is set they fail instead.
+"""
 
 import os
 import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
+
+from exporter.demo import ledger
+from exporter.flatfile.endpoints import Endpoint
+
+ALLOWED = frozenset((endpoint.method, endpoint.path) for endpoint in Endpoint)
+_SEEN = pytest.StashKey[set[ledger.Kind]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let every simulated account of this run, in whichever process, write what it is asked into one ledger."""
+    if ledger.VARIABLE not in os.environ:
+        handle, name = tempfile.mkstemp(prefix="ledger-", suffix=".jsonl")
+        os.close(handle)
+        os.environ[ledger.VARIABLE] = name
+        config.add_cleanup(lambda: _closed(Path(name)))
+
+
+def _closed(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    os.environ.pop(ledger.VARIABLE, None)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The exporter has only read, in all tests together: fail otherwise."""
+    if hasattr(session.config, "workerinput"):
+        return  # the process that started the workers looks when all of them have ended
+    seen = ledger.kinds(Path(os.environ[ledger.VARIABLE]))
+    session.config.stash[_SEEN] = seen
+    if ledger.strange(seen, ALLOWED):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what the exporter has asked of all simulated accounts."""
+    seen = config.stash.get(_SEEN, set())
+    strange = ledger.strange(seen, ALLOWED)
+    if strange:
+        terminalreporter.write_line(f"FAILED: the exporter sent what it must never send: {strange}", red=True)
+    elif seen:
+        paths = sorted({f"{method} {path}" for method, path in ALLOWED if not ledger.strange([(method, path)], seen)})
+        terminalreporter.write_line(f"the exporter has asked simulated accounts for nothing but: {', '.join(paths)}")
 
 
 def _program(*names: str) -> str:

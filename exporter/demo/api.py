@@ -14,6 +14,7 @@ from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.answers import ENDPOINTS, FORBIDDEN_GETS, Ask, answer, template
 from exporter.demo.bearers import Bearers
 from exporter.demo.faults import HTML, Deformed, Faults, Hang, OnWire, Replied, Status
+from exporter.demo.ledger import Ledger
 from exporter.demo.life import Life
 from exporter.demo.paging import Refused
 from exporter.demo.switches import Switches, by_path
@@ -72,6 +73,7 @@ class Api:
         self.most_in_flight = 0
         self._counts: Counter[str] = Counter()
         self._life = life
+        self.ledger = Ledger.of_environment()
         self._arrivals: deque[float] = deque()
 
     def count(self, endpoint: str | None = None) -> int:
@@ -119,9 +121,12 @@ class Api:
 
     def _record(self, request: Request) -> None:
         self.requests.append(request)
+        if self.ledger is not None:
+            self.ledger.note(request.method, request.path, request.headers.get("user-agent", ""))
         self._counts[request.endpoint] += 1
         reads = request.method in ("GET", "HEAD") and not FORBIDDEN_GETS.fullmatch(request.path)
-        if not reads and (request.method, request.path) != ("POST", "/auth"):
+        exchanges = request.method == "POST" and request.path in ("/auth", "/v1/auth", "/api/v1/auth")
+        if not reads and not exchanges:
             self.forbidden_requests.append(request)
 
     def _limit(self) -> Reply | None:
