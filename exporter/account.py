@@ -15,6 +15,7 @@ from exporter.freshness import Freshness
 from exporter.refresh import Outcome, Refresh
 from exporter.rendered import Kept, Pages, Part
 from exporter.scope import Scope
+from exporter.storage import Stored
 from exporter.telemetry import Telemetry
 
 UP = Desc(
@@ -68,13 +69,18 @@ class Account:
     """Refreshes an account's collectors when a scrape asks, and gives what is known."""
 
     def __init__(
-        self, config: AccountConfig, make_client: Callable[[AccountConfig, Telemetry, Clock], Client], clock: Clock
+        self,
+        config: AccountConfig,
+        make_client: Callable[[AccountConfig, Telemetry, Clock], Client],
+        clock: Clock,
+        store: Stored | None = None,
     ) -> None:
+        """`store` keeps what must outlive a restart; `None`: nothing does."""
         self.config = config
         self._clock = clock
         self._telemetry = Telemetry(config.name)
         self._client = make_client(config, self._telemetry, clock)
-        self._scope = Scope(config, self._client, clock, self._again)
+        self._scope = Scope(config, self._client, clock, self._again, store=store)
         self._shown = [name for name in REGISTRY if self._settings(name).enabled]
         self._refreshes: dict[str, Refresh] = {}
         self._closed = False

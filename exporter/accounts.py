@@ -11,6 +11,7 @@ from exporter.config import AccountConfig, Config, ConfigError
 from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
 from exporter.logs import fields
+from exporter.storage import Storage
 from exporter.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
@@ -24,10 +25,13 @@ class Accounts:
         load: Callable[[], Config],
         clock: Clock,
         make_client: Callable[[AccountConfig, Telemetry, Clock], Client] = connect,
+        storage: Storage | None = None,
     ) -> None:
+        """With `storage` accounts go on where they were, after a restart or a reload that changes them."""
         self._load = load
         self._clock = clock
         self._make_client = make_client
+        self._storage = storage
         self._accounts: dict[str, Account] = {}
         self._lock = asyncio.Lock()
         self.reload_successful = False
@@ -73,8 +77,9 @@ class Accounts:
         for settings in config.accounts:
             present = self._accounts.get(settings.name)
             if present is None or present.config != settings:
+                store = None if self._storage is None else self._storage.of(settings.name, settings.base_url)
                 try:
-                    present = Account(settings, self._make_client, self._clock)
+                    present = Account(settings, self._make_client, self._clock, store)
                 except (OSError, ValueError) as error:  # certificates or a proxy, maybe of the environment's variables
                     await asyncio.gather(*(account.aclose() for account in made))
                     raise ConfigError((_cannot_connect(settings.name, error),)) from None

@@ -20,6 +20,7 @@ from exporter.flags import parse
 from exporter.healthcheck import healthcheck
 from exporter.logs import configure, fields
 from exporter.server import Signals, allow_open_files, listen, serve, shown
+from exporter.storage import Storage, StorageError
 from exporter.web import Web, WebSettings
 from exporter.web_config import Gate, ListeningContext, WebFile, both, load_web
 
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    except OSError as error:
+    except (OSError, StorageError) as error:
         sys.stderr.write(f"flatfile-exporter: {error}\n")
         return 1
     except (asyncio.CancelledError, KeyboardInterrupt):
@@ -121,7 +122,8 @@ async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.Abstract
         web_file = None if flags.web_config_file is None else WebFile(flags.web_config_file)
         if web_file is not None:
             source = both(source, web_file.check)
-        accounts = await stack.enter_async_context(_accounts(source, clock))
+        storage = None if flags.storage_path is None else stack.enter_context(Storage(flags.storage_path))
+        accounts = await stack.enter_async_context(_accounts(source, clock, storage))
         web = Web(accounts, WebSettings(flags.telemetry_path, flags.timeout_offset, flags.enable_lifecycle), clock)
         signals.on_hangup = web.try_reload
         for opened in sockets:
@@ -135,8 +137,8 @@ async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.Abstract
 
 
 @contextlib.asynccontextmanager
-async def _accounts(source: Source, clock: Clock) -> AsyncIterator[Accounts]:
-    accounts = Accounts(source, clock)
+async def _accounts(source: Source, clock: Clock, storage: Storage | None) -> AsyncIterator[Accounts]:
+    accounts = Accounts(source, clock, storage=storage)
     await accounts.reload()
     try:
         yield accounts

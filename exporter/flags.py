@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "enable_lifecycle": False,
     "max_requests": DEFAULT_MOST,
     "timeout_offset": 0.5,
+    "storage_path": None,
     "log_level": "info",
     "log_format": "logfmt",
     "url": DEFAULT_ADDRESS,
@@ -189,6 +190,13 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
             metavar="DURATION",
             help="how much earlier than Prometheus' own timeout to answer (default: 0.5s; never more than a tenth of it)",
         ),
+        add(
+            "--storage.path",
+            dest="storage_path",
+            type=_flag(_directory),
+            metavar="DIRECTORY",
+            help="keep counters here, so that they go on after a restart (default: they begin anew at 0)",
+        ),
     ]
 
 
@@ -242,6 +250,12 @@ def _flag(read: Callable[[str], T]) -> Callable[[str], T]:
 def _file(text: str) -> Path:
     if not text:
         raise ValueError("it takes the path of a file")
+    return Path(text)
+
+
+def _directory(text: str) -> Path:
+    if not text:
+        raise ValueError("it takes the path of a directory")
     return Path(text)
 
 

@@ -14,6 +14,7 @@ from exporter.deadline import Deadline
 from exporter.flatfile.errors import FlatfileError, Reason
 from exporter.flatfile.session import Call
 from exporter.logs import fields
+from exporter.repeats import Repeats
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Refresh:
         self._waited_for: asyncio.Future[None] | None = None
         self._deadline: Deadline | None = None
         self._failures = 0
+        self._repeats = Repeats(clock.monotonic)
         self._due_at = float("-inf")  # monotonic
 
     @property
@@ -169,6 +171,7 @@ class Refresh:
             if self._failures:
                 log.info("refresh works again", extra=self._fields(failures=self._failures))
             self._failures = 0
+            self._repeats.over()
             self._due_at = regular
             return
         self._failures += 1
@@ -182,12 +185,14 @@ class Refresh:
         self._due_at = min(now + wait, max(regular, now)) if reached else now + wait
 
     def _log(self, errors: Sequence[FlatfileError], tried: bool) -> None:
-        """One line for each kind of failure."""
+        """One line for each kind of failure. One that goes on is a line now and then, and one at each refresh when debugging."""
         kinds = Counter((error.reason, error.endpoint, error.status) for error in errors)
         for (reason, endpoint, status), number in kinds.items():
             first = next(e for e in errors if (e.reason, e.endpoint, e.status) == (reason, endpoint, status))
+            in_all = self._repeats.worth_saying((reason, endpoint, status), number) if tried else None
+            number = in_all or number
             log.log(
-                logging.WARNING if tried else logging.DEBUG,
+                logging.DEBUG if in_all is None else logging.WARNING,
                 "refresh failed" if tried else "refresh not tried: what it builds on failed",
                 extra=self._fields(
                     endpoint=endpoint or None,

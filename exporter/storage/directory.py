@@ -15,7 +15,8 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -42,7 +43,7 @@ class Storage:
     """The directory, locked until `close`."""
 
     def __init__(self, directory: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Make the directory if it is not there, and lock it. Raises StorageError."""
+        """Make the directory if it is not there (for its owner alone), and lock it. Raises StorageError."""
         self._directory = directory
         self._repeats = Repeats(monotonic)
         self._failures = 0
@@ -59,9 +60,13 @@ class Storage:
                 os.close(self._lock)
                 raise
         except BlockingIOError:
-            raise StorageError(f"{directory}: another exporter uses this directory; each needs its own") from None
+            raise StorageError(
+                f"--storage.path: {directory} is in use by another exporter; each needs a directory of its own"
+            ) from None
         except OSError as error:
-            raise StorageError(f"{directory}: states cannot be kept here: {error.strerror or error}") from None
+            raise StorageError(
+                f"--storage.path: nothing can be kept in {directory}: {error.strerror or error}"
+            ) from None
         self._thread = threading.Thread(target=self._write_on, name="storage", daemon=True)
         self._thread.start()
 
@@ -89,6 +94,14 @@ class Storage:
             if self._writing is not None and self._writing[0] == path:
                 return self._writing[1]
         return files.read(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def close(self, patience: float = LONGEST_CLOSE) -> None:
         """Write what waits, for so many seconds at most, and unlock."""
