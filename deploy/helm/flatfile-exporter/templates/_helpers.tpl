@@ -25,20 +25,23 @@
 {{- end -}}
 
 {{- define "flatfile-exporter.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "flatfile-exporter.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "flatfile-exporter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
+{{/* All labels of an object; takes a list of root and the labels that the values give to this object. */}}
 {{- define "flatfile-exporter.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{ include "flatfile-exporter.selectorLabels" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/component: metrics
-app.kubernetes.io/part-of: {{ include "flatfile-exporter.name" . }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $root := index . 0 -}}
+{{- $name := include "flatfile-exporter.name" $root -}}
+{{- $about := dict
+  "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-")
+  "app.kubernetes.io/version" $root.Chart.AppVersion
+  "app.kubernetes.io/component" "metrics"
+  "app.kubernetes.io/part-of" $name
+  "app.kubernetes.io/managed-by" $root.Release.Service
+-}}
+{{- $selected := include "flatfile-exporter.selectorLabels" $root | fromYaml -}}
+{{- toYaml (merge $selected (deepCopy (index . 1)) (deepCopy $root.Values.commonLabels) $about) -}}
 {{- end -}}
 
 {{- define "flatfile-exporter.serviceAccountName" -}}
@@ -88,5 +91,5 @@ httpGet:
 {{/* Labels of the Pod of `helm test`, which must not be taken for an exporter */}}
 {{- define "flatfile-exporter.testLabels" -}}
 app.kubernetes.io/name: {{ include "flatfile-exporter.name" . | trunc 58 | trimSuffix "-" }}-test
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}

@@ -63,10 +63,7 @@ metadata:
   name: {{ include "flatfile-exporter.fullname" $root }}
   namespace: {{ default (include "flatfile-exporter.namespace" $root) .namespace }}
   labels:
-    {{- include "flatfile-exporter.labels" $root | nindent 4 }}
-    {{- with .labels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "flatfile-exporter.labels" (list $root .labels) | nindent 4 }}
   {{- with .annotations }}
   annotations:
     {{- toYaml . | nindent 4 }}

@@ -1,0 +1,1 @@
+"""The Helm chart: its generated files, what Helm makes of it, and whether that runs."""

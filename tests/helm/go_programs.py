@@ -1,0 +1,51 @@
+"""Helm and kubeconform: from PATH, or built from their Go modules, once for each version and user."""
+
+import fcntl
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+MODULES = {
+    "helm": ("helm.sh/helm/v4/cmd/helm", "v4.3.1"),
+    "kubeconform": ("github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0"),
+}
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flatfile-exporter-tests"
+
+
+class MissingError(Exception):
+    """The program is not here and cannot be built; the text says why."""
+
+
+def program(name: str) -> str:
+    """The path of the program. Raises MissingError."""
+    module, version = MODULES[name]
+    found = shutil.which(name)
+    if found:
+        return found
+    go = shutil.which("go")
+    if go is None:
+        raise MissingError(f"neither {name} nor go (which could build it) is on PATH")
+    built = CACHE / f"{name}-{version}" / name
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one process builds, the others wait for it
+        if not built.exists():
+            _install(go, f"{module}@{version}", built)
+    return str(built)
+
+
+def _install(go: str, module: str, to: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        done = subprocess.run(
+            ["nice", go, "install", module],
+            cwd=folder,
+            env={**os.environ, "GOBIN": folder},
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise MissingError(f"go install {module}: {done.stderr.strip()[-500:]}")
+        to.parent.mkdir(exist_ok=True)
+        (Path(folder) / to.name).replace(to)
