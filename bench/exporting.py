@@ -23,12 +23,17 @@ class Exporter:
     def __init__(self, process: subprocess.Popen[bytes], port: int, started_at: float) -> None:
         self.process = process
         self.started_at = started_at
-        self._port = port
+        self.port = port
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SCRAPE_TIMEOUT + 10)
 
-    def get(self, path: str = "/metrics") -> bytes:
+    def another(self) -> "Exporter":
+        """The same exporter, asked on a connection of its own. Only the first one stops it."""
+        return Exporter(self.process, self.port, self.started_at)
+
+    def get(self, path: str = "/metrics", headers: Mapping[str, str] | None = None) -> bytes:
         """Ask for a page, as a scraper does; anything but 200 is a RuntimeError."""
-        self._connection.request("GET", path, headers={"X-Prometheus-Scrape-Timeout-Seconds": str(SCRAPE_TIMEOUT)})
+        patience = {"X-Prometheus-Scrape-Timeout-Seconds": str(SCRAPE_TIMEOUT)}
+        self._connection.request("GET", path, headers=patience | dict(headers or {}))
         answer = self._connection.getresponse()
         body = answer.read()
         if answer.status != 200:

@@ -104,7 +104,8 @@ def _all_interfaces(port: int) -> socket.socket:
 
 
 def _bound(family: int, where: tuple[object, ...], *, dual: bool = False) -> socket.socket:
-    opened = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio sends without delay over what calls itself TCP only: else the end of each answer waits for 40 ms
+    opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:

@@ -89,6 +89,20 @@ def test_a_name_may_have_several_addresses() -> None:
             pass
 
 
+async def test_nothing_that_is_sent_is_held_back() -> None:
+    """Else the end of an answer waits until its beginning is acknowledged: 40 ms."""
+    (opened,) = listen(Address("127.0.0.1", 0))
+    accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+    async with await asyncio.start_server(lambda _, writer: accepted.put_nowait(writer), sock=opened) as server:
+        _, client = await asyncio.open_connection(*opened.getsockname())
+        writer = await accepted.get()
+        assert writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        for end in (client, writer):
+            end.close()
+            await end.wait_closed()
+        server.close()
+
+
 def test_an_address_in_use() -> None:
     (opened,) = listen(Address("127.0.0.1", 0))
     port = opened.getsockname()[1]
