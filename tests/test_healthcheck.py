@@ -154,4 +154,4 @@ def test_it_needs_the_standard_library_alone() -> None:
 
 
 def test_the_default_is_where_an_exporter_listens() -> None:
-    assert DEFAULT_ADDRESS == f"127.0.0.1:{DEFAULT_PORT}"
+    assert f"127.0.0.1:{DEFAULT_PORT}" == DEFAULT_ADDRESS
