@@ -63,6 +63,8 @@ class Storage:
             raise StorageError(
                 f"--storage.path: {directory} is in use by another exporter; each needs a directory of its own"
             ) from None
+        except FileExistsError:
+            raise StorageError(f"--storage.path: {directory} is no directory") from None
         except OSError as error:
             raise StorageError(
                 f"--storage.path: nothing can be kept in {directory}: {error.strerror or error}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exporter.storage.envelope import Unusable
 
-LARGEST = 256 * 1024 * 1024
+LARGEST = 64 * 1024 * 1024
 MOST_SET_ASIDE = 3  # of one file
 TEMPORARY = ".tmp"  # at the end of the name; the same each time, so that a crash leaves one behind at most
 
@@ -45,14 +45,12 @@ def read(path: Path) -> bytes | None:
         file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not hold up the start
     except FileNotFoundError:
         return None
-    if not stat.S_ISREG(os.fstat(file).st_mode):
+    about = os.fstat(file)
+    if not stat.S_ISREG(about.st_mode) or about.st_size > LARGEST:
         os.close(file)
-        raise Unusable("it is no regular file")
+        raise Unusable(f"it is no regular file of at most {LARGEST // 1024 // 1024} MiB")
     with os.fdopen(file, "rb") as opened:
-        content = opened.read(LARGEST + 1)
-    if len(content) > LARGEST:
-        raise Unusable(f"it is larger than {LARGEST // 1024 // 1024} MiB")
-    return content
+        return opened.read()
 
 
 def set_aside(path: Path) -> Path:

@@ -15,6 +15,7 @@ from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
+from exporter.storage import Stored
 
 TOKEN = "pat_test"
 FAST = "requests: {per_second: 10000, retries: 1}"
@@ -104,11 +105,11 @@ class Exported:
         await self.account.aclose()
         await self.api.stop()
 
-    def restarted(self) -> Account:
-        """A new account on the same API, as after a restart of the exporter. The caller closes it."""
-        return Account(
-            account_config(self.api.base_url, self._settings, self._more, self._auth), connect, self.time.clock
-        )
+    def restarted(self, store: Stored | None = None, settings: str | None = None) -> Account:
+        """A new account on the same API, as after a restart of the exporter, maybe with other settings. The caller closes it."""
+        lines = self._settings if settings is None else settings
+        config = account_config(self.api.base_url, lines, self._more, self._auth)
+        return Account(config, connect, self.time.clock, store)
 
     async def scrape(self, only: Collection[str] | None = None) -> "Scraped":
         """Refresh what is due and wait until all of it has ended, also what no scrape waits for."""
