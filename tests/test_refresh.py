@@ -304,3 +304,28 @@ async def test_a_refresh_can_be_ended(caplog: pytest.LogCaptureFixture) -> None:
     idle.start()
     await idle.refresh.cancel()  # before it has begun
     assert not idle.refresh.running
+
+
+async def test_a_failure_that_goes_on_is_said_every_ten_minutes(caplog: pytest.LogCaptureFixture) -> None:
+    one, other = Forbidden("status 403", endpoint="/events", status=403), ServerError("status 500", status=500)
+    tried = Tried(Scripted(*[[one]] * 20, [one, other], *[[one, one]] * 20, (), [one]), interval=0.0)
+
+    async def scrapes(number: int) -> list[tuple[object, object]]:
+        caplog.clear()
+        for _ in range(number):
+            await tried.run()
+            tried.time.pass_(30)
+        return [
+            (logged(record).get("status"), logged(record).get("times"))
+            for record in caplog.records
+            if record.levelno == logging.WARNING
+        ]
+
+    assert await scrapes(20) == [(403, None)]
+    assert await scrapes(1) == [(403, 20), (500, None)]  # ten minutes have passed, and there is something new
+    assert await scrapes(20) == [(403, 40)]
+    assert await scrapes(2) == [(403, None)], "after a success it is new again"
+    with caplog.at_level(logging.DEBUG):
+        await scrapes(3)
+        assert [record.levelname for record in caplog.records] == ["DEBUG"] * 3
+    assert len(tried.counted) == 20 + 2 + 40 + 1 + 3
