@@ -48,11 +48,9 @@ class Cursor:
     def is_new(self, stream: str, event_id: str, at: float) -> bool:
         """Whether an event must be told; `stream` is its environment."""
         told = self.place.told
-        return (
-            at >= self.since(stream)
-            and event_id not in told.get(stream, ())
-            and event_id not in told.get(WIDE, ())  # told when its environment was not known
-        )
+        # It may have been told when its environment was not known, or be known now that it has been told.
+        lists = told.values() if stream == WIDE else (told.get(stream, {}), told.get(WIDE, {}))
+        return at >= self.since(stream) and not any(event_id in ids for ids in lists)
 
     def tell(self, stream: str, event_id: str, at: float) -> None:
         """Note that an event has been told."""

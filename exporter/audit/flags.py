@@ -20,8 +20,11 @@ DEFAULTS = {_PREFIX + field.name: field.default for field in fields(Options)}
 
 def options(flags: argparse.Namespace) -> Options:
     """Gather the flags of a command line that was parsed."""
-    given: dict[str, Any] = {field.name: getattr(flags, _PREFIX + field.name) for field in fields(Options)}
-    return Options(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    given: dict[str, Any] = {}
+    for field in fields(Options):
+        value = getattr(flags, _PREFIX + field.name)
+        given[field.name] = tuple(value) if isinstance(value, list) else value
+    return Options(**given)
 
 
 def add_flags(

@@ -115,7 +115,7 @@ class Csv:
             (cells,) = csv.reader([text.decode()], strict=True)
         except (ValueError, csv.Error):
             return None
-        if len(cells) != len(self._columns) or text == self.header:
+        if len(cells) != len(self._columns) or text == self.header.removesuffix(b"\n"):
             return None
         named = dict(zip(self._columns, (_uncell(cell) for cell in cells), strict=True))
         return Told(named["time"], named["event_id"], named["account"], named["environment_id"] or None)

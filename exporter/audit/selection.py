@@ -53,7 +53,12 @@ class Selection:
     until: float = math.inf
 
     def environment(self, id_: str, name: str | None) -> bool:
-        """Whether an environment's events are wanted. `name` is `None` where it is not known: the id alone counts then."""
+        """Whether an environment's events are wanted. `name` is `None` where it is not known: the id alone counts then.
+
+        An empty id is none: such events are wanted only where no environment is left out.
+        """
+        if not id_:
+            return not self.environments and self.configured == Globs(("*",), ())
         known = (id_,) if name is None else (name, id_)
         chosen = Globs(self.environments or ("*",), ())
         return self.configured.match(*known) and chosen.match(*known)
