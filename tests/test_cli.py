@@ -18,6 +18,7 @@ GOOD = "accounts:\n  - {name: acme, auth: {client_id: a, client_secret: b}}\n"
 def good(tmp_path: Path) -> Path:
     path = tmp_path / "config.yaml"
     path.write_text(GOOD, encoding="utf-8")
+    path.chmod(0o600)
     return path
 
 
@@ -175,6 +176,7 @@ def test_check_config_prints_warnings(tmp_path: Path, capsys: pytest.CaptureFixt
         "  - {name: two, auth: {client_id: a, client_secret: b}}\n",
         encoding="utf-8",
     )
+    path.chmod(0o600)
     assert main(["check-config", f"--config.file={path}"]) == 0
     out, err = capsys.readouterr()
     assert out == "configuration is valid: 2 accounts (one, two)\n"

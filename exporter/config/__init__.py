@@ -1,11 +1,13 @@
 """The configuration: its types, and how to load it from a file or from the environment."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 from exporter.config.build import build_accounts
 from exporter.config.check import check
 from exporter.config.environment import from_environment
-from exporter.config.files import reason
+from exporter.config.files import READABLE_BY_ALL, is_public, reason
 from exporter.config.problems import Place, Problems
 from exporter.config.reader import Reader
 from exporter.config.types import (
@@ -53,6 +55,7 @@ def load(path: Path) -> Config:
     try:
         with path.open("rb") as file:
             content = file.read(4 * MAX_CHARACTERS + 1)
+            public = is_public(os.fstat(file.fileno()).st_mode)
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else "this cannot be the name of a file"
         raise ConfigError((f"{path}: {why}",)) from None
@@ -62,7 +65,16 @@ def load(path: Path) -> Config:
         before = content[: error.start]
         line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
         raise ConfigError((f"{path}:{line}:{column}: the file is not UTF-8 text",)) from None
-    return parse(text, str(path))
+    config = parse(text, str(path))
+    if public and any(_holds_credentials(account) for account in config.accounts):
+        warning = f"{path}: it holds credentials, and {READABLE_BY_ALL}"
+        config = replace(config, warnings=(*config.warnings, warning))
+    return config
+
+
+def _holds_credentials(account: AccountConfig) -> bool:
+    auth, proxy = account.auth, account.requests.proxy_url
+    return bool(auth.client_secret or auth.access_token or (proxy and "@" in proxy.reveal()))
 
 
 def parse(text: str, filename: str) -> Config:

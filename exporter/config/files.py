@@ -5,6 +5,13 @@ import ssl
 import stat
 from pathlib import Path
 
+READABLE_BY_ALL = "every user of this machine can read the file: chmod o-r would keep the credential private"
+
+
+def is_public(mode: int) -> bool:
+    """Whether every user may read a file of this mode."""
+    return bool(mode & stat.S_IROTH)
+
 
 def warn_about_file(path: Path, confidential: bool) -> list[str]:
     """Warnings about a file that is read when a token is needed; it may well appear later."""
@@ -18,8 +25,8 @@ def warn_about_file(path: Path, confidential: bool) -> list[str]:
         return ["this is a directory, not a file"]
     if not os.access(path, os.R_OK):
         return ["the user that this runs as may not read the file"]
-    if confidential and mode & stat.S_IROTH:
-        return ["every user of this machine can read the file: chmod o-r would keep the credential private"]
+    if confidential and is_public(mode):
+        return [READABLE_BY_ALL]
     return []
 
 

@@ -157,5 +157,6 @@ def serving(config: str, directory: Path, *arguments: str, env: Mapping[str, str
     """Start it with a configuration file `config.yaml` in `directory`, and wait until it listens."""
     path = directory / "config.yaml"
     path.write_text(config, encoding="utf-8")
+    path.chmod(0o600)  # it holds credentials
     with exporter(f"--config.file={path}", ANY_PORT, *arguments, env=env) as running:
         yield running.listens()
