@@ -36,14 +36,6 @@ def kubernetes_problem(manifest: Manifest, version: str) -> str | None:
     return None
 
 
-def kubernetes_schemas() -> Path:
-    """The folder with the schemas of the newest version."""
-    name = f"v{kubernetes_versions()[-1]}-local-strict"
-    folder = resources.files("kubernetes_validate") / "kubernetes-json-schema" / name
-    assert isinstance(folder, Path)
-    return folder
-
-
 def operator_schemas() -> dict[tuple[str, str], dict[str, Any]]:
     """By apiVersion and kind. Unknown keys count, other than in a cluster, where they are dropped."""
     schemas = {}
@@ -80,8 +72,22 @@ def operator_problems(manifest: Manifest, schema: dict[str, Any]) -> list[str]:
     return [f"{manifest['kind']}: {error.json_path}: {error.message}" for error in validator.iter_errors(manifest)]
 
 
-def write_operator_schemas(directory: Path) -> None:
-    """As kubeconform looks for them."""
-    for (api_version, kind), schema in operator_schemas().items():
-        name = f"{kind.lower()}-{api_version.partition('.')[0]}-{api_version.partition('/')[2]}.json"
+def write_schemas(directory: Path, kinds: set[tuple[str, str]]) -> None:
+    """The schemas of these (apiVersion, kind), as far as they are at hand, in files as kubeconform looks for them."""
+    bundled = (
+        resources.files("kubernetes_validate") / "kubernetes-json-schema" / f"v{kubernetes_versions()[-1]}-local-strict"
+    )
+    definitions = json.loads(bundled.joinpath("_definitions.json").read_text(encoding="utf-8"))["$defs"]
+    of_the_operator = operator_schemas()
+    for api_version, kind in kinds:
+        group, _, number = api_version.rpartition("/")
+        name = "-".join(filter(None, (kind.lower(), group.partition(".")[0], number))) + ".json"
+        if (api_version, kind) in of_the_operator:
+            schema = of_the_operator[api_version, kind]
+        elif group.startswith(OPERATORS_GROUP):
+            continue
+        else:
+            text = bundled.joinpath(name).read_text(encoding="utf-8").replace('"/api/_definitions.json#', '"#')
+            schema = json.loads(text) | {"$defs": definitions}
+            del schema["$id"]  # it would be fetched from there
         (directory / name).write_text(json.dumps(schema), encoding="utf-8")
