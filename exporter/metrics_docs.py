@@ -9,6 +9,8 @@ from exporter.account import FAMILIES as ACCOUNT_FAMILIES
 from exporter.accounts import Accounts
 from exporter.clock import Clock
 from exporter.collectors import REGISTRY
+from exporter.collectors._jobs import STATUSES
+from exporter.collectors._runs import BOUNDS
 from exporter.config import Config
 from exporter.config.keys import COLLECTOR_INTERVALS
 from exporter.families import Desc
@@ -50,6 +52,11 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_agent_updated_timestamp_seconds": (1, "A"),
     "flatfile_agent_missing": (1, "X"),
     "flatfile_agents_expected_min": (1, "M"),
+    "flatfile_agent_executions_total": (2, "A"),
+    "flatfile_agent_execution_duration_seconds": (len(BOUNDS) + 3, "A"),
+    "flatfile_agent_queue_lag_seconds": (len(BOUNDS) + 3, "E"),
+    "flatfile_jobs": (len(STATUSES), "E"),
+    "flatfile_job_oldest_open_timestamp_seconds": (1, "E"),
     "flatfile_events_per_second": (1, "TE"),
     "flatfile_events_total": (1, "KE"),
     "flatfile_events_by_actor_total": (len(ACTOR_TYPES), "E"),
@@ -74,6 +81,10 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_exporter_scrapes_total": (4, ""),
 }
 NOTES = {
+    "flatfile_agent_executions_total": "2 more in an environment with runs of which the agent is not known",
+    "flatfile_agent_execution_duration_seconds": "0 for an agent that has not run",
+    "flatfile_jobs": "1 more for each status that is not known, at most 20 and `other`",
+    "flatfile_job_oldest_open_timestamp_seconds": "0 where no job is open",
     "flatfile_events_total": "1 more for each topic that is not known, in the environments that have it",
     "flatfile_exporter_api_requests_total": "1 more for each other status that came",
     "flatfile_exporter_token_expiry_timestamp_seconds": "0 with an access token",
@@ -89,10 +100,14 @@ LABELS = {
     "environment_id": "the environment's id; it alone identifies, because two environments may share a name",
     "environment": "the environment's display name",
     "production": "`true` or `false`: whether Flatfile marks the environment as production",
-    "agent_id": "the agent's id",
-    "agent": "the agent's slug, or its id where it has none; in `flatfile_agent_missing` the configured glob",
+    "agent_id": "the agent's id; empty for runs of which the agent is not known",
+    "agent": "the agent's slug, or its id where it has none; in `flatfile_agent_missing` the configured glob; "
+    "`unknown` for runs of which the agent is not known",
     "namespace": "the agent's namespace, empty where it has none",
     "system": "`true` for agents of Flatfile's own, else `false`",
+    "result": "`success` or `failure`",
+    "status": ", ".join(f"`{name}`" for name in STATUSES)
+    + "; others under their own name, `unknown` where there is none",
     "state": "`active`, `archived` or `expired`",
     "idle": "how long without activity: the values of `spaces.inactive_after`, by default `30d` and `90d`",
     "window": "the time until now: `1d`, `7d` or `30d`",

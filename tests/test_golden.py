@@ -27,12 +27,12 @@ COMMON = {
 }
 NOT_YET = {
     *(
-        "flatfile_agent_executions_total",
-        "flatfile_agent_execution_duration_seconds",
-        "flatfile_agent_queue_lag_seconds",
+        "flatfile_exporter_series_dropped",
+        "flatfile_space_info",
+        "flatfile_space_guests",
+        "flatfile_space_files",
+        "flatfile_space_workbooks",
     ),
-    *("flatfile_jobs", "flatfile_job_oldest_open_timestamp_seconds", "flatfile_exporter_series_dropped"),
-    *("flatfile_space_info", "flatfile_space_guests", "flatfile_space_files", "flatfile_space_workbooks"),
     "flatfile_space_last_activity_timestamp_seconds",
 }
 """Families of the contract that this release does not serve yet."""

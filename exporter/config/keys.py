@@ -22,7 +22,6 @@ _COLLECTOR_MEANINGS = {
     "guests": "Guests of each environment.",
     "jobs": "Jobs by status.",
 }
-_NOT_YET = frozenset({"executions", "jobs"})
 DEFAULT_MAX_AGE = "15m"
 MAX_AGE_INTERVALS = 3
 """`max_age` is at least this many intervals."""
@@ -58,7 +57,6 @@ def _collector(name: str, interval: str) -> Section:
                 minimum="1s",
             ),
         ),
-        inert=name in _NOT_YET,
     )
 
 
@@ -130,7 +128,6 @@ SHARED: tuple[Section, ...] = (
         "jobs",
         "How jobs are counted.",
         (Key("window", Kind.DURATION, "24h", "Jobs created within this time are counted.", minimum="1s"),),
-        inert=True,
     ),
     Section(
         "guests",

@@ -15,9 +15,11 @@ class Endpoint(Enum):
     ENVIRONMENTS = ("GET", "/environments")
     SPACES = ("GET", "/spaces")
     AGENTS = ("GET", "/agents")
+    EXECUTIONS = ("GET", "/agents/executions")
     USERS = ("GET", "/users")
     GUESTS = ("GET", "/guests")
     EVENTS = ("GET", "/events")
+    JOBS = ("GET", "/jobs")
 
     @property
     def method(self) -> str:

@@ -91,6 +91,31 @@ class Agent(Model, frozen=True):
     updated_at: str | None = None
 
 
+class Execution(Model, frozen=True):
+    """One run of an agent for an event: it has no id, and names no agent. A run that goes on may lack `completed_at`.
+
+    `duration` and `request_time` are taken for milliseconds, as the definition of the agents' log has it.
+    """
+
+    event_id: str
+    success: bool | None = None
+    created_at: str | None = None
+    completed_at: str | None = None
+    duration: Number = None
+    memory_usage: Number = None
+    request_time: Number = None
+    request_count: Number = None
+
+
+class Job(Model, frozen=True):
+    """A job; its status is missing in some answers."""
+
+    id: str
+    environment_id: str | None = None
+    status: str | None = None
+    created_at: str | None = None
+
+
 class User(Model, frozen=True):
     """A member of the account's team. `last_seen_at` is `UNSET` where the server does not know the field."""
 

@@ -228,9 +228,6 @@ def warnings(text: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ("collectors: {executions: {enabled: true}}", "2:14: collectors.executions"),
-        ("collectors: {jobs: {interval: 30s}}", "2:14: collectors.jobs"),
-        ("jobs: {window: 1h}", "2:1: jobs"),
         ("spaces: {per_space: true}", "2:10: spaces.per_space"),
     ],
 )
@@ -238,18 +235,14 @@ def test_what_has_no_effect_yet_is_accepted_with_a_warning(text: str, place: str
     assert warnings(LEAST + text) == (f"config.yaml:{place}: has no effect in this version",)
 
 
-@pytest.mark.parametrize(
-    "text", ["collectors: {executions: {enabled: false}}", "spaces: {per_space: false}", "jobs: {}"]
-)
+@pytest.mark.parametrize("text", ["spaces: {per_space: false}"])
 def test_what_is_switched_off_needs_no_warning(text: str) -> None:
-    assert warnings(LEAST + text) == (
-        () if text != "jobs: {}" else ("config.yaml:2:1: jobs: has no effect in this version",)
-    )
+    assert warnings(LEAST + text) == ()
 
 
 def test_the_warning_of_an_account_names_the_account() -> None:
-    text = "accounts: [{name: acme, auth: {access_token: t0ken}, jobs: {window: 1h}}]"
-    assert warnings(text) == ("config.yaml:1:54: accounts[0].jobs: has no effect in this version",)
+    text = "accounts: [{name: acme, auth: {access_token: t0ken}, spaces: {per_space: true}}]"
+    assert warnings(text) == ("config.yaml:1:63: accounts[0].spaces.per_space: has no effect in this version",)
 
 
 def test_without_the_environments_nothing_else_can_be_asked() -> None:

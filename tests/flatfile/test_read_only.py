@@ -41,9 +41,11 @@ def test_the_list() -> None:
         ("GET", "/environments"),
         ("GET", "/spaces"),
         ("GET", "/agents"),
+        ("GET", "/agents/executions"),
         ("GET", "/users"),
         ("GET", "/guests"),
         ("GET", "/events"),
+        ("GET", "/jobs"),
     }
     assert not any(FORBIDDEN_GETS.search(endpoint.path) for endpoint in Endpoint)
     assert [str(endpoint) for endpoint in Endpoint] == [endpoint.path for endpoint in Endpoint]
