@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from exporter.demo.server import DemoServer
 from tests.e2e.process import ANY_PORT, Exporter, exporter
 from tests.serving import configuration
 
-from . import resolver
+from . import record, resolver
 from .cells import SETTLE, STARTS, Cell, Result, Scrape, Truth
 from .hosts import HostCell, authority
 from .page import Page
@@ -43,8 +44,25 @@ async def scraping(running: Exporter) -> AsyncIterator[Scrape]:
         yield scrape
 
 
+@pytest.fixture
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where this run keeps what it has seen: one directory for all of its processes."""
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "matrix"
+    directory.mkdir(exist_ok=True)
+    return directory
+
+
+def document(seen: Path, case: str, results: list[Result]) -> None:
+    """Keep what was seen; the last case of a whole run writes docs/reliability.md."""
+    record.keep(seen, case, results)
+    everything = record.all_kept(seen, cases=len(paths()) + 1)
+    if everything is not None:
+        record.write(everything, strict=bool(os.environ.get("CI")))
+
+
 @pytest.mark.parametrize("path", paths())
-async def test_every_fault(path: str, tmp_path: Path) -> None:
+async def test_every_fault(path: str, tmp_path: Path, seen: Path) -> None:
     collector_of(path)
     zero = time.monotonic()
     cells = [
@@ -53,10 +71,10 @@ async def test_every_fault(path: str, tmp_path: Path) -> None:
         for start in STARTS
         if asked(path, start) and trial.expected(path) != NOT_APPLICABLE
     ]
-    await hold(cells, tmp_path)
+    document(seen, path, await hold(cells, tmp_path))
 
 
-async def test_a_host_that_cannot_be_reached(tmp_path: Path) -> None:
+async def test_a_host_that_cannot_be_reached(tmp_path: Path, seen: Path) -> None:
     zero = time.monotonic()
     no_names, ca_file = tmp_path / "no-names", tmp_path / "ca.pem"
     no_names.write_text("")
@@ -66,7 +84,8 @@ async def test_a_host_that_cannot_be_reached(tmp_path: Path) -> None:
         for trial in HOST_TRIALS
         for start in STARTS
     ]
-    await hold(cells, tmp_path, ("-P", str(Path(resolver.__file__)), str(no_names)))
+    program = ("-P", str(Path(resolver.__file__)), str(no_names))
+    document(seen, HOST, await hold(cells, tmp_path, program))
 
 
 async def hold(cells: list[Cell], directory: Path, program: tuple[str, ...] = ("-m", "exporter")) -> list[Result]:
