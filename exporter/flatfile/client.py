@@ -11,6 +11,8 @@ from exporter.flatfile.pages import Pass
 from exporter.flatfile.session import Call, Session
 
 T = TypeVar("T")
+Taker = Callable[[list[T], int | None], None]
+"""Is given the new rows of a page, and how many rows the list has as far as the page tells."""
 
 LEAST_PAGE_SIZE = 10  # the server's own default for most lists: smaller cannot be what a 400 asks for
 
@@ -42,6 +44,20 @@ def identity(row: Identified) -> str:
     if not row.id:
         raise BadResponse("a row without an id")
     return row.id
+
+
+@dataclass(frozen=True, slots=True)
+class Cut(Generic[T]):
+    """One page from the midst of a list: its rows, the place of the first of them in the list (from 0), the rows that a page
+    may hold, and how many the list has as far as the server tells.
+
+    Place and size are as asked for: a server that cuts pages otherwise in silence gives rows of another place.
+    """
+
+    rows: list[T]
+    start: int
+    size: int
+    total: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,30 +105,58 @@ class Client:
         *,
         stop: Callable[[list[T]], bool] | None = None,
     ) -> list[T]:
-        """Ask for all rows of a list, each once, in the order in which they came.
+        """Ask for all rows of a list, each once, in the order in which they came; as `pages` does."""
+        found: list[T] = []
 
-        `stop` may end the list after a page for a reason of its own. A list that breaks off, by the server's own count of
-        its rows, is asked for once more and then is a BadResponse; one of too many pages is TooLarge.
+        def begin() -> Taker[T]:
+            found.clear()
+            return lambda rows, _: found.extend(rows)
+
+        await self.pages(listing, params, call, begin, stop=stop)
+        return found
+
+    async def pages(
+        self,
+        listing: Listing[T],
+        params: Mapping[str, str],
+        call: Call,
+        begin: Callable[[], Taker[T]],
+        *,
+        stop: Callable[[list[T]], bool] | None = None,
+    ) -> None:
+        """Ask for all rows of a list, and hand them on page by page: no more than one page of them is held here.
+
+        `begin` is called before each pass over the list, of which there can be up to three: all that an earlier pass has
+        handed on is void then. What it gives takes each page's new rows. `stop` may end the list after a page, of which it
+        is given all rows, for a reason of its own. A list that breaks off, by the server's own count of its rows, is asked
+        for once more and then is a BadResponse; one of too many pages is TooLarge.
         """
         first = self._first_page
-        read = await self._pass(listing, params, call, stop, first)
+        read = await self._pass(listing, params, call, begin(), stop, first)
         if read.broke_off or first != self._first_page:  # the latter: another list has shown it meanwhile
-            read = await self._pass(listing, params, call, stop, self._first_page)
+            read = await self._pass(listing, params, call, begin(), stop, self._first_page)
         if read.whole and await self._counts_from_zero(listing, params, call, read):
             self._first_page = 0
-            read = await self._pass(listing, params, call, stop, 0)
+            read = await self._pass(listing, params, call, begin(), stop, 0)
         if read.broke_off:
             raise BadResponse(
                 f"the list broke off: {read.list.missing} rows fewer than the server counts",
                 endpoint=str(listing.endpoint),
             )
-        return [*read.list.rows.values()]
+
+    async def cut(self, listing: Listing[T], params: Mapping[str, str], call: Call, index: int) -> Cut[T]:
+        """Ask for the one page on which the row at the place `index` (from 0) should be."""
+        form = self._form(listing)
+        page = await self._page(listing, params, call, self._first_page + index // form.size, form)
+        total = page.pagination.total if page.pagination else None
+        return Cut(_rows(page, listing.endpoint), index - index % form.size, form.size, total)
 
     async def _pass(
         self,
         listing: Listing[T],
         params: Mapping[str, str],
         call: Call,
+        take: Taker[T],
         stop: Callable[[list[T]], bool] | None,
         first: int,
     ) -> _Read[T]:
@@ -121,7 +165,8 @@ class Client:
         page, form = await self._first(listing, params, call, first if listing.paged else None)
         while True:
             rows = _rows(page, listing.endpoint)
-            if _add(done, rows, page, listing.endpoint) or (not listing.paged and page.pagination is None):
+            take(_new(done, rows, page, listing.endpoint), page.pagination.total if page.pagination else None)
+            if done.whole or (not listing.paged and page.pagination is None):
                 return _Read(done, form, whole=True)
             if stop is not None and stop(rows):
                 return _Read(done, form, whole=False)
@@ -129,14 +174,18 @@ class Client:
                 raise TooLarge(f"a list of more than {self._max_pages} pages", endpoint=str(listing.endpoint))
             page = await self._page(listing, params, call, first + done.pages, form)
 
+    def _form(self, listing: Listing[T]) -> _Form:
+        """How the list is asked for by what is known so far."""
+        size = min(listing.page_size, self._page_sizes.get(listing.endpoint, listing.page_size))
+        return _Form(size, sort=listing.sort is not None and listing.endpoint not in self._sort_refused)
+
     async def _first(
         self, listing: Listing[T], params: Mapping[str, str], call: Call, number: int | None
     ) -> tuple[Page[T], _Form]:
         """Ask for the first page, in another form where the server answers 400, and remember what cured that, if anything."""
         endpoint = listing.endpoint
         question = (endpoint, frozenset((name, value) for name, value in params.items() if name != "since"))
-        size = self._page_sizes.get(endpoint, listing.page_size)
-        start = form = _Form(size, sort=listing.sort is not None and endpoint not in self._sort_refused)
+        start = form = self._form(listing)
         while True:
             try:
                 page = await self._page(listing, params, call, number, form)
@@ -182,7 +231,7 @@ class Client:
             return False
         done = read.list
         if done.counted and not done.missing:
-            self._numbering_known = bool(done.rows)
+            self._numbering_known = done.count > 0
             return False
         try:
             zero = _rows(await self._page(listing, params, call, 0, read.form), listing.endpoint)
@@ -191,14 +240,14 @@ class Client:
                 raise  # whether the list is whole is not known
             zero = []
         if not zero:
-            self._numbering_known = bool(done.rows) and not done.missing
+            self._numbering_known = done.count > 0 and not done.missing
             return False
         one = _rows(await self._page(listing, params, call, 1, read.form), listing.endpoint)
         self._numbering_known = True
         return {listing.key(row) for row in zero}.isdisjoint(listing.key(row) for row in one)
 
 
-def _add(done: Pass[T], rows: list[T], page: Page[T], endpoint: Endpoint) -> bool:
+def _new(done: Pass[T], rows: list[T], page: Page[T], endpoint: Endpoint) -> list[T]:
     try:
         return done.add(rows, page.pagination)
     except FlatfileError as error:

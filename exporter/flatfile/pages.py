@@ -4,38 +4,49 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from exporter.flatfile.models import Pagination
+from exporter.identities import Rows, number
 
 T = TypeVar("T")
 
 
 class Pass(Generic[T]):
-    """Collects rows by their key, whatever the server makes of page sizes, page numbers and totals.
+    """Tells new rows from those that came before, whatever the server makes of page sizes, page numbers and totals.
 
     The end is reached when `pagination` says so and its two numbers agree with the rows that came, else at an empty page or
     one that brings nothing new (the server repeats itself, or does not page at all). That a page holds fewer rows than
     were asked for says nothing: a server may cap the size in silence. Rows past the end that both numbers give are not
     looked for: they would cost each list one request more.
+
+    Keys are kept as 64-bit numbers (`identities` gives the odds that two are the same). Then a row is left out, and where
+    the server counts its rows, the list is one that has broken off.
     """
 
     def __init__(self, key: Callable[[T], str]) -> None:
         self._key = key
+        self._seen = Rows()
         self._totals: list[int] = []
-        self.rows: dict[str, T] = {}
         self.pages = 0
+        self.whole = False
 
-    def add(self, rows: Sequence[T], pagination: Pagination | None) -> bool:
-        """Take a page in and tell whether the list is whole with it."""
+    def add(self, rows: Sequence[T], pagination: Pagination | None) -> list[T]:
+        """Take a page in and give its new rows; `whole` tells from now on whether the list is whole with it."""
         self.pages += 1
-        before = len(self.rows)
+        new: list[T] = []
         for row in rows:
-            self.rows.setdefault(self._key(row), row)
+            before = len(self._seen)
+            if self._seen.row(number(self._key(row))) == before:
+                new.append(row)
         total = pagination.total if pagination else None
         if total is not None and (rows or self.pages == 1):
             self._totals.append(total)  # what a page past the end counts may be its own rows
-        if len(self.rows) == before:
-            return True
         pages = pagination.pages if pagination else None
-        return total is not None and len(self.rows) == total and (not pages or self.pages >= pages)
+        self.whole = not new or (total is not None and self.count == total and (not pages or self.pages >= pages))
+        return new
+
+    @property
+    def count(self) -> int:
+        """How many different rows have come."""
+        return len(self._seen)
 
     @property
     def counted(self) -> bool:
@@ -48,4 +59,4 @@ class Pass(Generic[T]):
 
         The least of the totals counts, because a list may grow or shrink while it is read.
         """
-        return max(0, min(self._totals) - len(self.rows)) if self._totals else 0
+        return max(0, min(self._totals) - self.count) if self._totals else 0

@@ -25,8 +25,21 @@ def said(total: object = None, pages: object = None) -> Pagination:
     return Pagination(total_count=total, page_count=pages)  # type: ignore[arg-type]
 
 
-def new() -> Pass[Row]:
-    return Pass(lambda row: row.id)
+class Reading(Pass[Row]):
+    """A pass that keeps what was new."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda row: row.id)
+        self.rows: list[Row] = []
+
+    def read(self, rows: list[Row], pagination: Pagination | None) -> bool:
+        """Take a page in and tell whether the list is whole with it."""
+        self.rows += self.add(rows, pagination)
+        return self.whole
+
+
+def new() -> Reading:
+    return Reading()
 
 
 @settings(max_examples=400)
@@ -62,11 +75,11 @@ def test_no_row_lost_and_none_twice(
         }[reading]
         if pagination is not None and pagination.total is not None:
             told.append(pagination.total)
-        if done.add(cut, pagination):
+        if done.read(cut, pagination):
             break
     else:
         raise AssertionError("it goes on for ever")
-    found = list(done.rows.values())
+    found = done.rows
     assert found == listed[: len(found)], "in the order in which they came, none twice"
     if len(found) < length:  # then the server itself has said that this is all
         assert reading in ("too small", "stale")
@@ -88,67 +101,67 @@ def test_a_list_that_grows_while_it_is_read(
     done = new()
     for page in range(MOST_PAGES):
         pagination = said(len(listed), -(-len(listed) // cap)) if counted else None
-        if done.add(listed[page * cap : (page + 1) * cap], pagination):
+        if done.read(listed[page * cap : (page + 1) * cap], pagination):
             break
         more = rows(*(next(fresh) for _ in range(min(growth.pop() if growth else 0, cap - 1))))
         listed = [*more, *listed] if at_front else [*listed, *more]
-    assert {row.id for row in rows(*range(length))} <= set(done.rows)
+    assert {row.id for row in rows(*range(length))} <= {row.id for row in done.rows}
     assert done.missing == 0 or at_front
 
 
 @pytest.mark.parametrize("same", [True, False])
 def test_a_server_that_repeats_itself_ends_the_list(same: bool) -> None:
     done = new()
-    assert not done.add(rows(1, 2, 3), None)
-    assert done.add(rows(1, 2, 3) if same else rows(3, 2), None)
+    assert not done.read(rows(1, 2, 3), None)
+    assert done.read(rows(1, 2, 3) if same else rows(3, 2), None)
     assert done.pages == 2
 
 
 def test_a_short_page_is_not_the_end() -> None:
     done = new()
-    assert not done.add(rows(1, 2, 3), None)
-    assert not done.add(rows(4), None)
-    assert not done.add(rows(5, 6), None)
-    assert done.add([], None)
+    assert not done.read(rows(1, 2, 3), None)
+    assert not done.read(rows(4), None)
+    assert not done.read(rows(5, 6), None)
+    assert done.read([], None)
 
 
 def test_a_list_that_breaks_off_is_missing_rows() -> None:
     done = new()
-    assert not done.add(rows(1, 2), said(5, 3))
-    assert done.add([], said(5, 3))
+    assert not done.read(rows(1, 2), said(5, 3))
+    assert done.read([], said(5, 3))
     assert done.missing == 3
 
 
 def test_an_empty_page_past_the_end_that_counts_its_own_rows_hides_nothing() -> None:
     done = new()
-    done.add(rows(1, 2), said(5, 3))
-    assert done.add([], said(0, 0))
+    done.read(rows(1, 2), said(5, 3))
+    assert done.read([], said(0, 0))
     assert done.missing == 3
 
 
 def test_a_list_that_shrinks_is_not_missing_what_is_gone() -> None:
     done = new()
-    assert not done.add(rows(1, 2), said(4, 2))
-    assert done.add(rows(3), said(3, 2))
+    assert not done.read(rows(1, 2), said(4, 2))
+    assert done.read(rows(3), said(3, 2))
     assert done.missing == 0
 
 
 def test_an_empty_list() -> None:
     for pagination in (None, said(0, 0), said(0, 1)):
         done = new()
-        assert done.add([], pagination)
+        assert done.read([], pagination)
         assert done.missing == 0
         assert done.pages == 1
 
 
 def test_an_empty_first_page_of_a_list_that_is_not_empty() -> None:
     done = new()
-    assert done.add([], said(3, 1))
+    assert done.read([], said(3, 1))
     assert done.missing == 3
 
 
 def test_a_total_that_fits_is_not_the_end_while_there_are_pages() -> None:
     done = new()
-    assert not done.add(rows(1, 2), said(2, 2))
-    assert not done.add(rows(3, 4), said(2, 2))
-    assert done.add([], said(2, 2))
+    assert not done.read(rows(1, 2), said(2, 2))
+    assert not done.read(rows(3, 4), said(2, 2))
+    assert done.read([], said(2, 2))
