@@ -161,7 +161,7 @@ def test_a_pod_that_waits_for_its_first_scrape_gets_it(rendered: Rendered) -> No
     assert rendered.one("Service")["spec"]["publishNotReadyAddresses"] is True
 
 
-def test_probes_ask_what_does_not_ask_flatfile_or_connect_where_a_password_may_be_needed(
+def test_probes_do_not_ask_flatfile_and_get_through_where_a_password_may_be_needed(
     all_rendered: dict[str, Rendered],
 ) -> None:
     def probes(name: str) -> list[Any]:
@@ -171,7 +171,7 @@ def test_probes_ask_what_does_not_ask_flatfile_or_connect_where_a_password_may_b
     for probe in probes("accounts"):
         assert probe["httpGet"] == {"path": "/-/healthy", "port": "http", "scheme": "HTTP"}
     for probe in probes("web-config"):
-        assert probe["tcpSocket"] == {"port": "http"}
+        assert probe["exec"]["command"][-1] == "--url=https://127.0.0.1:10056/-/healthy"
         assert "httpGet" not in probe
     assert {probe["httpGet"]["scheme"] for probe in probes("tls-probes")} == {"HTTPS"}
     assert [probe["httpGet"]["path"] for probe in probes("tls-probes")] == ["/-/healthy", "/-/healthy", "/-/ready"]

@@ -63,25 +63,21 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- if not (or .Values.demo .Values.existingConfig.secret) }}true{{ end -}}
 {{- end -}}
 
-{{/* How the container is probed: httpGet or tcpSocket */}}
-{{- define "flatfile-exporter.probeHandler" -}}
-{{- default (ternary "tcpSocket" "httpGet" (not (empty .Values.webConfig.existingSecret))) .Values.probes.handler -}}
-{{- end -}}
-
 {{/* A probe; takes a dict of root, path and times. */}}
 {{- define "flatfile-exporter.probe" -}}
-{{- if eq (include "flatfile-exporter.probeHandler" .root) "tcpSocket" -}}
+{{- $values := .root.Values -}}
+{{- $handler := default (ternary "exec" "httpGet" (not (empty $values.webConfig.existingSecret))) $values.probes.handler -}}
+{{- if eq $handler "exec" -}}
+exec:
+  command: [python, -m, exporter.healthcheck, "--url={{ $values.webConfig.scheme }}://127.0.0.1:{{ $values.containerPort }}{{ .path }}"]
+{{- else if eq $handler "tcpSocket" -}}
 tcpSocket:
   port: http
 {{- else -}}
 httpGet:
   path: {{ .path }}
   port: http
-  scheme: {{ upper .root.Values.webConfig.scheme }}
-  {{- with .root.Values.probes.httpHeaders }}
-  httpHeaders:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
+  scheme: {{ upper $values.webConfig.scheme }}
 {{- end }}
 {{- with .times }}
 {{ toYaml . }}
