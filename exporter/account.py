@@ -121,14 +121,20 @@ class Account:
         """
         if self._closed:
             return True
-        wanted = [name for name in self._shown if only is None or name in only]
-        asked = [self._refreshes[name] for name in dict.fromkeys((ROOT, *wanted))]
-        started = [self._start(refresh, deadline) for refresh in asked if refresh.running or refresh.due]
+        started = [self._start(refresh, deadline) for refresh in self._asked(only) if refresh.running or refresh.due]
         if not started:
             return True
         left = max(0.0, deadline - asyncio.get_running_loop().time())
         _, pending = await asyncio.wait(started, timeout=left)
         return not pending
+
+    def due_in(self, only: Collection[str] | None = None) -> float:
+        """Seconds until a scrape that comes must ask for something, 0 when one that comes now must."""
+        return min(refresh.due_in for refresh in self._asked(only))
+
+    def _asked(self, only: Collection[str] | None) -> list[Refresh]:
+        wanted = [name for name in self._shown if only is None or name in only]
+        return [self._refreshes[name] for name in dict.fromkeys((ROOT, *wanted))]
 
     def _start(self, refresh: Refresh, deadline: float) -> asyncio.Future[None]:
         return refresh.start(deadline, self._before(refresh))

@@ -10,12 +10,14 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from exporter.exposition import Format, Lines, Page, end, family_name, lines, merged
 from exporter.families import Family
 from exporter.freshness import Freshness
 from exporter.packing import Packed, joined, pack
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +89,26 @@ class _Chunk:
 
 
 class Pages:
-    """The pages of one account, or of all together. Whoever wants one takes `turn` first, so that it is made once for all."""
+    """The pages of one account, or of all together."""
 
     def __init__(self) -> None:
-        self.turn = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self._took = 0.0  # seconds
         self._chunks: dict[tuple[str, Format], _Chunk] = {}
+
+    async def in_turn(self, make: Callable[[], T]) -> T:
+        """Make a page in a thread, after those under way: what they have rendered and packed is there already."""
+        async with self._turn:
+            loop = asyncio.get_running_loop()
+            began = loop.time()
+            try:
+                return await asyncio.to_thread(make)
+            finally:
+                self._took = loop.time() - began
+
+    def needs(self, timeout: float) -> float:
+        """How many seconds of a scrape to leave for its page: as long as the last one took, at most a quarter."""
+        return min(self._took, timeout / 4)
 
     def page(self, parts: Iterable[Mapping[str, Lines]], more: Lines, fmt: Format, *, packed: bool) -> Page:
         """Give the page of the accounts' `parts` by name, and `more` behind them; as gzip where `packed`.

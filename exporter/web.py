@@ -23,6 +23,7 @@ from exporter.negotiation import accepts_gzip, choose_format
 from exporter.own_metrics import OwnMetrics
 from exporter.page import SECURITY_HEADERS, Shown, landing
 from exporter.rendered import Pages
+from exporter.spread import offsets
 
 log = logging.getLogger(__name__)
 
@@ -97,21 +98,28 @@ class Web:
         if unknown:
             return _bad(f"collect[]={unknown[0][:100]!r} is not a collector; there are {', '.join(sorted(REGISTRY))}")
         only = frozenset(collect) or None
+        pages = self._pages_of(accounts)
         if request.method == "GET":
             header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds")
-            deadline = asyncio.get_running_loop().time() + scrape_timeout(header, self._settings.timeout_offset)
+            timeout = scrape_timeout(header, self._settings.timeout_offset)
+            deadline = asyncio.get_running_loop().time() + timeout - pages.needs(timeout)
             complete = await self._refreshed(accounts, deadline, only)
             self._own.scrape(request.scope["path"], complete)
-        pages = self._pages_of(accounts)
-        async with pages.turn:
-            return await asyncio.to_thread(self._page, request, pages, accounts, only, own=own)
+        return await pages.in_turn(lambda: self._page(request, pages, accounts, only, own=own))
 
-    async def _refreshed(self, accounts: Iterable[Account], deadline: float, only: Collection[str] | None) -> bool:
+    async def _refreshed(self, accounts: Sequence[Account], deadline: float, only: Collection[str] | None) -> bool:
         """Refresh what is due, side by side, and tell whether all of it has ended."""
+        starts = offsets(len(accounts), deadline - asyncio.get_running_loop().time())
+
+        async def refreshed(account: Account, start: float) -> bool:
+            if start and account.due_in(only) <= start:
+                await asyncio.sleep(start)
+            return await account.refresh(deadline, only)
+
         try:
             async with asyncio.timeout(None) as limit:
                 self._under_way.add(limit)
-                return all(await asyncio.gather(*(account.refresh(deadline, only) for account in accounts)))
+                return all(await asyncio.gather(*map(refreshed, accounts, starts)))
         except TimeoutError:  # `hurry`; the refreshes themselves go on
             return False
         finally:
