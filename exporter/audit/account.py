@@ -27,7 +27,7 @@ from exporter.logs import fields
 log = logging.getLogger(__name__)
 
 BATCH = 500  # events written at a time: as many may have to be found again in the file after a crash
-FIRST_BACKOFF, LONGEST_BACKOFF = 5.0, 300.0
+LONGEST_BACKOFF = 300.0
 PATIENCE = 900.0  # seconds that a pause is sat out which the API asks for: nobody waits for an answer here
 
 
@@ -42,7 +42,10 @@ class Manner:
 
 
 class AccountAudit:
-    """Reads one account and writes what is new. `name` is the account's, as lines tell it."""
+    """Reads one account and writes what is new. `name` is the account's, as lines tell it.
+
+    `backoff` are the seconds after a first failure; they double up to five minutes.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,10 @@ class AccountAudit:
         journal: Journal,
         manner: Manner,
         progress: Progress,
+        *,
+        backoff: float = 5.0,
     ) -> None:
+        self._backoff = backoff
         self._name = name
         self._reader = reader
         self._names = names
@@ -109,7 +115,7 @@ class AccountAudit:
                 raise
             except (FlatfileError, OSError, sqlite3.Error) as error:
                 failures += 1
-                backoff = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** (failures - 1))
+                backoff = min(LONGEST_BACKOFF, self._backoff * 2 ** min(failures - 1, 10))
                 wait = max(interval, random.uniform(backoff / 2, backoff))  # noqa: S311
                 if isinstance(error, FlatfileError):
                     self._report([Trouble(None, error)])

@@ -71,7 +71,7 @@ class Names:
 
     def _forget(self) -> None:
         self._since = asyncio.get_running_loop().time()
-        self._asked_at = self._client.session.now
+        self._asked_at: float | None = None  # by the server's clock
         self._spaces: _Book[str | None] = _Book()
         self._users: _Book[Person] = _Book()
         self._guests: _Book[Person] = _Book()
@@ -81,6 +81,8 @@ class Names:
         """Give the names for some events. Raises FlatfileError for what may be had by asking again."""
         if asyncio.get_running_loop().time() - self._since > KEPT:
             self._forget()
+        if self._asked_at is None:
+            self._asked_at = self._client.session.now
         by_kind: dict[str, defaultdict[str, set[str]]] = {
             kind: defaultdict(set) for kind in ("space", "user", "guest", "agent")
         }

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from exporter.audit.cursor import WIDE, Cursor
@@ -107,9 +107,13 @@ class Reader:
     async def _stream(self, taken: "_Taken", stream: str, where: Mapping[str, str], call: Call) -> None:
         since = taken.cursor.since(stream)
         params = {**where, "since": iso(since), "includeAcknowledged": "true"}
-        async for rows in _pages(self._client, self._listing, params, call, Before(since)):
+
+        def take(rows: list[Event], total: int | None) -> None:
             self._progress(rows)
             taken.take(rows, stream)
+
+        # What an earlier pass over a list that broke off has handed on happened all the same.
+        await self._client.pages(self._listing, params, call, lambda: take, stop=Before(since))
 
     async def _troubles(self, answers: Mapping[str, BaseException | None], call: Call) -> list[Trouble]:
         """What failed. An environment that is not found, and not listed any more either, was deleted meanwhile."""
@@ -166,9 +170,3 @@ class _Taken:
             if self._selection.topic(row.topic or row.type) and self.cursor.is_new(of, row.id, at):
                 new.append(Found(of, at, row))
         self._spool.add(new)
-
-
-async def _pages(
-    client: Client, listing: Listing[Event], params: Mapping[str, str], call: Call, stop: Before
-) -> AsyncIterator[list[Event]]:
-    yield await client.rows(listing, params, call, stop=stop)

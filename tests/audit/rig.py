@@ -87,6 +87,7 @@ async def auditing(
     payload: bool = False,
     out: Output | None = None,
     place: Place | None = None,
+    backoff: float = 5.0,
 ) -> AsyncIterator[Audited]:
     """Audit the account `acme`, from the beginning of time."""
     collected = Collected()
@@ -103,6 +104,7 @@ async def auditing(
                 Journal(out or collected, {"acme": where}, None),
                 Manner(line_format("jsonl", people=people, payload=payload), telling(actors, KEY), people, payload),
                 progress,
+                backoff=backoff,
             ),
             collected,
             where,

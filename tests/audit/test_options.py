@@ -1,0 +1,110 @@
+"""Flags that do not go together, and the key of the hashes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exporter.audit.flags import options
+from exporter.audit.options import BadOptions, Options
+from exporter.audit.selection import Moment
+from exporter.flags import parse
+
+KEY = "a key of 16 bytes or more"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"follow": True, "until": Moment(ago=0)}, "--until does not go with --follow"),
+        ({"since": Moment(ago=60), "until": Moment(ago=3600)}, "--since is later than --until"),
+        ({"payload": True, "actors": "hash"}, "--payload does not go with --actors=hash"),
+        ({"hash_key_file": Path("key")}, "--hash-key-file is for --actors=hash alone"),
+        ({"state": Path("x"), "output": Path("x")}, "cannot be one file"),
+    ],
+)
+def test_flags_that_contradict_one_another_are_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(BadOptions, match=said):
+        Options(**given).check(1e9)
+
+
+def test_the_key_comes_from_the_flag_before_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(KEY + "\n", encoding="utf-8")
+    asked = Options(actors="hash")
+    assert asked.key({"FLATFILE_AUDIT_KEY": KEY}) == KEY.encode()
+    assert asked.key({"FLATFILE_AUDIT_KEY_FILE": str(file)}) == KEY.encode()
+    assert Options(actors="hash", hash_key_file=file).key({"FLATFILE_AUDIT_KEY": "another"}) == KEY.encode()
+    assert Options(actors="full").key({}) == b""
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, "needs a key"),
+        ({"FLATFILE_AUDIT_KEY": KEY, "FLATFILE_AUDIT_KEY_FILE": "key"}, "one of"),
+        ({"FLATFILE_AUDIT_KEY": "short"}, "has 5 bytes: at least 16"),
+        ({"FLATFILE_AUDIT_KEY_FILE": "/nonexistent/key"}, "cannot read /nonexistent/key"),
+    ],
+)
+def test_without_a_good_key_nothing_is_hashed(environ: dict[str, str], said: str) -> None:
+    with pytest.raises(BadOptions, match=said) as raised:
+        Options(actors="hash").key(environ)
+    assert "short" not in str(raised.value)
+
+
+def test_the_command_line_gives_the_options() -> None:
+    flags = parse(
+        [
+            "audit",
+            "--account=a",
+            "--account=b",
+            "--since=2h",
+            "--environment=prod*",
+            "--topic=file:*",
+            "--topic=job:*",
+            "--actors=id",
+            "--format=csv",
+            "--output=o",
+            "--follow",
+            "--state=s",
+            "--interval=5s",
+            "--payload",
+        ]
+    )
+    assert options(flags) == Options(
+        accounts=("a", "b"),
+        since=Moment(ago=7200),
+        environments=("prod*",),
+        topics=("file:*", "job:*"),
+        actors="id",
+        format="csv",
+        output=Path("o"),
+        follow=True,
+        state=Path("s"),
+        interval=5.0,
+        payload=True,
+    )
+    assert options(parse(["audit"])) == Options()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["audit", "--since=never"], "'never' is not a duration"),
+        (["audit", "--interval=0"], "'0' is no interval"),
+        (["audit", "--interval=2h"], "'2h' is no interval"),
+        (["audit", "--actors=some"], "--actors"),
+        (["audit", "--format=xml"], "--format"),
+        (["audit", "--output="], "it takes the path of a file"),
+        (["audit", "--web.listen-address=:1"], "--web.listen-address is no flag of audit"),
+        (["serve", "--follow"], "--follow is no flag of serve"),
+    ],
+)
+def test_bad_flags_get_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        parse(arguments)
+    assert raised.value.code == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
