@@ -4,12 +4,13 @@ import math
 from dataclasses import dataclass
 from zlib import crc32
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.flatfile import models
 from exporter.flatfile.models import EventContext
-from exporter.flatfile.tail import EVIDENCE, SLACK, Before, Happened, Tail, happened
+from exporter.flatfile.tail import EVIDENCE, SLACK, Before, Happened, Mark, Tail, happened
 from exporter.flatfile.times import iso, unix
 
 OVERLAP = 60.0
@@ -127,6 +128,24 @@ def test_a_branch_goes_on_by_itself() -> None:
     assert other.since == tail.since
     assert other.take([event("a", START + 100), event("b", START + 101)], START + 300) == [event("b", START + 101)]
     assert tail.take([event("b", START + 101)], START + 300) == [event("b", START + 101)]
+
+
+@given(
+    streams(), st.lists(st.tuples(st.integers(1, 800).map(lambda n: n / 4), st.sampled_from([0.0, 30.0, 60.0, 300.0])))
+)
+def test_a_tail_goes_on_from_a_mark_whatever_the_overlap(stream: list[Told], steps: list[tuple[float, float]]) -> None:
+    """Each step goes on from the mark of the one before, with another overlap: nothing twice, and what came in time once."""
+    tail = Tail(START, OVERLAP)
+    told: list[str] = []
+    now = 0.0
+    for gap, overlap in [*steps, (600.0, OVERLAP)]:
+        now += gap
+        rows = [Happened(e.id, START + e.at, "t", None, None, None) for e in stream if e.visible <= now]
+        told += [event.id for event in tail.take(rows, START + now)]
+        tail = Tail.at(msgspec.json.decode(msgspec.json.encode(tail.mark), type=Mark), overlap)
+    assert len(told) == len(set(told))
+    if all(overlap >= OVERLAP for _, overlap in steps):
+        assert {event.id for event in stream if event.at >= 0} <= {*told}
 
 
 def event(id_: str, at: float) -> Happened:
