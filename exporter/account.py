@@ -144,9 +144,10 @@ class Account:
 
         async def before(call: Call) -> None:
             required = [self._refreshes[name] for name in refresh.collector.requires]
-            for each in required:
-                if each.running or each.due:
-                    await asyncio.wait([self._start(each, call.deadline.at)])
+            # All at once: one that has failed meanwhile is due again, but not for the same scrape.
+            under_way = [self._start(each, call.deadline.at) for each in required if each.running or each.due]
+            if under_way:
+                await asyncio.wait(under_way)
             for each in required:
                 if not each.ever_reached:
                     await each.finished()

@@ -18,7 +18,7 @@ from exporter.flatfile.errors import REASONS
 from exporter.logs import LogfmtFormatter
 from tests.collectors.exported import Exported, Time, settled
 
-ENVIRONMENT_WISE = {"environments", "spaces", "agents", "users", "guests", "events"}
+ENVIRONMENT_WISE = set(REGISTRY)
 
 
 def off(*names: str) -> str:
@@ -69,9 +69,10 @@ async def test_nothing_is_asked_unless_a_scrape_comes_and_something_is_due(time:
         await exported.later(5)
         assert set(exported.api._counts) == {"/events"}
         await exported.later(15)
-        assert set(exported.api._counts) == {"/events", "/agents"}
+        assert set(exported.api._counts) == {"/events", "/agents", "/agents/executions"}
         await exported.later(30)
-        assert set(exported.api._counts) == {"/events", "/agents", "/environments", "/spaces"}
+        half = {"/events", "/agents", "/agents/executions"}
+        assert set(exported.api._counts) == half | {"/environments", "/spaces", "/jobs"}
 
 
 async def test_at_the_deadline_the_answer_is_what_is_known_and_the_rest_goes_on(time: Time) -> None:
@@ -175,12 +176,13 @@ async def test_a_disabled_collector_that_others_build_on_is_run_and_not_shown(ti
         assert not page["environments"]
         assert not page["spaces"]
         assert page["up"] == {(): 1}
-        assert page["exporter_collector_success"].keys() == {("agents",), ("events",), ("guests",), ("users",)}
-        assert [status.collector for status in exported.account.status()] == ["agents", "events", "guests", "users"]
+        others = sorted(REGISTRY.keys() - {"environments", "spaces"})
+        assert page["exporter_collector_success"].keys() == {(name,) for name in others}
+        assert [status.collector for status in exported.account.status()] == others
 
 
 async def test_a_disabled_collector_is_not_asked_for(time: Time) -> None:
-    async with Exported(fixed_world(time), time, off("guests", "spaces", "agents", "users")) as exported:
+    async with Exported(fixed_world(time), time, off(*REGISTRY.keys() - {"environments", "events"})) as exported:
         page = await exported.scrape()
         assert set(exported.api._counts) == {"/environments", "/accounts/current", "/events"}
         errors = {collector for collector, _ in page["exporter_collector_errors_total"]}
