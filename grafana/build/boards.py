@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from . import agents, environments, events, exporter, overview
+from . import agents, audit, environments, events, exporter, overview
 
 DIRECTORY = Path(__file__).parent.parent / "dashboards"
 
-BOARDS = (overview.BOARD, environments.BOARD, agents.BOARD, events.BOARD, exporter.BOARD)
+BOARDS = (overview.BOARD, environments.BOARD, agents.BOARD, events.BOARD, exporter.BOARD, audit.BOARD)

@@ -37,13 +37,18 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One dashboard, before it is placed and numbered."""
+    """One dashboard, before it is placed and numbered.
+
+    `variables` replace those that choose exporters and environments; the marks on graphs, which come from Prometheus too,
+    are left out then.
+    """
 
     uid: str
     title: str
     description: str
     rows: Sequence[Row]
     time_from: str = "now-24h"
+    variables: Sequence[Any] | None = None
 
 
 def _query(query: str, kind: int) -> dict[str, object]:
@@ -187,8 +192,8 @@ def render(board: Board) -> Json:
         .time(board.time_from, "now")
         .timezone("browser")
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
-        .variables(_variables())
-        .annotations(_annotations())
+        .variables(_variables() if board.variables is None else [*board.variables])
+        .annotations(_annotations() if board.variables is None else [])
         .link(_other_dashboards())
     )
     dashboard = _as_json(shell.build())

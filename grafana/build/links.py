@@ -10,6 +10,7 @@ ENVIRONMENTS = "flatfile-environments"
 AGENTS = "flatfile-agents"
 EVENTS = "flatfile-events"
 EXPORTER = "flatfile-exporter"
+AUDIT = "flatfile-audit"
 
 _EXPORTERS = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"
 

@@ -216,7 +216,15 @@ def graph(
 
 
 def bars(
-    about: About, expr: str, legend: str, unit: str, *, decimals: int | None = None, width: int = 8, height: int = 8
+    about: About,
+    expr: str,
+    legend: str,
+    unit: str,
+    *,
+    decimals: int | None = None,
+    link: DataLink | None = None,
+    width: int = 8,
+    height: int = 8,
 ) -> Placed:
     """A bar for each series, longest first as the query sorts them."""
     panel = (
@@ -236,6 +244,8 @@ def bars(
     )
     if decimals is not None:
         panel = panel.decimals(decimals)
+    if link:
+        panel = panel.data_links([link.builder()])
     return Placed(panel, width, height)
 
 

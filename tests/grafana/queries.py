@@ -36,10 +36,16 @@ class Query:
     row_labels: tuple[str, ...] = ()
 
 
-def dashboards() -> dict[str, Json]:
-    """The committed dashboards by uid."""
+def dashboards(kind: Literal["prometheus", "loki"] = "prometheus") -> dict[str, Json]:
+    """The committed dashboards by uid: those that ask Prometheus, or those that ask Loki."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.glob("*.json"))]
-    return {dashboard["uid"]: dashboard for dashboard in found}
+    return {dashboard["uid"]: dashboard for dashboard in found if asks(dashboard) == kind}
+
+
+def asks(dashboard: Json) -> str:
+    """The kind of data source that a dashboard lets choose."""
+    (variable,) = (one for one in dashboard["templating"]["list"] if one["type"] == "datasource")
+    return str(variable["query"])
 
 
 def panels(dashboard: Json) -> Iterator[Json]:
@@ -126,5 +132,5 @@ def queries_of(dashboard: Json, variables: Mapping[str, str] = EVERYTHING) -> It
 
 
 def all_queries(variables: Mapping[str, str] = EVERYTHING) -> list[Query]:
-    """Every query of every committed dashboard. `variables` are regular expressions by the variable's name."""
+    """Every query of the dashboards that ask Prometheus. `variables` are regular expressions by the variable's name."""
     return [query for dashboard in dashboards().values() for query in queries_of(dashboard, variables)]

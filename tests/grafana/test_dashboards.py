@@ -17,12 +17,20 @@ from .queries import DASHBOARDS, Json, dashboards, panels, queries_of
 
 DATA = Path(__file__).parent / "data"
 UIDS = ["flatfile-agents", "flatfile-environments", "flatfile-events", "flatfile-exporter", "flatfile-overview"]
+ON_LOKI = ["flatfile-audit"]
 
 BY_UID = dashboards()
+EVERY = BY_UID | dashboards("loki")
+
+
+@pytest.fixture(params=[*UIDS, *ON_LOKI])
+def dashboard(request: pytest.FixtureRequest) -> Json:
+    """Any dashboard, whomever it asks."""
+    return EVERY[request.param]
 
 
 @pytest.fixture(params=UIDS)
-def dashboard(request: pytest.FixtureRequest) -> Json:
+def on_prometheus(request: pytest.FixtureRequest) -> Json:
     return BY_UID[request.param]
 
 
@@ -40,7 +48,8 @@ def test_generating_anew_changes_nothing(board: Any) -> None:
 
 def test_there_are_no_other_dashboards() -> None:
     assert sorted(BY_UID) == UIDS
-    assert sorted(path.stem for path in DASHBOARDS.glob("*.json")) == UIDS
+    assert sorted(EVERY) == sorted([*UIDS, *ON_LOKI])
+    assert sorted(path.stem for path in DASHBOARDS.glob("*.json")) == sorted(EVERY)
 
 
 def test_fits_the_schema(dashboard: Json) -> None:
@@ -140,8 +149,8 @@ def test_status_is_told_in_words() -> None:
                 assert "0" in words, panel["title"]
 
 
-def test_variables_are_chained(dashboard: Json) -> None:
-    variables = {v["name"]: v for v in dashboard["templating"]["list"]}
+def test_variables_are_chained(on_prometheus: Json) -> None:
+    variables = {v["name"]: v for v in on_prometheus["templating"]["list"]}
     assert list(variables) == ["datasource", "job", "instance", "account", "environment"]
     queries = {name: v["query"]["query"] for name, v in variables.items() if v["type"] == "query"}
     assert '"$job"' in queries["instance"]
@@ -156,9 +165,9 @@ def test_variables_are_chained(dashboard: Json) -> None:
 @pytest.mark.parametrize(
     "name", ["Production", "a, b", 'say "hi"', "back\\slash", "two\nlines", 'x",environment_id="y']
 )
-def test_environment_variable_finds_name_and_id(dashboard: Json, name: str) -> None:
+def test_environment_variable_finds_name_and_id(on_prometheus: Json, name: str) -> None:
     """The regular expression on the text that Grafana makes of a series (labels as they are, in Prometheus' order)."""
-    pattern = next(v["regex"] for v in dashboard["templating"]["list"] if v["name"] == "environment")
+    pattern = next(v["regex"] for v in on_prometheus["templating"]["list"] if v["name"] == "environment")
     assert (pattern[0], pattern[-1]) == ("/", "/")
     in_python = pattern[1:-1].replace("(?<text>", "(?P<text>").replace("(?<value>", "(?P<value>")
     match = re.search(in_python, f'{{environment="{name}",environment_id="us_env_1"}} 1 1700000000000')
@@ -175,16 +184,19 @@ def test_links_keep_time_and_variables(dashboard: Json) -> None:
     assert urls
     for url in urls:
         uid, _, query = url.removeprefix("/d/").partition("?")
-        assert uid in UIDS
+        assert uid in EVERY
         assert query.startswith("${__url_time_range}&")
-        assert "${__all_variables}" in query or ("${datasource:queryparam}" in query and "var-environment=" in query)
+        kept = ("${datasource:queryparam}", "var-environment=")
+        if dashboard["uid"] in ON_LOKI:
+            kept = ("${loki_datasource:queryparam}", "var-only_topic=")
+        assert "${__all_variables}" in query or all(part in query for part in kept)
 
 
-def test_links_name_labels_and_columns_that_are_there(dashboard: Json) -> None:
-    for panel in panels(dashboard):
+def test_links_name_labels_and_columns_that_are_there(on_prometheus: Json) -> None:
+    for panel in panels(on_prometheus):
         text = json.dumps(panel.get("fieldConfig")).replace('\\"', '"')
         for label in re.findall(r"__field\.labels\.(\w+)", text):
-            for query in queries_of(dashboard):
+            for query in queries_of(on_prometheus):
                 if query.place.startswith(f"panel {panel['id']} "):
                     assert label in promql.used_labels(query.raw), panel["title"]
         organized = [s["options"]["renameByName"] for s in panel.get("transformations", ()) if s["id"] == "organize"]
@@ -203,8 +215,8 @@ def test_overrides_name_columns_that_are_there(dashboard: Json) -> None:
             assert named <= set(organized[0].values()), panel["title"]
 
 
-def test_annotations_are_deployments_and_alerts(dashboard: Json) -> None:
-    deployed, firing = dashboard["annotations"]["list"]
+def test_annotations_are_deployments_and_alerts(on_prometheus: Json) -> None:
+    deployed, firing = on_prometheus["annotations"]["list"]
     assert "flatfile_agent_updated_timestamp_seconds" in deployed["expr"]
     assert deployed["useValueForTime"]
     assert firing["expr"] == 'ALERTS{alertname=~"Flatfile.*", alertstate="firing"}'
