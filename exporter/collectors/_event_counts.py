@@ -147,10 +147,11 @@ class Counts:
             counts._streams[ACCOUNT_WIDE] = _Stream.going_on(state.account, config, asked_at)
         else:
             earliest = asked_at - config.max_catch_up
-            anew = tuple(name for name, stream in state.streams.items() if stream.read_to < earliest)
-            for name in anew:
+            unread = [name for name, stream in state.streams.items() if stream.read_to < earliest]
+            for name in unread:
                 counts._streams[name] = _Stream.fresh(config, began, asked_at)
                 counts._tallies.pop(name, None)
+            anew = tuple(name for name in unread if name in counts._listed)
             # where environments begin that nobody has read yet
             counts._streams[ACCOUNT_WIDE] = _Stream.fresh(config, max(state.account.began, earliest), asked_at)
         return counts, anew

@@ -107,6 +107,8 @@ class Storage:
 
     def close(self, patience: float = LONGEST_CLOSE) -> None:
         """Write what waits, for so many seconds at most, and unlock."""
+        if self._closing:
+            return
         with self._changed:
             self._closing = True
             self._changed.notify_all()

@@ -221,6 +221,17 @@ def test_an_environment_that_never_answered_by_itself_goes_on_from_the_account_s
     assert there.refresh(ENVIRONMENTS)["us_env_3"].totals["tea:made"] == 1
 
 
+def test_an_environment_that_was_listed_late_goes_on_too() -> None:
+    there = life(10)
+    there.events.append(Told(Happened("new", there.now, "tea:made", "us_env_new", None, None), there.now))
+    there.now += 1
+    there.refresh(ENVIRONMENTS)
+    there.refresh(ENVIRONMENTS, separate=True)
+    there.save()
+    there.counts = None
+    assert there.refresh((*ENVIRONMENTS, "us_env_new"))["us_env_new"].totals["tea:made"] == 1
+
+
 def test_an_environment_made_while_nobody_looked_is_counted_from_its_beginning() -> None:
     for separate in (False, True):
         there = life(10)
