@@ -15,7 +15,7 @@ help:
 	@echo "make test      lint and run all tests (PYTEST_ARGS='-k name' for a few)"
 	@echo "make lint      ruff, mypy and yamllint alone"
 	@echo "make bench     print memory, start-up time and scrape figures"
-	@echo "make generate  write the generated files again (docs, dashboards)"
+	@echo "make generate  write the generated files again (docs, dashboards, Helm chart)"
 	@echo "make lock      resolve the requirements anew (needs uv)"
 
 $(VENV)/.made:
@@ -61,6 +61,7 @@ generate: $(VENV)/.dev
 	$(PY) -m exporter.config.docs > docs/configuration.md
 	$(PY) -m exporter.metrics_docs > docs/metrics.md
 	$(PY) -m grafana.build
+	$(PY) -m deploy.helm.build
 
 lock:
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements/run.txt
