@@ -1,9 +1,11 @@
-"""Helm and kubeconform, or a word about what is left out without them."""
+"""Helm, kubeconform and schemas, or a word about what is left out without them."""
 
 import os
+from typing import Any
 
 import pytest
 
+from . import kube_schemas
 from .go_programs import MissingError, program
 from .rendering import VALUES_FILES, Helm, Rendered
 
@@ -37,3 +39,12 @@ def all_rendered(helm: Helm) -> dict[str, Rendered]:
 def rendered(request: pytest.FixtureRequest, all_rendered: dict[str, Rendered]) -> Rendered:
     """Each of those in turn."""
     return all_rendered[request.param]
+
+
+@pytest.fixture(scope="session")
+def operator_schemas() -> dict[tuple[str, str], dict[str, Any]]:
+    """Of the kinds of the Prometheus Operator."""
+    schemas = kube_schemas.operator_schemas()
+    if not schemas:
+        pytest.skip(f"no CRDs of the Prometheus Operator: {kube_schemas.CRDS_VARIABLE} names no folder that has them")
+    return schemas

@@ -71,6 +71,18 @@ def mount_free_auth(directory: Path, name: str) -> Any:
     return parse(text, str(directory / "config.yaml")).accounts[0].auth
 
 
+def test_names_that_look_alike_have_folders_of_their_own(helm: Helm, tmp_path: Path) -> None:
+    names = ["acme.europe", "acme/europe", "acme-europe", "..", "acme" * 20, "acme" * 21]
+    accounts = [{"name": name, "auth": {"accessToken": f"token-of-{number}"}} for number, name in enumerate(names)]
+    rendered = helm.render({"accounts": accounts})
+    config = mount(rendered, tmp_path)
+    tokens = [account.auth.access_token_file for account in config.accounts]
+    assert [token.read_text() for token in tokens if token] == [f"token-of-{number}" for number in range(len(names))]
+    for path, _, key in rendered.credential_files():
+        assert re.fullmatch(r"accounts/[A-Za-z0-9_-]+/access-token", path)
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,253}", key)
+
+
 def test_arguments_are_the_exporters_own(rendered: Rendered) -> None:
     arguments = rendered.container["args"]
     given = flags.parse(arguments)
