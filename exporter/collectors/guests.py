@@ -1,10 +1,12 @@
 """Guests of each environment: for the whole account where the API gives that, else space by space."""
 
 import asyncio
+from array import array
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 
-from exporter.collectors._guest_book import NOBODY, Counts, GuestBook, account_wide
+from exporter.collectors._guest_book import NOBODY, Counts, GuestBook, account_wide, same
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
 from exporter.families import Desc, Family, Sample
@@ -37,6 +39,9 @@ LISTING = Listing(Endpoint.GUESTS, models.Guest, identity, paged=False)
 MOST_WAITED_FOR = 20  # spaces in one pass; a scrape does not wait for a longer one
 MOST_FAILURES_IN_A_ROW = 3  # of single spaces, before a pass gives up: the API has trouble, not the space
 
+Spaces = Mapping[str, Held[Sequence[str]]]
+"""The ids of each environment's spaces."""
+
 
 class Collector:
     """Counts guests. The first pass over many spaces may take many scrapes; an environment's numbers wait until it is whole."""
@@ -47,6 +52,7 @@ class Collector:
         self._scope = scope
         self._counts: dict[str, Held[Counts]] = {}
         self._book = GuestBook()
+        self._followed: Spaces = {}
         self._account_wide: bool | None = None  # not known yet
         self._silence = Silence(scope.config.collectors["guests"].max_age / 3)
         self._contradictions = 0
@@ -109,6 +115,8 @@ class Collector:
             if env.id not in unsure
         }
         self._counts = carried(self._counts, held(counts, now) | nobody, scope.selected())
+        if scope.config.spaces.per_space:
+            scope.space_guests = Counter(entry.id for row in rows for entry in row.spaces or ())
         scope.guest_hints.clear()
         return errors
 
@@ -120,14 +128,11 @@ class Collector:
             return None
 
     async def _by_space(self, call: Call) -> Sequence[FlatfileError]:
-        scope, book = self._scope, self._book
-        listed = self._listed()
-        book.keep(listed)
+        scope = self._scope
         began, now = scope.clock.wall(), scope.clock.monotonic()
-        turn = book.oldest(now - self._rotated_at, scope.config.guests.full_resync)
+        hints, elapsed = frozenset(scope.guest_hints), now - self._rotated_at
+        due = await asyncio.to_thread(self._due, scope.spaces or {}, hints, elapsed)
         self._rotated_at = now
-        hinted = [space for space in scope.guest_hints if space in listed]
-        due = {space: listed[space] for space in dict.fromkeys((*book.unasked(listed), *hinted, *turn))}
         if len(due) > MOST_WAITED_FOR:
             call.detach()
             call = replace(call, background=True)
@@ -137,59 +142,86 @@ class Collector:
                 await scope.again("spaces", call)  # a space that was deleted meanwhile is no failure
             except FlatfileError:
                 pass  # counted and logged where it happened; what was listed last holds
-            listed = self._listed()
-            book.keep(listed)
-            errors = {space: error for space, error in errors.items() if space in listed}
-        if errors and not answered:
+            await asyncio.to_thread(self._follow, scope.spaces or {})
+            errors = {row: error for row, error in errors.items() if self._book.listed(row)}
+        if errors and not any(answered):
             raise next(iter(errors.values()))
-        self._publish(listed, due.keys() - answered, began)
+        left = {self._book.environment(row) for row, came in zip(due, answered, strict=True) if not came}
+        await self._publish(left, began)
         return [*errors.values()]
 
-    def _spaces(self) -> dict[str, Held[tuple[str, ...]]]:
-        """The spaces of each environment where that is known and not too old."""
-        oldest = self._scope.clock.wall() - self._scope.config.collectors["spaces"].max_age
-        return {env: ids for env, ids in (self._scope.spaces or {}).items() if ids.at >= oldest}
+    def _due(self, spaces: Spaces, hints: Set[str], elapsed: float) -> "array[int]":
+        """The book's rows to ask for: spaces that are new, that have changed, or whose turn it is."""
+        self._book = self._book.tidied()
+        self._follow(spaces)
+        due = self._book.unasked()
+        changed = {row for row in map(self._book.find, hints) if row is not None}
+        turn = self._book.oldest(elapsed, self._scope.config.guests.full_resync)
+        due.extend(changed.difference(due))
+        due.extend(row for row in turn if row not in changed)
+        return due
 
-    def _good_until(self, spaces: Held[tuple[str, ...]]) -> float:
+    def _follow(self, spaces: Spaces) -> None:
+        self._followed = spaces
+        self._book.follow({environment: ids.value for environment, ids in spaces.items()})
+
+    def _spaces(self) -> Spaces:
+        """The spaces of each environment where that is known and not too old."""
+        return self._not_too_old(self._scope.spaces or {})
+
+    def _not_too_old(self, spaces: Spaces) -> Spaces:
+        oldest = self._scope.clock.wall() - self._scope.config.collectors["spaces"].max_age
+        return {env: ids for env, ids in spaces.items() if ids.at >= oldest}
+
+    def _good_until(self, spaces: Held[Sequence[str]]) -> float:
         """Until when a list of spaces is as new as it is meant to be: numbers that build on it are no newer."""
         return spaces.at + self._scope.config.collectors["spaces"].interval
 
-    def _listed(self) -> dict[str, str]:
-        """Each space's environment, as listed last."""
-        return {space: environment for environment, ids in (self._scope.spaces or {}).items() for space in ids.value}
+    def _built_on(self) -> Spaces:
+        """The lists that the book follows: as new as the newest ones that say the same."""
+        newest = self._scope.spaces or {}
+        return {
+            env: newest[env] if env in newest and same(newest[env].value, ids.value) else ids
+            for env, ids in self._followed.items()
+        }
 
-    def _publish(self, listed: Mapping[str, str], left: Set[str], began: float) -> None:
+    async def _publish(self, left: Set[str], began: float) -> None:
         """Give out the numbers of the environments whose spaces are all known and have all been asked.
 
-        `left` are spaces that were due and could not be asked. Where a space has changed again since the pass `began`,
-        the numbers are as of then.
+        `left` are environments with spaces that were due and could not be asked. Where a space has changed again since the
+        pass `began`, the numbers are as of then.
         """
-        scope, now = self._scope, self._scope.clock.wall()
-        spaces = self._spaces()
-        known = spaces.keys() - {listed[space] for space in (*self._book.unasked(listed), *left) if space in listed}
-        counts = self._book.counts(scope.client.session.now)
-        changed = {listed[space] for space in scope.guest_hints if space in listed}
+        scope, book = self._scope, self._book
+        counts = await asyncio.to_thread(book.counts, scope.client.session.now, left)
+        if scope.config.spaces.per_space:
+            scope.space_guests = await asyncio.to_thread(book.by_space)
+        now = scope.clock.wall()
+        rows = map(book.find, scope.guest_hints)
+        changed = {book.environment(row) for row in rows if row is not None}
         whole = {
-            env: Held(counts.get(env, NOBODY), min(self._good_until(spaces[env]), began if env in changed else now))
-            for env in known
+            env: Held(counts[env], min(self._good_until(spaces), began if env in changed else now))
+            for env, spaces in self._not_too_old(self._built_on()).items()
+            if env in counts
         }
         self._counts = carried(self._counts, whole, scope.selected())
 
-    async def _ask(self, due: Mapping[str, str], call: Call) -> tuple[Set[str], dict[str, FlatfileError]]:
-        """Ask for each space's guests, a few side by side: those that answered, and what failed by space.
+    async def _ask(self, due: Sequence[int], call: Call) -> tuple[bytearray, dict[int, FlatfileError]]:
+        """Ask for the guests of the spaces in these rows, a few side by side: which answered, and what failed by row.
 
         A refused environment is not asked further, and after several failures in a row nothing is: what is left is due the
         next time.
         """
-        queue = iter(due.items())
-        answered: set[str] = set()
-        errors: dict[str, FlatfileError] = {}
+        book = self._book
+        queue = iter(enumerate(due))
+        answered = bytearray(len(due))
+        errors: dict[int, FlatfileError] = {}
         refused: set[str] = set()
         in_a_row = 0
 
         async def worker() -> None:
             nonlocal in_a_row
-            for space, environment in queue:
+            for place, row in queue:
+                space, environment = book.space(row), book.environment(row)
                 if environment in refused:
                     continue
                 if in_a_row >= MOST_FAILURES_IN_A_ROW:
@@ -199,7 +231,7 @@ class Collector:
                 try:
                     rows = await self._scope.client.rows(LISTING, {"spaceId": space}, call)
                 except FlatfileError as error:
-                    errors[space] = error
+                    errors[row] = error
                     self._scope.guest_hints.add(space)
                     if isinstance(error, Forbidden):
                         refused.add(environment)
@@ -208,8 +240,8 @@ class Collector:
                 else:
                     in_a_row = 0
                     self._account_wide = False
-                    self._book.write(space, environment, rows, asked_at)
-                    answered.add(space)
+                    book.write(row, rows, asked_at)
+                    answered[place] = True
 
         async with asyncio.TaskGroup() as group:
             for _ in range(self._scope.config.requests.concurrency):

@@ -1,12 +1,11 @@
 """Guests: the same numbers whichever way the API gives them, and as few questions as that takes."""
 
 import asyncio
-import math
 
 import pytest
 
 from exporter.collectors import REGISTRY
-from exporter.collectors._guest_book import GuestBook, account_wide
+from exporter.collectors._guest_book import account_wide
 from exporter.demo.accounts import fixed_world, sized_world
 from exporter.demo.faults import Hang, Status
 from exporter.demo.switches import Switches
@@ -20,36 +19,6 @@ NOW = 1763628900.0  # 2025-11-20T08:55:00Z
 
 def guest(id_: str, *spaces: str, seen: str | None = None) -> Guest:
     return Guest(id=id_, environment_id="e", spaces=[GuestSpace(id=space, last_accessed=seen) for space in spaces])
-
-
-def test_the_book_counts_a_guest_once_an_environment_and_each_membership() -> None:
-    book = GuestBook()
-    book.write("s1", "e", [guest("g1", "s1", "s2", seen="2025-11-20"), guest("g2", "s1")], 1)
-    book.write("s2", "e", [guest("g1", "s2", seen="2025-11-01"), guest("g3", "s2", seen="2024-01-01")], 2)
-    book.write("s3", "f", [guest("g1", "s3")], 3)
-    counts = book.counts(NOW)
-    assert (counts["e"].guests, counts["e"].memberships) == (3, 4)
-    assert counts["e"].active == (("1d", 1), ("7d", 1), ("30d", 1))
-    assert (counts["f"].guests, counts["f"].memberships) == (1, 1)
-
-
-def test_the_book_follows_what_is_listed() -> None:
-    book = GuestBook()
-    for space in ("s1", "s2", "s3"):
-        book.write(space, "e", [guest("g1", space)], 1)
-    book.keep({"s1": "e", "s2": "moved", "s4": "e"})
-    assert {env: counts.memberships for env, counts in book.counts(NOW).items()} == {"e": 1, "moved": 1}
-    assert book.unasked(["s1", "s2", "s4"]) == ["s4"]
-
-
-def test_the_book_s_turns_begin_with_the_oldest_page_and_go_round_in_one_cycle() -> None:
-    book = GuestBook()
-    for number in range(100):
-        book.write(f"s{number}", "e", [], asked_at=-number)
-    assert book.oldest(0, 3600) == []
-    assert book.oldest(36, 3600) == ["s99"]
-    assert book.oldest(37, 3600) == ["s99", "s98"]
-    assert len(book.oldest(3600, 3600)) == len(book.oldest(math.inf, 3600)) == 100
 
 
 def test_one_list_of_all_guests_counts_those_that_name_an_environment() -> None:
