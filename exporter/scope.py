@@ -1,7 +1,7 @@
 """What the collectors of one account work with and share: who they ask for, and what others of them have found."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -11,6 +11,7 @@ from exporter.flatfile.client import Client
 from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call
 from exporter.happenings import Happenings
+from exporter.space_hints import SpaceHints
 from exporter.storage import Stored
 
 T = TypeVar("T")
@@ -53,9 +54,11 @@ class Scope:
 
     `environments` are those that the configuration selects, `passed_over` the others; both as listed last, `None` before
     the first time, and `environments_at` when that was (unix seconds, our clock). `spaces` holds the ids of each
-    environment's spaces, `agents` its deployed agents. `guest_hints` are spaces whose guests changed, `happenings` what
-    the collector `events` has seen of late. `again` asks another collector anew, whatever it
-    knows already, and raises what it raised. `store` keeps what must outlive a restart, `None`: nothing does.
+    environment's spaces: the same object as long as they are the same. `space_guests` says how many guests a space has,
+    `None` where that is not known space by space. `agents` holds each environment's deployed agents. `space_hints` are
+    spaces in which something was counted anew, `guest_hints` those whose guests changed, `happenings` what the collector
+    `events` has seen of late. `again` asks another collector anew, whatever it knows already, and raises what it raised.
+    `store` keeps what must outlive a restart, `None`: nothing does.
     """
 
     config: AccountConfig
@@ -65,7 +68,9 @@ class Scope:
     environments: tuple[EnvironmentRef, ...] | None = None
     passed_over: tuple[EnvironmentRef, ...] = ()
     environments_at: float = 0.0
-    spaces: Mapping[str, Held[tuple[str, ...]]] | None = None
+    spaces: Mapping[str, Held[Sequence[str]]] | None = None
+    space_guests: Mapping[str, int] | None = None
+    space_hints: SpaceHints = field(default_factory=SpaceHints)
     agents: Mapping[str, Held[tuple[AgentRef, ...]]] = field(default_factory=dict)
     guest_hints: set[str] = field(default_factory=set)
     happenings: Happenings = field(init=False)

@@ -199,6 +199,7 @@ class Collector:
             if stream not in (ACCOUNT_WIDE, environment) or environment in passed_over:
                 continue  # of another environment than was asked for, or than the configuration selects
             self._scope.happenings.note(environment, event.id, event.at)
+            self._scope.space_hints.note(event.topic, event.space_id, environment)
             if event.topic in GUEST_TOPICS and event.space_id and self._hinting:
                 self._scope.guest_hints.add(event.space_id)
             counts.add(event, environment, stream)

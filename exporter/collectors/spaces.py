@@ -1,12 +1,13 @@
 """Spaces by environment: how many in which state, how many idle, their files and workbooks."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
+from exporter.collectors import _single_spaces
+from exporter.collectors._book import ACTIVE, ARCHIVED, EXPIRED, NEVER, STATES, UNKNOWN, Book, Counts, Entry
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
+from exporter.collectors._survey import Question, Survey
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
@@ -14,7 +15,7 @@ from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
 from exporter.freshness import Freshness
-from exporter.scope import EnvironmentRef, Held, Scope, both, carried
+from exporter.scope import EnvironmentRef, Held, Scope, carried
 from exporter.units import format_duration
 
 SPACES = Desc(
@@ -54,115 +55,156 @@ LAST_ACTIVITY = Desc(
     "Absent where no space has one.",
     ENVIRONMENT,
 )
-FAMILIES = (SPACES, INACTIVE, FILES, WORKBOOKS, LAST_CREATED, LAST_ACTIVITY)
+FAMILIES = (SPACES, INACTIVE, FILES, WORKBOOKS, LAST_CREATED, LAST_ACTIVITY, *_single_spaces.FAMILIES)
 
-LISTING = Listing(Endpoint.SPACES, models.Space, identity, sort={"sortField": "createdAt", "sortDirection": "asc"})
+SORT = {"sortField": "createdAt", "sortDirection": "asc"}
+LISTS: tuple[Mapping[str, str], ...] = ({}, {"archived": "true"})
+"""Whether `archived=true` adds the archived spaces or gives them alone is not documented: both are asked."""
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """What is known of an environment's spaces; `None` where the API did not say. Times in unix seconds."""
+class Snapshot:
+    """What is known of an environment's spaces, and those of them that may be shown by themselves."""
 
-    active: int
-    archived: int
-    expired: int
-    inactive: tuple[int, ...] | None  # as `spaces.inactive_after`
-    files: float | None
-    workbooks: float | None
-    last_created: float | None
-    last_activity: float | None
+    counts: Counts
+    single: Sequence[Entry]
 
 
 class Collector:
-    """Lists the spaces of the whole account, or environment by environment where the API does not give that."""
+    """Follows the spaces of the whole account, or of each environment where the API does not give that."""
 
     requires: tuple[str, ...] = ("environments",)
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._counts: dict[str, Held[Counts]] = {}
+        self._config = scope.config.spaces
+        self._snapshots: dict[str, Held[Snapshot]] = {}
+        self._books: dict[str, Book] = {}  # of which the snapshots were made
+        self._guests: Mapping[str, int] = {}
+        self._account = self._survey({})
         self._account_wide = True
+        self._alone: dict[str, Survey[models.Space]] = {}
         self._silence = Silence(scope.config.collectors["spaces"].max_age / 3)
 
+    def _survey(self, where: Mapping[str, str]) -> Survey[models.Space]:
+        shown = self._config.max_series if self._config.per_space else 0
+        row = models.NamedSpace if shown else models.Space
+        environment = where.get("environmentId", "")
+        question: Question[models.Space] = Question(
+            Listing(Endpoint.SPACES, row, identity, sort=SORT),
+            LISTS,
+            {"activity": "lastActivityAt", "created": "createdAt"},
+            lambda space: entry(space, environment),
+            lambda: Book(shown + shown // 10 + 10 if shown else 0),  # a tenth more, in case that some of them go
+        )
+        return Survey(
+            self._scope.client,
+            self._scope.clock,
+            question,
+            where,
+            full_resync=self._config.full_resync,
+            longest_pause=self._scope.config.collectors["spaces"].max_age / 3,
+        )
+
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
-        """List all spaces, archived ones too."""
+        """Find out what has changed, in archived spaces too."""
         scope, asked_at = self._scope, self._scope.clock.wall()
         environments = scope.selected()
-        by_environment, errors = await self._by_environment(environments, call)
-        now = scope.client.session.now
-        idle = scope.config.spaces.inactive_after
-        counts = {env: counted(rows, now, idle) for env, rows in by_environment.items()}
-        ids = {env: tuple(row.id for row in rows) for env, rows in by_environment.items()}
-        times_asked = {env: self._silence.asked_at(env, asked_at) for env in by_environment}
-        self._counts = carried(
-            self._counts, {env: Held(counts[env], at) for env, at in times_asked.items()}, environments
+        books, errors = await self._by_environment(environments, call)
+        held = {env: self._silence.asked_at(env, asked_at) for env in books}
+        counts = self._counted(books)
+        single = self._single(books)
+        self._guests = {**(scope.space_guests or {})} if single else {}
+        self._snapshots = carried(
+            self._snapshots,
+            {env: Held(Snapshot(counts[env], single.get(env, ())), at) for env, at in held.items()},
+            environments,
         )
-        listed = {env: Held(ids[env], at) for env, at in times_asked.items()}
+        listed: dict[str, Held[Sequence[str]]] = {env: Held(books[env].ids(env), at) for env, at in held.items()}
         scope.spaces = carried(scope.spaces or {}, listed, environments)
+        self._books = {env: book for env, book in {**self._books, **books}.items() if env in self._snapshots}
         # A space that is listed later only is asked for its guests without a hint: so these cannot pile up.
-        scope.guest_hints.intersection_update(chain.from_iterable(held.value for held in scope.spaces.values()))
+        known = {id(book): book for book in self._books.values()}.values()
+        scope.guest_hints = {space for space in scope.guest_hints if any(space in book for book in known)}
         return errors
+
+    def _counted(self, books: Mapping[str, Book]) -> dict[str, Counts]:
+        now = self._scope.client.session.now
+        return {env: book.counts(env, now, self._config.inactive_after) for env, book in books.items()}
+
+    def _single(self, books: Mapping[str, Book]) -> dict[str, Sequence[Entry]]:
+        """The spaces that may be shown by themselves, by environment, with the guests of those that are."""
+        if not self._config.per_space:
+            return {}
+        by_book = {id(book): _single_spaces.latest(book, self._config.max_series) for book in books.values()}
+        return {env: by_book[id(book)].get(env, ()) for env, book in books.items()}
 
     async def _by_environment(
         self, environments: Sequence[EnvironmentRef], call: Call
-    ) -> tuple[dict[str, list[models.Space]], Sequence[FlatfileError]]:
+    ) -> tuple[dict[str, Book], Sequence[FlatfileError]]:
+        """The books that are true now, by the environments that they are true of."""
         if self._account_wide:
             try:
-                rows = await self._listed({}, call)
+                true = await self._refreshed(self._account, None, call)
             except FlatfileError as error:
                 if not error.concerns_the_question:
                     raise
             else:
-                if all(row.environment_id for row in rows):
-                    return await self._grouped(rows, environments, call)
-        found, errors = await self._scope.each(environments, lambda env: self._alone(env, call), call)
+                groups = {*self._account.book.groups()}
+                if "" not in groups:
+                    return await self._grouped(groups, environments, call) if true else ({}, ())
+        listed = {env.id for env in environments}
+        self._alone = {env: survey for env, survey in self._alone.items() if env in listed}
+        for env in listed - self._alone.keys():
+            self._alone[env] = self._survey({"environmentId": env})
+        found, errors = await self._scope.each(
+            environments, lambda env: self._refreshed(self._alone[env.id], env.id, call), call
+        )
         if found:
             self._account_wide = False
         self._silence.forget(found)
-        return found, errors
+        return {env: self._alone[env].book for env, true in found.items() if true}, errors
+
+    async def _refreshed(self, survey: Survey[models.Space], environment: str | None, call: Call) -> bool:
+        hints = self._scope.space_hints.take(environment)
+        true = False
+        try:
+            true = await survey.refresh(call, hints)
+        finally:
+            if not true:
+                self._scope.space_hints.put_back(hints)
+        return true
 
     async def _grouped(
-        self, rows: Sequence[models.Space], environments: Sequence[EnvironmentRef], call: Call
-    ) -> tuple[dict[str, list[models.Space]], Sequence[FlatfileError]]:
-        """Sort the account's spaces by environment; one that has none is asked by itself now and then."""
-        grouped: defaultdict[str, list[models.Space]] = defaultdict(list)
-        for row in rows:
-            grouped[row.environment_id or ""].append(row)
+        self, groups: Collection[str], environments: Sequence[EnvironmentRef], call: Call
+    ) -> tuple[dict[str, Book], Sequence[FlatfileError]]:
+        """Tell the account's spaces by environment; one that has none is asked by itself now and then."""
         now = self._scope.clock.wall()
-        self._silence.forget(grouped.keys())
-        doubtful = self._silence.doubtful([env for env in environments if env.id not in grouped], now)
-        answers, errors = await self._scope.some(doubtful, lambda env: self._alone(env, call), call)
-        self._silence.believe((env for env, found in answers.items() if not found), now)
+        self._silence.forget(groups)
+        doubtful = self._silence.doubtful([env for env in environments if env.id not in groups], now)
+        answers, errors = await self._scope.some(doubtful, lambda env: self._by_itself(env, call), call)
+        self._silence.believe((env for env, book in answers.items() if not book.ids(env)), now)
         unknown = {env.id for env in doubtful} - answers.keys()
-        return {env.id: answers.get(env.id, grouped[env.id]) for env in environments if env.id not in unknown}, errors
+        book = self._account.book
+        return {env.id: answers.get(env.id, book) for env in environments if env.id not in unknown}, errors
 
-    async def _alone(self, environment: EnvironmentRef, call: Call) -> list[models.Space]:
-        rows = await self._listed({"environmentId": environment.id}, call)
-        return [row for row in rows if row.environment_id in (None, environment.id)]
-
-    async def _listed(self, where: dict[str, str], call: Call) -> list[models.Space]:
-        """List spaces. Whether `archived=true` adds the archived ones or gives them alone is not documented: both are asked."""
-        plain, archived = await both(
-            self._scope.client.rows(LISTING, where, call),
-            self._scope.client.rows(LISTING, {**where, "archived": "true"}, call),
-        )
-        rows = {row.id: row for row in plain}
-        for row in archived:
-            known = rows.get(row.id)
-            if known is None or (known.updated_at or "") <= (row.updated_at or ""):
-                rows[row.id] = row
-        return [*rows.values()]
+    async def _by_itself(self, environment: EnvironmentRef, call: Call) -> Book:
+        survey = self._survey({"environmentId": environment.id})
+        await survey.read(call)
+        return survey.book
 
     def families(self, fresh: Freshness) -> Iterator[Family]:
         """Give the environments' counts."""
-        names = [format_duration(seconds) for seconds in self._scope.config.spaces.inactive_after]
-        samples: dict[Desc, list[Sample]] = {desc: [] for desc in FAMILIES}
+        names = [format_duration(seconds) for seconds in self._config.inactive_after]
+        samples: dict[Desc, list[Sample]] = {desc: [] for desc in FAMILIES[:6]}
+        single: list[tuple[tuple[str, str], Entry]] = []
+        known = 0
         for environment in self._scope.environments or ():
-            held = self._counts.get(environment.id)
+            held = self._snapshots.get(environment.id)
             if held is None or not fresh(held.at):
                 continue
-            counts, labels = held.value, (self._scope.account, *environment.labels)
-            for state in ("active", "archived", "expired"):
+            counts, labels = held.value.counts, (self._scope.account, *environment.labels)
+            for state in STATES:
                 samples[SPACES].append(((*labels, state), getattr(counts, state)))
             if counts.inactive is not None:
                 samples[INACTIVE].extend(
@@ -176,39 +218,32 @@ class Collector:
             ):
                 if value is not None:
                     samples[desc].append((labels, value))
+            single += [(environment.labels, space) for space in held.value.single]
+            known += counts.all
         yield from (Family(desc, found) for desc, found in samples.items())
+        if self._config.per_space:
+            yield from _single_spaces.families(
+                self._scope.account, single, self._guests, known, self._config.max_series
+            )
 
 
-def counted(rows: Sequence[models.Space], now: float, idle: Sequence[float]) -> Counts:
-    """Count an environment's spaces at `now` (unix seconds). A sum that lacks one space's share is not known."""
-    archived = [row for row in rows if row.archived_at]
-    expired = [row for row in rows if row.expired_at and not row.archived_at]
-    active = [row for row in rows if not row.archived_at and not row.expired_at]
-    last_seen = [_last_seen(row) for row in active]
-    known = [at for at in last_seen if at is not None]
-    return Counts(
-        active=len(active),
-        archived=len(archived),
-        expired=len(expired),
-        inactive=tuple(sum(at <= now - seconds for at in known) for seconds in idle)
-        if len(known) == len(last_seen)
-        else None,
-        files=_sum([row.files_count for row in rows]),
-        workbooks=_sum([row.workbooks_count for row in rows]),
-        last_created=_newest([row.created_at for row in rows]),
-        last_activity=_newest([row.last_activity_at for row in rows]),
+def entry(space: models.Space, environment: str) -> Entry:
+    """Read a row. One that does not name its environment is of that which was asked for."""
+    created, updated, activity = (_unix(text) for text in (space.created_at, space.updated_at, space.last_activity_at))
+    return Entry(
+        space.id,
+        space.environment_id or environment,
+        ARCHIVED if space.archived_at else EXPIRED if space.expired_at else ACTIVE,
+        created,
+        activity,
+        next((at for at in (activity, updated, created) if at > NEVER), NEVER),
+        updated,
+        UNKNOWN if space.files_count is None else space.files_count,
+        UNKNOWN if space.workbooks_count is None else space.workbooks_count,
+        (space.name or "", space.namespace or "", space.app_id or "") if isinstance(space, models.NamedSpace) else (),
     )
 
 
-def _last_seen(row: models.Space) -> float | None:
-    candidates = (times.unix(text) for text in (row.last_activity_at, row.updated_at, row.created_at))
-    return next((at for at in candidates if at is not None), None)
-
-
-def _sum(numbers: Sequence[float | None]) -> float | None:
-    known = [number for number in numbers if number is not None]
-    return sum(known) if len(known) == len(numbers) else None
-
-
-def _newest(texts: Sequence[str | None]) -> float | None:
-    return max((at for text in texts if (at := times.unix(text)) is not None), default=None)
+def _unix(text: str | None) -> float:
+    at = times.unix(text)
+    return NEVER if at is None else at

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from msgspec import UNSET
 
+from exporter.collectors._book import NEVER, Book, Entry
 from exporter.collectors._labels import ACCOUNT, WINDOWS
+from exporter.collectors._survey import Question, Survey
 from exporter.families import Desc, Family
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
@@ -24,7 +26,10 @@ USERS_ACTIVE = Desc(
 )
 FAMILIES = (USERS, USERS_ACTIVE)
 
-LISTING = Listing(Endpoint.USERS, models.User, identity)
+FULL_RESYNC = 3600.0  # seconds within which the whole list is read, whatever changes show
+
+TOLD, UNTOLD = 0, 1  # states of a book's row: whether Flatfile knows the field lastSeenAt at all
+ALL = 1  # the one list
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +41,32 @@ class Snapshot:
 
 
 class Collector:
-    """Lists the users."""
+    """Follows the list of users."""
 
     requires: tuple[str, ...] = ()
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
         self._snapshot: Held[Snapshot] | None = None
+        self._survey: Survey[models.User] = Survey(
+            scope.client,
+            scope.clock,
+            Question(
+                Listing(Endpoint.USERS, models.User, identity),
+                ({},),
+                {"activity": "last_seen_at", "created": "created_at"},
+                entry,
+            ),
+            {},
+            full_resync=FULL_RESYNC,
+            longest_pause=scope.config.collectors["users"].max_age / 3,
+        )
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
-        """List all users."""
+        """Find out which users have been seen, have come and have gone."""
         asked_at = self._scope.clock.wall()
-        rows = await self._scope.client.rows(LISTING, {}, call)
-        self._snapshot = Held(counted(rows, self._scope.client.session.now), asked_at)
+        if await self._survey.refresh(call):
+            self._snapshot = Held(counted(self._survey.book, self._scope.client.session.now), asked_at)
         return []
 
     def families(self, fresh: Freshness) -> Iterator[Family]:
@@ -61,10 +79,23 @@ class Collector:
             yield Family(USERS_ACTIVE, [((account, window), number) for window, number in snapshot.active])
 
 
-def counted(rows: Sequence[models.User], now: float) -> Snapshot:
+def entry(user: models.User) -> Entry:
+    """Read a row."""
+    created = times.unix(user.created_at)
+    seen = None if user.last_seen_at is UNSET else times.unix(user.last_seen_at)
+    return Entry(
+        user.id,
+        "",
+        UNTOLD if user.last_seen_at is UNSET else TOLD,
+        NEVER if created is None else created,
+        NEVER if seen is None else seen,
+    )
+
+
+def counted(book: Book, now: float) -> Snapshot:
     """Count users. An older definition of the API has no `lastSeenAt`: where no row has it, who is active is not known."""
-    if rows and all(row.last_seen_at is UNSET for row in rows):
-        return Snapshot(len(rows), None)
-    seen = [times.unix(row.last_seen_at) for row in rows if isinstance(row.last_seen_at, str)]
-    active = tuple((window, sum(at is not None and at > now - seconds for at in seen)) for window, seconds in WINDOWS)
-    return Snapshot(len(rows), active)
+    users = book.members(ALL)
+    if users and all(book.state(row) == UNTOLD for row in book.ids("").rows):
+        return Snapshot(users, None)
+    active = ((window, len(book.between(ALL, "activity", now - seconds, float("inf")))) for window, seconds in WINDOWS)
+    return Snapshot(users, tuple(active))

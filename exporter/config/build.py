@@ -44,6 +44,7 @@ def build_account(settings: Settings, expected: tuple[ExpectedAgents, ...], dire
         collectors=MappingProxyType({name: _collector(settings, name) for name in COLLECTOR_INTERVALS}),
         spaces=SpacesConfig(
             inactive_after=settings.get("spaces.inactive_after", tuple),
+            full_resync=settings.seconds("spaces.full_resync"),
             per_space=settings.get("spaces.per_space", bool),
             max_series=settings.get("spaces.max_series", int),
         ),

@@ -4,10 +4,9 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from exporter.config.files import check_ca_file, warn_about_file
-from exporter.config.keys import COLLECTOR_INTERVALS, MAX_AGE_INTERVALS, SHARED
+from exporter.config.keys import COLLECTOR_INTERVALS, MAX_AGE_INTERVALS
 from exporter.config.problems import Place, Problems
 from exporter.config.reader import Block
-from exporter.config.schema import Key, Section, walk
 from exporter.config.settings import Settings
 from exporter.config.url import is_plain_http_to_elsewhere
 from exporter.config.values import shown
@@ -18,7 +17,6 @@ AUTH_VALUES = ("client_id", "client_secret", "access_token")
 
 def check(root: Block, problems: Problems, directory: Path) -> None:
     """Adds the problems and warnings that show between keys, or in the files that they name."""
-    _warn_inert(root, problems)
     named: dict[str, Place] = {}
     for account in root.lists.get("accounts", []):
         settings = Settings(root, account)
@@ -28,7 +26,6 @@ def check(root: Block, problems: Problems, directory: Path) -> None:
         _check_ages(settings, problems)
         _check_expected_agents(account, problems)
         _check_files(settings, problems, directory)
-        _warn_inert(account, problems)
         switch = settings.written("collectors.environments.enabled")
         if switch is not None and switch.value is False:
             problems.warn(switch.place, "every other collector needs the list of environments")
@@ -127,15 +124,3 @@ def _check_files(settings: Settings, problems: Problems, directory: Path) -> Non
         problem = check_ca_file(directory / setting.value)
         if problem is not None:
             problems.add(setting.place, problem)
-
-
-def _warn_inert(block: Block, problems: Problems) -> None:
-    for path, entry in walk(SHARED):
-        place = block.places.get(path)
-        if place is None or not isinstance(entry, Key | Section) or not entry.inert:
-            continue
-        switch = block.settings.get(path if isinstance(entry, Key) else f"{path}.enabled")
-        if isinstance(entry, Key) and switch is None:
-            continue
-        if switch is None or switch.value is not False:
-            problems.warn(place, "has no effect in this version")

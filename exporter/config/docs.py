@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from exporter.config.keys import ACCOUNT, COLLECTOR_INTERVALS, MAX_AGE_INTERVALS, SHARED
 from exporter.config.schema import Entry, Key, Section, Sections
 
-_INERT = " No effect in this version."
 _COLUMNS = ("key", "type", "default", "meaning")
 
 _HEAD = """\
@@ -160,18 +159,14 @@ def render() -> str:
         if section.name == "collectors":
             parts.append(_collectors(section))
         else:
-            note = _INERT if section.inert else ""
-            parts += [f"### `{section.name}`\n\n{section.meaning}{note}\n", _table((section,))]
+            parts += [f"### `{section.name}`\n\n{section.meaning}\n", _table((section,))]
     return "\n".join([*parts, _TAIL])
 
 
 def _collectors(section: Section) -> str:
     collectors = [child for child in section.children if isinstance(child, Section)]
     first = collectors[0]
-    rows = [
-        f"| `{each.name}` | {each.meaning}{_INERT if each.inert else ''} | `{COLLECTOR_INTERVALS[each.name]}` |"
-        for each in collectors
-    ]
+    rows = [f"| `{each.name}` | {each.meaning} | `{COLLECTOR_INTERVALS[each.name]}` |" for each in collectors]
     table = _table(first.children, "collectors.NAME.").replace(f"`{COLLECTOR_INTERVALS[first.name]}`", "see below")
     return _COLLECTORS.format(table=table, collectors="\n".join(rows))
 
@@ -187,8 +182,7 @@ def _rows(entries: tuple[Entry, ...], prefix: str) -> Iterator[tuple[str, ...]]:
         match entry:
             case Key():
                 bounds = f" {entry.bounds[0].upper()}{entry.bounds[1:]}." if entry.bounds else ""
-                note = _INERT if entry.inert else ""
-                yield f"`{path}`", entry.kind.value, _default(entry), f"{entry.meaning}{bounds}{note}"
+                yield f"`{path}`", entry.kind.value, _default(entry), f"{entry.meaning}{bounds}"
             case Section():
                 if prefix or len(entries) > 1:
                     yield f"`{path}`", "section", "", entry.meaning

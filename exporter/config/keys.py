@@ -78,7 +78,14 @@ SHARED: tuple[Section, ...] = (
                 nonempty=True,
                 minimum="1s",
             ),
-            Key("per_space", Kind.BOOLEAN, "false", "Expose each space with series of its own.", inert=True),
+            Key(
+                "full_resync",
+                Kind.DURATION,
+                "1h",
+                "Within this time the whole list of spaces is read anew, changed or not.",
+                minimum="1s",
+            ),
+            Key("per_space", Kind.BOOLEAN, "false", "Expose each space with series of its own."),
             Key(
                 "max_series",
                 Kind.INTEGER,

@@ -28,7 +28,6 @@ class Key:
 
     `default` is the text one would write in the file; None: there is no default, and `required` says whether the
     key may be left out. `minimum` and `maximum` are written in the same way and lie in the range; `above` does not.
-    `inert`: accepted, but without effect in this version.
     """
 
     name: str
@@ -40,7 +39,6 @@ class Key:
     maximum: str | None = None
     above: str | None = None
     nonempty: bool = False
-    inert: bool = False
 
     @property
     def bounds(self) -> str:
@@ -59,7 +57,6 @@ class Section:
     name: str
     meaning: str
     children: tuple["Entry", ...]
-    inert: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,9 +52,10 @@ class ExpectedAgents:
 
 @dataclass(frozen=True, slots=True)
 class SpacesConfig:
-    """`inactive_after` in the order written, without duplicates."""
+    """`inactive_after` in the order written, without duplicates. `full_resync`: within this time all spaces are read anew."""
 
     inactive_after: tuple[float, ...]
+    full_resync: float
     per_space: bool
     max_series: int
 

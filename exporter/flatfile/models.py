@@ -79,6 +79,14 @@ class Space(Model, frozen=True):
     workbooks_count: Amount = None
 
 
+class NamedSpace(Space, frozen=True):
+    """A space with its texts, for series of its own."""
+
+    name: str | None = None
+    namespace: str | None = None
+    app_id: str | None = None
+
+
 class Agent(Model, frozen=True):
     """A deployed agent; the API has no status for it: deployed means listed."""
 
@@ -120,6 +128,7 @@ class User(Model, frozen=True):
     """A member of the account's team. `last_seen_at` is `UNSET` where the server does not know the field."""
 
     id: str
+    created_at: str | None = None
     last_seen_at: str | msgspec.UnsetType | None = msgspec.UNSET
 
 

@@ -1,10 +1,11 @@
 """Spaces: states, idleness, sums, and what is said where the API says too little."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from exporter.collectors.spaces import counted
+from exporter.collectors._book import Book, Counts
+from exporter.collectors.spaces import entry
 from exporter.demo.accounts import fixed_world, sized_world
 from exporter.demo.faults import Deformed, Status
 from exporter.demo.rows import Row
@@ -21,6 +22,13 @@ STATES = ("active", "archived", "expired")
 
 def row(**known: object) -> Space:
     return Space(id="us_sp_1", **known)  # type: ignore[arg-type]
+
+
+def counted(rows: Sequence[Space], now: float, idle: Sequence[float]) -> Counts:
+    book = Book()
+    for number, space in enumerate(rows):
+        book.put(1, entry(space, "us_env_1")._replace(id=f"us_sp_{number}"))
+    return book.counts("us_env_1", now, idle)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +256,7 @@ async def test_a_new_environment_shows_and_a_renamed_one_changes_its_name(time: 
 class Older(Deformed):
     """The rows as they were before: archived, and changed last at some time long ago."""
 
-    def deform(self, body: Row, page: int, first: Callable[[], Row]) -> Row:
+    def of_list(self, body: Row, page: int, first: Callable[[], Row]) -> Row:
         before = {"updatedAt": "2020-01-01T00:00:00.000Z", "archivedAt": "2020-01-01T00:00:00.000Z"}
         return {**body, "data": [{**row, **before} for row in body["data"]]}
 

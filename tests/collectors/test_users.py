@@ -3,7 +3,9 @@
 import pytest
 from msgspec import UNSET
 
-from exporter.collectors.users import counted
+from exporter.collectors._book import Book
+from exporter.collectors.users import ALL, Snapshot, entry
+from exporter.collectors.users import counted as counted_in
 from exporter.demo.faults import Status
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
@@ -11,6 +13,13 @@ from exporter.flatfile.models import User
 from tests.collectors.exported import Exported, Time
 
 NOW = 1763628900.0  # 2025-11-20T08:55:00Z
+
+
+def counted(users: list[User], now: float) -> Snapshot:
+    book = Book()
+    for user in users:
+        book.put(ALL, entry(user))
+    return counted_in(book, now)
 
 
 @pytest.mark.parametrize(

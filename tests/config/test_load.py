@@ -43,7 +43,7 @@ def test_the_least_configuration_has_the_documented_defaults() -> None:
         "jobs": (True, 60, 900),
     }
     assert acme.spaces.inactive_after == (30 * 86_400, 90 * 86_400)
-    assert (acme.spaces.per_space, acme.spaces.max_series) == (False, 1000)
+    assert (acme.spaces.full_resync, acme.spaces.per_space, acme.spaces.max_series) == (3600, False, 1000)
     assert (acme.events.window, acme.events.overlap, acme.events.max_topics) == (300, 60, 200)
     assert acme.events.topics == Globs(("*",), ())
     assert (acme.jobs.window, acme.guests.full_resync) == (86_400, 21_600)
@@ -223,26 +223,6 @@ def test_nothing_in_a_configuration_can_be_assigned() -> None:
 
 def warnings(text: str) -> tuple[str, ...]:
     return parse(text, "config.yaml").warnings
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        ("spaces: {per_space: true}", "2:10: spaces.per_space"),
-    ],
-)
-def test_what_has_no_effect_yet_is_accepted_with_a_warning(text: str, place: str) -> None:
-    assert warnings(LEAST + text) == (f"config.yaml:{place}: has no effect in this version",)
-
-
-@pytest.mark.parametrize("text", ["spaces: {per_space: false}"])
-def test_what_is_switched_off_needs_no_warning(text: str) -> None:
-    assert warnings(LEAST + text) == ()
-
-
-def test_the_warning_of_an_account_names_the_account() -> None:
-    text = "accounts: [{name: acme, auth: {access_token: t0ken}, spaces: {per_space: true}}]"
-    assert warnings(text) == ("config.yaml:1:63: accounts[0].spaces.per_space: has no effect in this version",)
 
 
 def test_without_the_environments_nothing_else_can_be_asked() -> None:
