@@ -112,7 +112,8 @@ async def run(cells: list[Cell], directory: Path, program: tuple[str, ...]) -> l
         old = await scrape(untouched.name)
         await asyncio.sleep(at + SETTLE - cells[0].clock())  # until everybody agrees that `at` has passed
         untouched.change(at)
-        truth = Truth(old, await scrape(untouched.name))
+        await scrape(untouched.name)
+        truth = Truth(old, await scrape(untouched.name))  # of the second scrape, for what comes late
         begun = running.resident_bytes
 
         async def rest(cell: Cell, base: Page | None) -> Result:

@@ -10,13 +10,25 @@ ODD = "us_env_7hT3bLx0"
 ENVIRONMENTS = (PRODUCTION, EMPTY, ODD)
 
 HOOKS, SPACE, ODD_SPACE, USER = "us_ag_Hn3cQ0ye", "us_sp_Zr5vB81c", "us_sp_Odd00001", "us_usr_Kq81mZ4t"
+COMMIT = "us_evt_a1B2c3D4e5F6g7H8"
 DAY = 86400.0
 
 
 def matrix_world(clock: Clock) -> World:
-    """The small fixed account, with an agent in each environment and guests in two: all ids and times are the same each time."""
+    """The small fixed account, with something of everything: all ids and times are the same each time.
+
+    An agent that has run and a job in each environment; guests in two; one environment has no spaces.
+    """
     world = fixed_world(clock)
-    world.deploy_agent(EMPTY, "importer", (), with_id="us_ag_Empty001", at=FIXED_NOW - 7 * DAY, announce=False)
+    importer = world.deploy_agent(
+        EMPTY, "importer", (), with_id="us_ag_Empty001", at=FIXED_NOW - 7 * DAY, announce=False
+    )
+    agents = {EMPTY: importer.id, ODD: "us_ag_Odd00001"}
+    for number, (environment, agent) in enumerate(agents.items()):
+        event = world.emit("job:ready", environment, with_id=f"us_evt_ran{number}", at=FIXED_NOW - 900, runs=False)
+        world.run_agent(agent, event, success=True, lag=0.25, duration=0.5)
+        job = world.add_job(environment, with_id=f"us_jb_ran{number}", at=FIXED_NOW - 900, announce=False)
+        world.finish_job(job.id, "complete", at=FIXED_NOW - 890, announce=False)
     world.add_guest(ODD_SPACE, with_id="us_g_Odd00001", at=FIXED_NOW - 9 * DAY, last_accessed=None, announce=False)
     return world
 
@@ -31,7 +43,7 @@ def change(world: World, at: float) -> None:
     for number, environment in enumerate(ENVIRONMENTS):
         world.emit("job:failed", environment, with_id=f"us_evt_new{number}", actor_id=USER, at=at, runs=False)
     world.emit("commit:created", PRODUCTION, with_id="us_evt_new3", at=at, space_id=SPACE, runs=False)
-    ran = world.emit("job:ready", PRODUCTION, with_id="us_evt_new4", at=at, space_id=SPACE, runs=False)
-    world.run_agent(HOOKS, ran, success=True, lag=0.25, duration=0.5)
+    for event in [event for event in world.events if event.id == COMMIT]:
+        world.run_agent(HOOKS, event, success=False, lag=at - event.created_at, duration=0.5)
     job = world.add_job(PRODUCTION, SPACE, with_id="us_jb_New00001", created_by=USER, at=at, announce=False)
     world.finish_job(job.id, "failed", at=at, announce=False)

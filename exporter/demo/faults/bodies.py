@@ -21,7 +21,7 @@ class WrongTypes(Deformed):
             return [body]
         if self.what == "data":
             return {**body, "data": {"rows": body["data"]}}
-        return {**body, "data": [{**row, "id": i} for i, row in enumerate(body["data"])]}
+        return {**body, "data": [{**row, identity(row): i} for i, row in enumerate(body["data"])]}
 
     def of_object(self, body: Row) -> Any:
         if self.what == "body":
@@ -82,7 +82,7 @@ class EndlessPages(Deformed):
     def of_list(self, body: Row, page: int, first: Callable[[], Row]) -> Row:
         data = first()["data"]
         if self.fresh:
-            data = [{**row, "id": f"{row['id']}{page}"} for row in data]
+            data = [{**row, identity(row): f"{row[identity(row)]}{page}"} for row in data]
         if "pagination" not in body:
             return {"data": data}
         said = {"currentPage": page, "pageCount": page + 1, "totalCount": len(data) * (page + 1)}
@@ -102,5 +102,10 @@ class WrongTotal(Deformed):
         return {**body, "pagination": {**said, "totalCount": max(0, said["totalCount"] + self.by)}}
 
 
+def identity(row: Row) -> str:
+    """The field that tells a row from others: a run of an agent has no id, and names its event."""
+    return "id" if "id" in row else "eventId"
+
+
 def _nameless(row: Row) -> Row:
-    return {k: v for k, v in row.items() if k != "id"}
+    return {k: v for k, v in row.items() if k != identity(row)}
