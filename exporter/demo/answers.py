@@ -301,4 +301,8 @@ def _sort(ask: Ask, listed: list[Any], keys: Mapping[str, Callable[[Any], Any]])
         raise Refused(400, f"{missing} is required", missing)
     if field not in keys or direction not in ("asc", "desc"):
         raise Refused(400, "unknown sort", "sortField")
+    if ask.path in ask.switches.sort_ignored:
+        return
     listed.sort(key=keys[field], reverse=direction == "desc")
+    if direction == "desc" and ask.switches.nulls_first:
+        listed.sort(key=lambda item: bool(keys[field](item)))

@@ -88,6 +88,10 @@ class Switches:
     """Archived spaces are left out where `archived` does not say otherwise."""
     space_sort_taken: bool = True
     """`/spaces` knows `sortField`; else 400."""
+    sort_ignored: set[str] = field(default_factory=set)
+    """Paths that take `sortField` and do not sort."""
+    nulls_first: bool = False
+    """Sorted from the greatest down, rows without a value come first."""
     system_agents_listed: bool = True
     """`/agents` without `isSystem` lists system agents too."""
     is_system_honoured: bool = True
