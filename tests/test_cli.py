@@ -56,10 +56,13 @@ def refused(*arguments: str) -> None:
         (["--web.scrape-timeout-offset=61s"], "'61s' is too long: at most 60s"),
         (["--web.scrape-timeout-offset=2m"], "'2m' is too long: at most 60s"),
         (["--web.scrape-timeout-offset="], "--web.scrape-timeout-offset"),
+        (["--storage.path"], "--storage.path"),
+        (["--storage.path="], "--storage.path: it takes the path of a directory"),
         (["--log.level=loud"], "--log.level"),
         (["--log.format=xml"], "--log.format"),
         (["demo", "--config.file=x"], "--config.file is no flag of demo"),
         (["check-config", "--log.level=debug"], "--log.level is no flag of check-config"),
+        (["check-config", "--storage.path=x"], "--storage.path is no flag of check-config"),
         (["check-config", "--web.listen-address=:1"], "--web.listen-address is no flag of check-config"),
     ],
 )
