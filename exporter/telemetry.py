@@ -57,11 +57,11 @@ class Telemetry:
         self._seconds: defaultdict[str, tuple[tuple[int, ...], float]] = defaultdict(lambda: ((0,) * len(BOUNDS), 0.0))
         self._bytes = {str(endpoint): 0 for endpoint in Endpoint}
         self._retries = {str(endpoint): 0 for endpoint in Endpoint}
-        self._errors: dict[tuple[str, Reason], int] = {}
+        self._errors: dict[str, list[int]] = {}  # of a collector, as REASONS
 
     def expect(self, collector: str) -> None:
         """Start all of a collector's error counts at 0, so that a first failure shows as an increase."""
-        self._errors |= {(collector, reason): 0 for reason in REASONS}
+        self._errors[collector] = [0] * len(REASONS)
 
     def request(self, endpoint: str, code: str, seconds: float, wire_bytes: int) -> None:
         """Count one request; `code` is the status, or `error`."""
@@ -83,7 +83,7 @@ class Telemetry:
 
     def error(self, collector: str, reason: Reason) -> None:
         """Count a failure of a refresh."""
-        self._errors[collector, reason] += 1
+        self._errors[collector][REASONS.index(reason)] += 1
         self.failed += 1
 
     def requests(self) -> list[Family]:
@@ -104,7 +104,12 @@ class Telemetry:
 
     def errors(self) -> list[Family]:
         """Give the refreshes' errors."""
-        return [Family(ERRORS, [((self._account, *key), number) for key, number in self._errors.items()])]
+        samples = [
+            ((self._account, collector, reason), number)
+            for collector, numbers in self._errors.items()
+            for reason, number in zip(REASONS, numbers, strict=True)
+        ]
+        return [Family(ERRORS, samples)]
 
     def families(self) -> list[Family]:
         """Give all counts."""

@@ -13,7 +13,8 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
-from typing import Any
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 import httpx
 
@@ -22,6 +23,8 @@ from exporter.flatfile.errors import BadResponse, ConnectionFailed, FlatfileErro
 from exporter.secret import Secret
 
 _ERROR_BODY_BYTES = 64 * 1024  # of an answer that is no success nothing is used: enough to keep the connection
+_MOST_IDLE = 64  # connections that all accounts together keep open between their scrapes, and one for each at least
+_IDLE_SECONDS = 2.0  # after which an account gives up what it has of them beyond its share
 _UNPACKED_PIECE = 256 * 1024  # bytes unpacked at a time: a small piece may unpack to a thousand times its size
 
 
@@ -51,6 +54,8 @@ class Transport:
     proxy that cannot be used, of whichever of the two.
     """
 
+    _open: ClassVar[WeakSet["Transport"]] = WeakSet()
+
     def __init__(
         self,
         *,
@@ -75,6 +80,8 @@ class Transport:
             raise ValueError(f"a proxy that cannot be used ({type(error).__name__})") from None
         self._closing: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._trimming: asyncio.TimerHandle | None = None
+        self._open.add(self)
 
     async def send(
         self,
@@ -135,15 +142,28 @@ class Transport:
         """Keep a client for the next request; close one whose last exchange did not end well, whatever is left of it."""
         if keep and not self._closed:
             self._idle.append(client)
+            if len(self._idle) > 1 and self._trimming is None:
+                self._trimming = asyncio.get_running_loop().call_later(_IDLE_SECONDS, self._trim)
             return
         # a task of its own, because whoever asked may have been cancelled
         closing = asyncio.create_task(client.aclose())
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
+    def _trim(self) -> None:
+        """Close idle connections beyond this account's share: each takes some 70 KiB, and there may be many accounts."""
+        self._trimming = None
+        share = max(1, _MOST_IDLE // len(self._open))
+        surplus, self._idle = self._idle[:-share], self._idle[-share:]
+        for client in surplus:
+            self._release(client, keep=False)
+
     async def aclose(self) -> None:
         """Close all idle connections; those in use are closed as soon as they are not."""
         self._closed = True
+        self._open.discard(self)
+        if self._trimming is not None:
+            self._trimming.cancel()
         while self._idle:
             self._release(self._idle.pop(), keep=False)
         await asyncio.gather(*self._closing)
