@@ -144,5 +144,5 @@ async def to_the_end(work: Callable[[], T]) -> T:
     try:
         return await asyncio.shield(doing)
     except asyncio.CancelledError:
-        await asyncio.wait([doing])
+        await asyncio.gather(doing, return_exceptions=True)
         raise

@@ -36,9 +36,6 @@ class Spool:
         )
         self._decoder = msgspec.json.Decoder(EventWithPayload)
 
-    def __len__(self) -> int:
-        return int(self._database.execute("SELECT count(*) FROM event").fetchone()[0])
-
     def add(self, events: Sequence[Found]) -> None:
         """Take events in; one that is there already stays as it is, unless its environment was not known."""
         self._database.executemany(
