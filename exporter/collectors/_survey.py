@@ -158,11 +158,13 @@ class Survey(Generic[T]):
         try:
             if not await self._side_by_side(lambda bit: self._newest(bit, "activity", call)):
                 return None
-            strangers = any(hint not in self.book for hint in hints)
+            if not await self._look_up(hints, call):
+                return False
+            strangers = any(self.book.find(hint) is None for hint in hints)
             more = strangers or not self._agreed or self.book.unknown("activity")
             if more and not await self._side_by_side(lambda bit: self._newest(bit, "created", call)):
                 return None
-            return await self._look_up(hints, call) and self._agreed
+            return self._agreed
         except BadResponse as error:
             if error.status not in (400, 422):
                 raise
@@ -245,28 +247,33 @@ class Survey(Generic[T]):
         )
 
     async def _look(self, bit: int, row: int, call: Call) -> bool:
-        """Read the page of a list that the row must be on by its time of creation; whether it was told if it is there."""
-        created = self.book.created(row)
-        index = first = self.book.rank(bit, created)
+        """Read the page of a list that the row must be on by its time of creation; whether it was told if it is there.
+
+        It is not where rows that were created before, and after, stand next to each other without it.
+        """
+        book, answered = self.book, self._answered[bit]
+        params = self._params(bit, self._question.fields["created"], "asc")
+        created = book.created(row)
+        index = book.rank(bit, created)
+        low, high = index, index  # what has been read, by places
+        before = after = False
         for _ in range(MOST_PAGES_OF_ONE_TIME):
-            cut = await self._client.cut(
-                self._unsorted(self._small), self._params(bit, self._question.fields["created"], "asc"), call, index
-            )
+            cut = await self._client.cut(self._unsorted(self._small), params, call, index)
             entries = [self._question.entry(each) for each in cut.rows]
             times = [entry.created for entry in entries]
             if not times or times != sorted(times):
                 return False
-            if index == first and cut.start and times[0] >= created:
-                return False  # it may be on the page before
             self._totals[bit] = cut.total
-            self._answered[bit].update(self.book.put(bit, entry)[0] for entry in entries)
-            if row in self._answered[bit]:
+            answered.update(book.put(bit, entry)[0] for entry in entries)
+            low, high = min(low, cut.start), max(high, cut.start + cut.size)
+            before = before or cut.start == 0 or times[0] < created
+            after = after or times[-1] > created or (cut.total is not None and cut.start + len(times) >= cut.total)
+            if before and after and row not in answered:
+                book.drop(bit, [row])
+                answered.add(row)
+            if row in answered:
                 return True
-            if times[-1] > created or (cut.total is not None and cut.start + len(times) >= cut.total):
-                self.book.drop(bit, [row])
-                self._answered[bit].add(row)
-                return True
-            index = cut.start + cut.size
+            index = high if before else low - 1
         return False
 
     def _params(self, bit: int, field: str, direction: str) -> dict[str, str]:
