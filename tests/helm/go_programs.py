@@ -11,6 +11,8 @@ MODULES = {
     "helm": ("helm.sh/helm/v4/cmd/helm", "v4.3.1"),
     "kubeconform": ("github.com/yannh/kubeconform/cmd/kubeconform", "v0.8.0"),
 }
+QUICKLY_BUILT = ("-gcflags=all=-N -l", "-ldflags=-s -w")
+"""Without optimisation, which costs a quarter of the time of Helm's build and gains nothing here."""
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flatfile-exporter-tests"
 
 
@@ -39,7 +41,7 @@ def program(name: str) -> str:
 def _install(go: str, module: str, to: Path) -> None:
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         done = subprocess.run(
-            ["nice", go, "install", module],
+            ["nice", go, "install", *QUICKLY_BUILT, module],
             cwd=folder,
             env={**os.environ, "GOBIN": folder},
             capture_output=True,
