@@ -8,7 +8,9 @@ ARGS   ?=
 PYTEST_ARGS ?= --numprocesses=2 --dist=worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench generate lock clean system-packages
+LOCK := --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q
+LOCK_ARGS ?=
+.PHONY: help run test test-lowest lint format bench generate lock clean system-packages
 
 help:
 	@echo "make run       serve the exporter on http://localhost:10056 (ARGS='--config.file=…' for your account)"
@@ -17,6 +19,7 @@ help:
 	@echo "make bench     print memory, start-up time and scrape figures"
 	@echo "make generate  write the generated files again (docs, dashboards, Helm chart)"
 	@echo "make lock      resolve the requirements anew (needs uv)"
+	@echo "make test-lowest  run most tests on the lowest versions that pyproject.toml allows (needs uv)"
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11 (this is $$($(PYTHON) --version 2>&1))" >&2; exit 1; }
@@ -64,8 +67,19 @@ generate: $(VENV)/.dev
 	$(PY) -m deploy.helm.build
 
 lock:
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements/run.txt
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -q -o requirements/dev.txt
+	uv pip compile pyproject.toml $(LOCK) $(LOCK_ARGS) -o requirements/run.txt
+	uv pip compile --group build $(LOCK) $(LOCK_ARGS) -o requirements/build.txt
+	uv pip compile pyproject.toml --group dev $(LOCK) $(LOCK_ARGS) -o requirements/dev.txt
+
+# The lowest versions that pyproject.toml allows of what the exporter needs directly, with the newest tools of the tests.
+LOWEST ?= .lowest
+LOWEST_TESTS ?= tests --ignore=tests/grafana --ignore=tests/helm --ignore=tests/image --ignore=tests/matrix --ignore=tests/systemd --ignore=tests/test_dependencies.py
+test-lowest:
+	uv venv --quiet --clear --python $(PYTHON) $(LOWEST)
+	uv pip compile pyproject.toml --python $(LOWEST) --resolution lowest-direct --no-header --no-annotate -o $(LOWEST)/run.txt
+	uv pip compile pyproject.toml --python $(LOWEST) --group test --group grafana -c $(LOWEST)/run.txt -q -o $(LOWEST)/test.txt
+	uv pip install --quiet --python $(LOWEST) -r $(LOWEST)/test.txt
+	$(LOWEST)/bin/python -m pytest $(PYTEST_ARGS) -p no:cacheprovider $(LOWEST_TESTS)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) .pytest_cache .hypothesis .mypy_cache .ruff_cache
