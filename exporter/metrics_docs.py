@@ -28,6 +28,8 @@ SYMBOLS = {
     "K": f"known event topics that `events.include` and `events.exclude` choose: {len(KNOWN_TOPICS)} by default",
     "T": "topics of events that the exporter has seen since its start",
     "I": "entries of `spaces.inactive_after`: 2 by default",
+    "S": "spaces that are shown by themselves: at most `spaces.max_series`, and none without `spaces.per_space`",
+    "O": "1 with `spaces.per_space`, else 0",
     "C": f"collectors that are enabled: {len(REGISTRY)} by default",
     "P": f"paths of the API that have been asked: {len(Endpoint)} by default",
 }
@@ -46,6 +48,12 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_workbooks": (1, "E"),
     "flatfile_environment_last_space_created_timestamp_seconds": (1, "E"),
     "flatfile_environment_last_activity_timestamp_seconds": (1, "E"),
+    "flatfile_space_info": (1, "S"),
+    "flatfile_space_files": (1, "S"),
+    "flatfile_space_workbooks": (1, "S"),
+    "flatfile_space_last_activity_timestamp_seconds": (1, "S"),
+    "flatfile_space_guests": (1, "S"),
+    "flatfile_exporter_series_dropped": (1, "O"),
     "flatfile_agents": (2, "E"),
     "flatfile_agent_info": (1, "A"),
     "flatfile_agent_created_timestamp_seconds": (1, "A"),
@@ -103,7 +111,10 @@ LABELS = {
     "agent_id": "the agent's id; empty for runs of which the agent is not known",
     "agent": "the agent's slug, or its id where it has none; in `flatfile_agent_missing` the configured glob; "
     "`unknown` for runs of which the agent is not known",
-    "namespace": "the agent's namespace, empty where it has none",
+    "namespace": "the agent's or the space's namespace, empty where it has none",
+    "space_id": "the space's id",
+    "space": "the space's name",
+    "app_id": "the id of the space's app, empty where it has none",
     "system": "`true` for agents of Flatfile's own, else `false`",
     "result": "`success` or `failure`",
     "status": ", ".join(f"`{name}`" for name in STATUSES)
@@ -138,7 +149,10 @@ environment touches that environment's series alone. An environment, space or ag
 gone at the next refresh. `0` means that Flatfile said so.
 
 **How old a value can be.** A scrape asks Flatfile only for what is older than the collector's `interval`, given at each
-heading below. `flatfile_exporter_collector_last_success_timestamp_seconds` says when that was.
+heading below. Of more than two pages of spaces or users, it asks for what has changed, and trusts that if the result has
+as many rows as Flatfile counts: a change that shows in no count, in no time of activity and in no event is seen within
+`spaces.full_resync` (1h by default; 1h for users). Where Flatfile neither counts nor sorts, all of a long list is read, at
+least every third of `max_age`. `flatfile_exporter_collector_last_success_timestamp_seconds` says when that was.
 
 **Counters start at 0 with the exporter.** They count what is created from then on, and known topics are there from the
 beginning, so that `increase()` sees a first event.

@@ -54,11 +54,11 @@ class Scope:
 
     `environments` are those that the configuration selects, `passed_over` the others; both as listed last, `None` before
     the first time, and `environments_at` when that was (unix seconds, our clock). `spaces` holds the ids of each
-    environment's spaces: the same object as long as they are the same. `space_guests` says how many guests a space has,
-    `None` where that is not known space by space. `agents` holds each environment's deployed agents. `space_hints` are
-    spaces in which something was counted anew, `guest_hints` those whose guests changed, `happenings` what the collector
-    `events` has seen of late. `again` asks another collector anew, whatever it knows already, and raises what it raised.
-    `store` keeps what must outlive a restart, `None`: nothing does.
+    environment's spaces: the same object as long as they are the same; `single_spaces` are those of them that are shown
+    by themselves. `space_guests` says how many guests a space has, `None` where that is not known space by space. `agents`
+    holds each environment's deployed agents. `space_hints` are spaces in which something was counted anew, `guest_hints`
+    those whose guests changed, `happenings` what the collector `events` has seen of late. `again` asks another collector
+    anew, whatever it knows already, and raises what it raised. `store` keeps what must outlive a restart, `None`: nothing does.
     """
 
     config: AccountConfig
@@ -69,6 +69,7 @@ class Scope:
     passed_over: tuple[EnvironmentRef, ...] = ()
     environments_at: float = 0.0
     spaces: Mapping[str, Held[Sequence[str]]] | None = None
+    single_spaces: Mapping[str, Sequence[str]] = field(default_factory=dict)
     space_guests: Mapping[str, int] | None = None
     space_hints: SpaceHints = field(default_factory=SpaceHints)
     agents: Mapping[str, Held[tuple[AgentRef, ...]]] = field(default_factory=dict)

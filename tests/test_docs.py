@@ -21,12 +21,13 @@ from exporter.own_metrics import OwnMetrics
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("README.md", "CHANGELOG.md", "docs/metrics.md", "docs/configuration.md")
-ENVIRONMENTS, AGENTS_EACH = 3, 2
+ENVIRONMENTS, AGENTS_EACH, SPACES = 3, 2, 12
 CONFIGURATION = """\
 accounts:
   - name: counted
     base_url: {base_url}
     auth: {{client_id: {client_id}, client_secret: {secret}}}
+    spaces: {{per_space: true}}
     expected_agents:
       - {{environment: "environment-*", agents: [agent-0, agent-1, nobody], min: 2}}
       - {{environment: nowhere, agents: [agent-0]}}
@@ -54,6 +55,8 @@ async def test_an_account_has_as_many_series_as_documented() -> None:
         "X": 3 * ENVIRONMENTS + 1,
         "M": ENVIRONMENTS,
         "T": 1,
+        "S": SPACES,
+        "O": 1,
     }
     account = metrics_docs.EXAMPLE | numbers
     for name in metrics_docs.SERIES:
@@ -66,7 +69,7 @@ def _lines(value: float | HistogramValue) -> int:
 
 
 async def _families_of_a_counted_account() -> list[Family]:
-    world = sized_world(time.time, environments=ENVIRONMENTS, spaces=12, guests=9, agents=AGENTS_EACH, events=600)
+    world = sized_world(time.time, environments=ENVIRONMENTS, spaces=SPACES, guests=9, agents=AGENTS_EACH, events=600)
     answers_200_only = Switches(guests_without_space="all")
     async with DemoServer(world, answers_200_only) as api:
         text = CONFIGURATION.format(base_url=api.base_url, client_id=CLIENT_ID, secret=SECRET)

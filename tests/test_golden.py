@@ -25,17 +25,6 @@ COMMON = {
     "environment": ENVIRONMENT,
     "agent": (*ENVIRONMENT, "agent_id", "agent"),
 }
-NOT_YET = {
-    *(
-        "flatfile_exporter_series_dropped",
-        "flatfile_space_info",
-        "flatfile_space_guests",
-        "flatfile_space_files",
-        "flatfile_space_workbooks",
-    ),
-    "flatfile_space_last_activity_timestamp_seconds",
-}
-"""Families of the contract that this release does not serve yet."""
 
 
 @pytest.fixture
@@ -64,8 +53,7 @@ async def test_every_family_of_the_contract_is_served_with_its_type_and_labels_a
         for name, what in entries.items()
     }
     served = {family.desc.name: (family.desc.type, frozenset(family.desc.labels)) for family in families}
-    assert contract.keys() >= NOT_YET
-    assert served == {name: what for name, what in contract.items() if name not in NOT_YET}
+    assert served == contract
     assert {desc.name: (desc.type, frozenset(desc.labels)) for desc in described()}.items() <= served.items()
 
 

@@ -2,5 +2,6 @@
 
 ACCOUNT = ("account",)
 ENVIRONMENT = ("account", "environment_id", "environment")
+SPACE = (*ENVIRONMENT, "space_id")
 DAY = 86400.0
 WINDOWS = (("1d", DAY), ("7d", 7 * DAY), ("30d", 30 * DAY))

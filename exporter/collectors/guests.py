@@ -4,10 +4,11 @@ import asyncio
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import replace
 
 from exporter.collectors._guest_book import NOBODY, Counts, GuestBook, account_wide, same
-from exporter.collectors._labels import ENVIRONMENT
+from exporter.collectors._labels import ENVIRONMENT, SPACE
 from exporter.collectors._silence import Silence
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile import models
@@ -33,7 +34,13 @@ ACTIVE = Desc(
     "Absent where Flatfile does not name the space that was asked for among a guest's spaces.",
     (*ENVIRONMENT, "window"),
 )
-FAMILIES = (GUESTS, MEMBERSHIPS, ACTIVE)
+IN_SPACE = Desc(
+    "flatfile_space_guests",
+    "gauge",
+    "Guests of the space. Only with spaces.per_space, and absent while it is not known for each space of the environment.",
+    SPACE,
+)
+FAMILIES = (GUESTS, MEMBERSHIPS, ACTIVE, IN_SPACE)
 
 LISTING = Listing(Endpoint.GUESTS, models.Guest, identity, paged=False)
 MOST_WAITED_FOR = 20  # spaces in one pass; a scrape does not wait for a longer one
@@ -253,6 +260,8 @@ class Collector:
         guests: list[Sample] = []
         memberships: list[Sample] = []
         active: list[Sample] = []
+        in_space: list[Sample] = []
+        of_spaces = self._scope.space_guests or {}
         for environment in self._scope.environments or ():
             found = self._counts.get(environment.id)
             if found is None or not fresh(found.at):
@@ -261,4 +270,12 @@ class Collector:
             guests.append((labels, counts.guests))
             memberships.append((labels, counts.memberships))
             active += [((*labels, window), number) for window, number in counts.active or ()]
-        yield from (Family(GUESTS, guests), Family(MEMBERSHIPS, memberships), Family(ACTIVE, active))
+            for space in self._scope.single_spaces.get(environment.id, ()):
+                with suppress(KeyError):  # not known of this one
+                    in_space.append(((*labels, space), of_spaces[space]))
+        yield from (
+            Family(GUESTS, guests),
+            Family(MEMBERSHIPS, memberships),
+            Family(ACTIVE, active),
+            Family(IN_SPACE, in_space),
+        )

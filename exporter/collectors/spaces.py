@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from exporter.collectors import _single_spaces
 from exporter.collectors._book import ACTIVE, ARCHIVED, EXPIRED, NEVER, STATES, UNKNOWN, Book, Counts, Entry
@@ -21,7 +22,8 @@ from exporter.units import format_duration
 SPACES = Desc(
     "flatfile_spaces",
     "gauge",
-    "Spaces by state: archived, else expired (data removed by retention, still listed), else active (GET /spaces).",
+    "Spaces by state: archived, else expired (data removed by retention, still listed), else active (GET /spaces). "
+    "Of a long list, what shows in no count, activity or event is seen within spaces.full_resync (1h unless configured).",
     (*ENVIRONMENT, "state"),
 )
 INACTIVE = Desc(
@@ -55,7 +57,8 @@ LAST_ACTIVITY = Desc(
     "Absent where no space has one.",
     ENVIRONMENT,
 )
-FAMILIES = (SPACES, INACTIVE, FILES, WORKBOOKS, LAST_CREATED, LAST_ACTIVITY, *_single_spaces.FAMILIES)
+COUNTED = (SPACES, INACTIVE, FILES, WORKBOOKS, LAST_CREATED, LAST_ACTIVITY)
+FAMILIES = (*COUNTED, *_single_spaces.FAMILIES)
 
 SORT = {"sortField": "createdAt", "sortDirection": "asc"}
 LISTS: tuple[Mapping[str, str], ...] = ({}, {"archived": "true"})
@@ -64,10 +67,10 @@ LISTS: tuple[Mapping[str, str], ...] = ({}, {"archived": "true"})
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What is known of an environment's spaces, and those of them that may be shown by themselves."""
+    """What is known of an environment's spaces; `latest` are those of them that may be shown by themselves."""
 
     counts: Counts
-    single: Sequence[Entry]
+    latest: Sequence[Entry]
 
 
 class Collector:
@@ -80,7 +83,7 @@ class Collector:
         self._config = scope.config.spaces
         self._snapshots: dict[str, Held[Snapshot]] = {}
         self._books: dict[str, Book] = {}  # of which the snapshots were made
-        self._guests: Mapping[str, int] = {}
+        self._single: _single_spaces.Single = {}
         self._account = self._survey({})
         self._account_wide = True
         self._alone: dict[str, Survey[models.Space]] = {}
@@ -113,15 +116,18 @@ class Collector:
         books, errors = await self._by_environment(environments, call)
         held = {env: self._silence.asked_at(env, asked_at) for env in books}
         counts = self._counted(books)
-        single = self._single(books)
-        self._guests = {**(scope.space_guests or {})} if single else {}
+        latest = self._latest(books)
         self._snapshots = carried(
             self._snapshots,
-            {env: Held(Snapshot(counts[env], single.get(env, ())), at) for env, at in held.items()},
+            {env: Held(Snapshot(counts[env], latest.get(env, ())), at) for env, at in held.items()},
             environments,
         )
         listed: dict[str, Held[Sequence[str]]] = {env: Held(books[env].ids(env), at) for env, at in held.items()}
         scope.spaces = carried(scope.spaces or {}, listed, environments)
+        if self._config.per_space:
+            every = chain.from_iterable(held.value.latest for held in self._snapshots.values())
+            self._single = _single_spaces.chosen(every, self._config.max_series)
+            scope.single_spaces = {env: [space.id for space in spaces] for env, spaces in self._single.items()}
         self._books = {env: book for env, book in {**self._books, **books}.items() if env in self._snapshots}
         # A space that is listed later only is asked for its guests without a hint: so these cannot pile up.
         known = {id(book): book for book in self._books.values()}.values()
@@ -132,8 +138,8 @@ class Collector:
         now = self._scope.client.session.now
         return {env: book.counts(env, now, self._config.inactive_after) for env, book in books.items()}
 
-    def _single(self, books: Mapping[str, Book]) -> dict[str, Sequence[Entry]]:
-        """The spaces that may be shown by themselves, by environment, with the guests of those that are."""
+    def _latest(self, books: Mapping[str, Book]) -> _single_spaces.Single:
+        """The spaces that may be shown by themselves."""
         if not self._config.per_space:
             return {}
         by_book = {id(book): _single_spaces.latest(book, self._config.max_series) for book in books.values()}
@@ -196,7 +202,7 @@ class Collector:
     def families(self, fresh: Freshness) -> Iterator[Family]:
         """Give the environments' counts."""
         names = [format_duration(seconds) for seconds in self._config.inactive_after]
-        samples: dict[Desc, list[Sample]] = {desc: [] for desc in FAMILIES[:6]}
+        samples: dict[Desc, list[Sample]] = {desc: [] for desc in COUNTED}
         single: list[tuple[tuple[str, str], Entry]] = []
         known = 0
         for environment in self._scope.environments or ():
@@ -218,13 +224,11 @@ class Collector:
             ):
                 if value is not None:
                     samples[desc].append((labels, value))
-            single += [(environment.labels, space) for space in held.value.single]
+            single += [(environment.labels, space) for space in self._single.get(environment.id, ())]
             known += counts.all
         yield from (Family(desc, found) for desc, found in samples.items())
         if self._config.per_space:
-            yield from _single_spaces.families(
-                self._scope.account, single, self._guests, known, self._config.max_series
-            )
+            yield from _single_spaces.families(self._scope.account, single, known)
 
 
 def entry(space: models.Space, environment: str) -> Entry:

@@ -16,6 +16,7 @@ from tests.collectors.exported import ONE_BY_ONE, Exported, Time
 SHAPE = Path(__file__).parent / "shape.txt"
 VALUES = Path(__file__).parent / "values.txt"
 SETTINGS = """\
+spaces: {per_space: true}
 expected_agents:
   - {environment: production, agents: ["import-*", validator], min: 2}
   - {environment: gone, agents: [importer], min: 1}"""

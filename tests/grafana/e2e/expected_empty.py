@@ -2,7 +2,6 @@
 
 _RUNS = "the collector `executions` comes with a later release: nothing tells of agents' runs"
 _JOBS = "the collector `jobs` comes with a later release"
-_SPACES = "`spaces.per_space` has no effect yet: no space has series of its own"
 
 LATER_QUERIES = {
     **dict.fromkeys(
@@ -32,17 +31,6 @@ LATER_QUERIES = {
             "'Environments and their change', query F",
         ),
         _JOBS,
-    ),
-    **dict.fromkeys(
-        (
-            "'Spaces, most recently active first', query A",
-            "'Spaces, most recently active first', query B",
-            "'Spaces, most recently active first', query C",
-            "'Spaces, most recently active first', query D",
-            "'Spaces, most recently active first', query E",
-            "'Left out of this list', query A",
-        ),
-        _SPACES,
     ),
 }
 """Take a query out of this list as soon as it has an answer; a test says so."""

@@ -50,6 +50,7 @@ accounts:
     base_url: %s
     auth: {{client_id: {CLIENT_ID}, client_secret: {SECRET}}}
     collectors: {{guests: {{enabled: false}}, users: {{enabled: false}}}}
+spaces: {{per_space: true}}
 requests: {{per_second: 10000, retries: 1}}
 """
 
