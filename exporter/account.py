@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from exporter.clock import Clock
 from exporter.collectors import REGISTRY
@@ -11,8 +11,9 @@ from exporter.exposition import Format, Lines
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile.client import Client
 from exporter.flatfile.session import Call
+from exporter.flatfile.trace import Trace
 from exporter.freshness import Freshness
-from exporter.refresh import Outcome, Refresh
+from exporter.refresh import MOST_FAILURES, Failure, Outcome, Refresh
 from exporter.rendered import Kept, Pages, Part
 from exporter.scope import Scope
 from exporter.storage import Stored
@@ -50,19 +51,33 @@ TOKEN_EXPIRY = Desc(
 )
 FAMILIES = (UP, SUCCESS, DURATION, LAST_SUCCESS, TOKEN_EXPIRY)
 
+ENVIRONMENT_ID = "environment_id"  # the label
 ROOT = "environments"  # what `flatfile_up` tells of, and what most collectors build on
 UNCONFIGURED = CollectorConfig(enabled=True, interval=60.0, max_age=900.0)  # for a collector without a key of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A collector's state for people: seconds, unix seconds; `outcome` `None` before the first refresh has finished."""
+    """A collector's state for people: seconds, unix seconds; `outcome` `None` before the first refresh has finished.
+
+    `trace` are the requests of the refresh under way, else of the last one.
+    """
 
     collector: str
     outcome: Outcome | None
     last_success: float | None
     running: bool
     due_in: float
+    trace: Trace = field(default_factory=Trace)
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What a collector does not show: `environments` by name. `too_old`: some of it is known, and older than max_age."""
+
+    everything: bool
+    environments: tuple[str, ...]
+    too_old: bool
 
 
 class Account:
@@ -206,7 +221,39 @@ class Account:
     def status(self) -> list[Status]:
         """Give each shown collector's state."""
         refreshes = (self._refreshes[name] for name in self._shown)
-        return [Status(r.name, r.outcome, r.last_success, r.running, r.due_in) for r in refreshes]
+        return [Status(r.name, r.outcome, r.last_success, r.running, r.due_in, r.trace) for r in refreshes]
+
+    def failures(self) -> list[Failure]:
+        """Give the latest failures, the newest first."""
+        found = [failure for refresh in self._refreshes.values() for failure in refresh.failures]
+        return sorted(found, key=lambda failure: failure.at, reverse=True)[:MOST_FAILURES]
+
+    def withheld(self, name: str) -> Withheld:
+        """Tell what a collector that is shown does not show, and why."""
+        refresh = self._refreshes[name]
+        fresh = Freshness(self._clock.wall(), refresh.settings.max_age)
+        families = [*refresh.collector.families(fresh)]
+        listed = {environment.id: environment.name for environment in self._scope.environments or ()}
+        seen = {
+            labels[family.desc.labels.index(ENVIRONMENT_ID)]
+            for family in families
+            if ENVIRONMENT_ID in family.desc.labels
+            for labels, _ in family.samples
+        }
+        by_environment = any(ENVIRONMENT_ID in desc.labels for desc in REGISTRY[name].FAMILIES)
+        return Withheld(
+            everything=not any(family.samples for family in families),
+            environments=tuple(listed[id_] for id_ in listed if id_ not in seen) if by_environment else (),
+            too_old=fresh.too_old > 0,
+        )
+
+    async def anew(self, name: str, deadline: float) -> None:
+        """Refresh one collector, due or not, and wait for the end. Raises FlatfileError where everything failed.
+
+        `deadline` in loop time.
+        """
+        refresh = self._refreshes[name]
+        await refresh.anew(deadline, self._before(refresh))
 
     async def aclose(self) -> None:
         """End what goes on in the background and close connections. Nothing is asked any more."""

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exporter.clock import Clock
 from exporter.collectors import Collector
@@ -13,6 +13,7 @@ from exporter.config import CollectorConfig
 from exporter.deadline import Deadline
 from exporter.flatfile.errors import FlatfileError, Reason
 from exporter.flatfile.session import Call
+from exporter.flatfile.trace import Trace
 from exporter.logs import fields
 from exporter.repeats import Repeats
 
@@ -20,7 +21,22 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 5.0  # seconds after the second failure in a row; after the first, the next scrape tries again
 LONGEST_BACKOFF = 300.0
+MOST_FAILURES = 20  # that are kept for people to look back at
 TOLERANCE = 0.05  # of the interval, at most a second: scrapes do not come to the millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure for people to look back at. `at` in unix seconds; `times`: of this kind in the same refresh."""
+
+    at: float
+    collector: str
+    reason: Reason
+    endpoint: str
+    status: int | None
+    attempt: int
+    text: str
+    times: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +74,8 @@ class Refresh:
         self.last_success: float | None = None  # unix seconds
         self.ever_reached = False
         self.revision = 0  # of what the collector knows: each refresh that ends may have changed it
+        self.trace = Trace()  # of the refresh under way, else of the last one
+        self.failures: deque[Failure] = deque(maxlen=MOST_FAILURES)
         self._account = account
         self._clock = clock
         self._count = count
@@ -132,6 +150,8 @@ class Refresh:
 
     async def _run(self, call: Call, before: Callable[[Call], Awaitable[None]]) -> None:
         started = self._clock.monotonic()
+        self.trace = Trace()
+        call = replace(call, note=self.trace.note)
         errors: Sequence[FlatfileError]
         reached = tried = False
         try:
@@ -190,6 +210,9 @@ class Refresh:
         for (reason, endpoint, status), number in kinds.items():
             first = next(e for e in errors if (e.reason, e.endpoint, e.status) == (reason, endpoint, status))
             in_all = self._repeats.worth_saying((reason, endpoint, status), number) if tried else None
+            self.failures.append(
+                Failure(self._clock.wall(), self.name, reason, endpoint, status, first.attempt, str(first), number)
+            )
             number = in_all or number
             log.log(
                 logging.DEBUG if in_all is None else logging.WARNING,

@@ -27,6 +27,7 @@ from exporter.flatfile.limits import Limiter
 from exporter.flatfile.models import AccessToken
 from exporter.flatfile.server_time import ServerTime
 from exporter.flatfile.statuses import failure, http_date, pause
+from exporter.flatfile.trace import Sent
 from exporter.flatfile.transport import Answer, Transport
 from exporter.secret import Secret
 
@@ -60,12 +61,13 @@ class Limits:
 class Call:
     """For whom a request is made: the deadline of the scrape behind it; `background` work goes last.
 
-    `detach` tells that the rest will take many scrapes, so that none waits for it.
+    `detach` tells that the rest will take many scrapes, so that none waits for it. `note` is told of each request.
     """
 
     deadline: Deadline
     background: bool = False
     detach: Callable[[], None] = lambda: None
+    note: Callable[[Sent], None] = lambda sent: None
 
     def patience(self) -> float:
         """How long to sit out a pause that the server asked for."""
@@ -136,14 +138,14 @@ class Session:
         return self._decode(await self._get(endpoint, params, call), shape, endpoint)
 
     async def _get(self, endpoint: Endpoint, params: Mapping[str, str], call: Call) -> Answer:
-        async def once() -> Answer:
+        async def once(attempt: int) -> Answer:
             if self._bearer is None:
                 raise Unauthorized("no credentials are configured", endpoint=str(endpoint))
             token = await self._bearer.get()
-            answer = await self._send(endpoint, params, _checked(token), None, call)
+            answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
             if answer.status == 401 and not self._hopeless(self._bearer, token, endpoint):
                 token = await self._bearer.replace(token)
-                answer = await self._send(endpoint, params, _checked(token), None, call)
+                answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
                 if answer.status == 401:  # a new token does not help here: no further one for a while
                     self._incurable[endpoint] = (token, self._clock.monotonic() + INCURABLE)
             return self._successful(answer, endpoint)
@@ -160,8 +162,9 @@ class Session:
         loop = asyncio.get_running_loop()
         call = Call(Deadline(loop.time() + self._limits.timeout, loop.time))
 
-        async def once(typed: bool) -> Answer:
-            answer = await self._send(Endpoint.AUTH, {}, None, credentials(client_id, secret, typed=typed), call)
+        async def once(typed: bool, attempt: int) -> Answer:
+            body = credentials(client_id, secret, typed=typed)
+            answer = await self._send(Endpoint.AUTH, {}, None, body, call, attempt)
             if 400 <= answer.status < 500 and answer.status not in (408, 429):
                 raise Unauthorized(
                     f"the credentials were refused with status {answer.status}",
@@ -172,12 +175,12 @@ class Session:
 
         typed = self._typed_first
         try:
-            answer = await self._retrying(Endpoint.AUTH, call, lambda: once(typed))
+            answer = await self._retrying(Endpoint.AUTH, call, lambda attempt: once(typed, attempt))
         except Unauthorized as refusal:
             if refusal.status != 400:
                 raise
             try:
-                answer = await self._retrying(Endpoint.AUTH, call, lambda: once(not typed))
+                answer = await self._retrying(Endpoint.AUTH, call, lambda attempt: once(not typed, attempt))
             except Unauthorized:
                 raise refusal from None
             self._typed_first = not typed
@@ -186,7 +189,7 @@ class Session:
             raise BadResponse("an answer without an access token", endpoint=str(Endpoint.AUTH), status=answer.status)
         return token
 
-    async def _retrying(self, endpoint: Endpoint, call: Call, once: Callable[[], Awaitable[Answer]]) -> Answer:
+    async def _retrying(self, endpoint: Endpoint, call: Call, once: Callable[[int], Awaitable[Answer]]) -> Answer:
         """The one place that tries again: after timeouts, broken connections, 408, 429 and 5xx.
 
         A wait that the server asks for is not longer than the caller's patience. A token that cannot be got is no reason to
@@ -196,7 +199,7 @@ class Session:
         attempt = 1
         while True:
             try:
-                return await once()
+                return await once(attempt)
             except FlatfileError as error:
                 error.endpoint = error.endpoint or str(endpoint)
                 if error.endpoint != str(endpoint):
@@ -221,14 +224,15 @@ class Session:
         bearer: Secret | None,
         body: Secret | None,
         call: Call,
+        attempt: int,
     ) -> Answer:
         """Send one request; while the API's path prefix is not known for sure, try the other one on the same host once."""
         base = self._address.base
-        answer = await self._send_to(base, endpoint, params, bearer, body, call)
+        answer = await self._send_to(base, endpoint, params, bearer, body, call, attempt)
         other = self._address.instead(base, answer, self._clock.monotonic())
         if other is None:
             return answer
-        second = await self._send_to(other, endpoint, params, bearer, body, call)
+        second = await self._send_to(other, endpoint, params, bearer, body, call, attempt)
         return second if self._address.is_better(other, second, self._clock.monotonic()) else answer
 
     async def _send_to(
@@ -239,10 +243,17 @@ class Session:
         bearer: Secret | None,
         body: Secret | None,
         call: Call,
+        attempt: int,
     ) -> Answer:
         loop = asyncio.get_running_loop()
         async with self._limiter.slot(call.patience, background=call.background):
             started, asked = loop.time(), self._clock.wall()
+
+            def note(code: str, wire_bytes: int) -> None:
+                seconds = loop.time() - started
+                self._observer.request(str(endpoint), code, seconds, wire_bytes)
+                call.note(Sent(str(endpoint), code, attempt, seconds, wire_bytes))
+
             try:
                 answer = await self._transport.send(
                     base,
@@ -254,10 +265,9 @@ class Session:
                     max_bytes=self._limits.max_response_bytes,
                 )
             except FlatfileError as error:
-                code = "error" if error.status is None else str(error.status)
-                self._observer.request(str(endpoint), code, loop.time() - started, 0)
+                note("error" if error.status is None else str(error.status), 0)
                 raise
-        self._observer.request(str(endpoint), str(answer.status), loop.time() - started, answer.wire_bytes)
+        note(str(answer.status), answer.wire_bytes)
         date = http_date(answer.headers.get("date"))
         if date is not None and "age" not in answer.headers:  # a cache keeps the date of the answer that it kept
             self._server_time.note(date, asked, self._clock.wall())
