@@ -29,6 +29,9 @@ SILENCE_BELIEVED = 2.0
 """Seconds for which an account-wide list that is silent about an environment is believed, in the cells about that."""
 LATE = ("flatfile_agent_queue_lag_seconds",)
 """What one collector tells of what another one has seen: of the same scrape, or of the one before."""
+ACCOUNT_INFO = "flatfile_account_info"
+FROM_CONFIGURATION = ("flatfile_agents_expected_min", 'flatfile_agent_missing{account="",environment_id=""')
+"""What the configuration tells together with the list of environments, without any agent."""
 SETTLE = 4.0
 """Seconds of the server's clock that an exporter tells from its own start for sure: `Date` headers are to the second."""
 
@@ -205,14 +208,24 @@ class Cell:
         for series in known.keys() - shown.keys() if not self.hides_events else ():
             yield f"{collector}: {series} was known and is not shown"
         if collector in failing:
-            mark = f'environment_id="{PRODUCTION}"' if self._in_part and self.path != ACCOUNT else ""
-            for series in _failed(shown, mark):
-                if series in known and shown[series] != known[series]:
-                    yield f"{collector}: {series} is {shown[series]}, which cannot be known"
-            if mark:
-                # a topic that has been seen in no other environment has no series yet
-                spared = {k: v for k, v in true.items() if mark not in k and (k in shown or v != "0" or base)}
-                yield from differences(collector, {k: v for k, v in shown.items() if mark not in k}, spared)
+            yield from self._failed(collector, shown, known, true, cold=base is None)
+
+    def _failed(self, collector: str, shown: Samples, known: Samples, true: Samples, *, cold: bool) -> Iterator[str]:
+        """A failing collector: what it tells of what it cannot know (`cold`: it never has), and of the rest if there is one."""
+        part = self._in_part and (ACCOUNT_INFO if self.path == ACCOUNT else f'environment_id="{PRODUCTION}"')
+        # the collector `environments` asks two endpoints
+        otherwise_known = (*FROM_CONFIGURATION, ACCOUNT_INFO) if self.path == ENVIRONMENTS else FROM_CONFIGURATION
+        for series, value in shown.items():
+            if part and part not in series:
+                continue
+            if cold and not series.startswith(otherwise_known):
+                yield f"{collector}: {series} is {value}, which cannot be known"
+            if value != known.get(series, value):
+                yield f"{collector}: {series} is {value}, but the last that was known was {known[series]}"
+        if part:
+            # a topic that has been seen in no other environment has no series yet
+            spared = {k: v for k, v in true.items() if part not in k and (k in shown or v != "0" or not cold)}
+            yield from differences(collector, {k: v for k, v in shown.items() if part not in k}, spared)
 
     def _result(self, page: Page, base: Page | None) -> Result:
         assert self.trial is not None
@@ -256,10 +269,6 @@ def differences(what: str, shown: Samples, expected: Mapping[str, str], before: 
         late = before is not None and is_late(series) and shown.get(series) == before.get(series, "0")
         if shown.get(series) != expected.get(series) and not late:
             yield f"{what}: {series} is {shown.get(series, 'absent')}, not {expected.get(series, 'absent')}"
-
-
-def _failed(samples: Samples, mark: str) -> Samples:
-    return {series: value for series, value in samples.items() if mark in series}
 
 
 def _aimed(fault: Fault, elsewhere: str) -> Fault:

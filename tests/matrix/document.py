@@ -38,9 +38,11 @@ from a new one.
 - The collector that met the fault said so: `flatfile_exporter_collector_success` 0,
   `flatfile_exporter_collector_last_success_timestamp_seconds` where it was, and
   `flatfile_exporter_collector_errors_total` one or more higher for the `reason` in the tables, and for no other.
-- The other collectors succeeded, and their series were exactly those of an account without any fault.
-- One scrape after the end of the fault everything was there and right, with each event counted once. Where the answer asks for a
-  pause, the exporter keeps to it: then it was the first scrape after the pause.
+- The other collectors succeeded, and their series were exactly those of an account without any fault (or, where they build on
+  what the failing one knows, as old as that).
+- One scrape after the end of the fault everything was there and right, with each event, run and job counted once. Where the
+  answer asks for a pause, the exporter keeps to it: then it was the first scrape after the pause. Only
+  `flatfile_agent_queue_lag_seconds`, for which two collectors must have seen the same event, may take one scrape more.
 - Memory stayed bounded: an answer is read up to `requests.max_response_bytes` (64 MiB unless configured), unpacked, and no
   further. For {huge} MB the process grew by no more than that for each request under way.
 - No redirect was followed, nothing but the allowed requests was sent, and no secret was logged.

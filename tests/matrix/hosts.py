@@ -66,7 +66,7 @@ class HostCell(Cell):
         if self._context is not None:
             certificate(self._trial).configure_cert(self._context)
         elif self._trial == "no-name":
-            self.no_names.write_text(f"{self.no_names.read_text()}{self.api.port}\n", encoding="ascii")
+            self._without_names({*self.no_names.read_text().split(), str(self.api.port)})
         else:
             await self.api.stop_listening()
         return lambda: self.api.count() == asked
@@ -75,7 +75,11 @@ class HostCell(Cell):
         if self._context is not None:
             certificate("right").configure_cert(self._context)
         elif self._trial == "no-name":
-            left = [port for port in self.no_names.read_text().split() if port != str(self.api.port)]
-            self.no_names.write_text("".join(f"{port}\n" for port in left), encoding="ascii")
+            self._without_names({*self.no_names.read_text().split()} - {str(self.api.port)})
         else:
             await self.api.listen()
+
+    def _without_names(self, ports: set[str]) -> None:
+        new = self.no_names.with_suffix(".new")
+        new.write_text("\n".join(sorted(ports)), encoding="ascii")
+        new.replace(self.no_names)  # in one step: the exporter reads it at any moment

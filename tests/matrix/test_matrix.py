@@ -25,6 +25,8 @@ MEBIBYTE = 1 << 20
 SIDE_BY_SIDE = 8  # scrapes at a time
 IN_TIME = 30.0  # seconds that the scraper waits, as it says itself
 ONE_ANSWER = 64 * MEBIBYTE  # requests.max_response_bytes, by default
+WARNINGS = {"PYTHONWARNINGS": "error,ignore::ResourceWarning"}
+"""Where a name has two addresses and one of them is slow, anyio leaves a socket to be closed by the garbage collector."""
 USUAL = 60 * MEBIBYTE  # what many accounts with small answers may take
 
 
@@ -92,7 +94,7 @@ async def hold(cells: list[Cell], directory: Path, program: tuple[str, ...] = ("
     """Run the cells; AssertionError with all that did not hold."""
     results = await run(cells, directory, program)
     problems = [f"{cell.name}: {problem}" for cell in cells for problem in cell.problems]
-    assert not problems, "\n".join(problems)
+    assert not problems, f"{len(problems)} problems\n" + "\n".join(problems[:50])
     return results
 
 
@@ -105,7 +107,8 @@ async def run(cells: list[Cell], directory: Path, program: tuple[str, ...]) -> l
             await stack.enter_async_context(cell.api)
         file = directory / "config.yaml"
         file.write_text(configuration(*(cell.lines() for cell in (untouched, *cells)), more=""), encoding="utf-8")
-        running = stack.enter_context(exporter(f"--config.file={file}", ANY_PORT, program=program)).listens()
+        process = exporter(f"--config.file={file}", ANY_PORT, program=program, env=WARNINGS)
+        running = stack.enter_context(process).listens()
         at = cells[0].clock() + SETTLE
         scrape = await stack.enter_async_context(scraping(running))
         bases = await asyncio.gather(*(cell.first(scrape) for cell in cells))
