@@ -42,7 +42,11 @@ class Owners:
             return
         agents = [*book.latest_first(listed), *book.latest_first(book.gone(listed))[:MOST_GONE]]
         known: dict[str, set[int]] = {}
-        if len(agents) > 1 and self._telling is None and not await self._compare(agents, rows[:COMPARED], known, call):
+        if (
+            len(agents) > 1
+            and self._telling is None
+            and not await self._compare(agents, len(listed), rows[:COMPARED], known, call)
+        ):
             return
         if self._telling is False:
             book.found(NOBODY, [*book.sought])
@@ -56,7 +60,7 @@ class Owners:
                 if asked == MOST_WAITED_FOR:
                     call.detach()
                     call = replace(call, background=True)
-                known[agent] = await self._runs_of(agent, call)
+                known[agent] = await self._runs_of(agent, call, listed=agent in listed)
             book.found(agent, wanted & known[agent])
             book.not_found(agent, wanted - known[agent])
 
@@ -68,7 +72,12 @@ class Owners:
         self._tells, self._tells_until = tells, self._clock() + HOLDS
 
     async def _compare(
-        self, agents: Sequence[str], rows: Sequence[models.Execution], known: dict[str, set[int]], call: Call
+        self,
+        agents: Sequence[str],
+        listed: int,
+        rows: Sequence[models.Execution],
+        known: dict[str, set[int]],
+        call: Call,
     ) -> bool:
         """Find out whether agents' runs are told apart: no two agents can each have most of the environment's `rows`.
 
@@ -77,15 +86,17 @@ class Owners:
         ended = {hash(content(row)) for row in rows if row.completed_at}
         if not ended:
             return False
-        for agent in agents[:2]:
-            known[agent] = await self._runs_of(agent, call, rows)
+        for index, agent in enumerate(agents[:2]):
+            known[agent] = await self._runs_of(agent, call, rows, listed=index < listed)
             self._learn(tells=2 * len(ended & known[agent]) <= len(ended))
             if self._tells:
                 break
         return True
 
-    async def _runs_of(self, agent: str, call: Call, compared: Sequence[models.Execution] = ()) -> set[int]:
-        """Read an agent's list as far as there may be runs that are sought or `compared`."""
+    async def _runs_of(
+        self, agent: str, call: Call, compared: Sequence[models.Execution] = (), *, listed: bool
+    ) -> set[int]:
+        """Read an agent's list as far as there may be runs that are sought or `compared`; `listed`: it is deployed."""
         sought = {key: found.run for key, found in self._book.sought.items()}
         starts = [run.began or 0.0 for run in sought.values()] + [times.unix(row.created_at) or 0.0 for row in compared]
         ends = [run.ended for run in sought.values()] + [times.unix(row.completed_at) or 0.0 for row in compared]
@@ -104,6 +115,8 @@ class Owners:
         try:
             rows = await self._client.rows(NEWEST, params, call, stop=enough)
         except NotFound:
+            if listed:
+                raise
             rows = []  # the agent is gone, and its runs with it
         except FlatfileError as error:
             self._refused = self._refused + 1 if error.concerns_the_question else 0

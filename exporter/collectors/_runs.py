@@ -15,7 +15,7 @@ from exporter.flatfile.errors import BadResponse
 
 LONGEST_RUN = 3600.0  # seconds: how far behind its start a run's end is looked for
 EVENT_LATE = 300.0  # seconds for which a run waits for its event to be seen
-OWNER_LATE = 900.0  # seconds after which a run that no agent has is nobody's
+OWNER_LATE = 900.0  # seconds for which a run waits for its environment's agents to be listed at all
 AHEAD = 2.0  # seconds by which the server's time may be misjudged
 ABSURD = 30 * 86400.0  # seconds: no run takes that long
 MOST_WAITING = 10_000  # runs of one environment that wait for their agent, or for their event
@@ -138,11 +138,15 @@ class Tally:
 
 @dataclass(slots=True)
 class Sought:
-    """A run whose agent is looked for, since when (unix seconds), and the agents that do not have it."""
+    """A run whose agent is looked for, since when (unix seconds), and the agents that do not have it.
+
+    `again`: all agents have been asked, and are asked once more.
+    """
 
     run: Run
     since: float
     not_of: set[str] = field(default_factory=set)
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +230,21 @@ class RunBook:
             self.sought[key].not_of.add(agent)
 
     def give_up(self, agents: Collection[str] | None, listed_at: float, now: float) -> None:
-        """Count as nobody's what none of the `agents` has, as far as these were listed after the run was seen.
+        """Count as nobody's what none of the `agents` has, asked twice after they were listed, which was after the run.
 
-        `agents` is `None` where they are not known: then it is waited for them.
+        `agents` is `None` where they have never been listed; `listed_at`: unix seconds.
         """
-        late = max(0, len(self.sought) - MOST_WAITING)
+        too_many = max(0, len(self.sought) - MOST_WAITING)
         for index, (key, sought) in enumerate([*self.sought.items()]):
-            denied = agents is not None and listed_at > sought.since and sought.not_of.issuperset(agents)
-            if denied or sought.since < now - OWNER_LATE or index < late:
+            if agents is None:
+                lost = sought.since < now - OWNER_LATE
+            else:
+                denied = listed_at > sought.since and sought.not_of.issuperset(agents)
+                lost = denied and sought.again
+                if denied and not lost:
+                    sought.again, sought.since = True, now
+                    sought.not_of.clear()
+            if lost or index < too_many:
                 self.found(NOBODY, [key])
 
     def _count(self, agent: str, run: Run) -> None:

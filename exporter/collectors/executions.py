@@ -48,6 +48,7 @@ ACTIVE_FOR = (
     900.0  # seconds after its last event for which an environment is asked each time: runs end after their event
 )
 ROTATION = 300.0  # seconds within which each environment is asked, and read an hour back, at the latest
+TAIL = 10  # known rows at the end of a page after which no new one is expected
 MOST_GONE = 100  # environments that are not listed any more, and may come back
 LONG = 300  # rows in no known order that are too many to be read each time
 
@@ -71,6 +72,7 @@ class Collector:
         self._scope = scope
         self._started = scope.clock.monotonic()
         self._rotation = min(ROTATION, scope.config.collectors["executions"].max_age / 3)
+        self._agents_for = scope.config.collectors["agents"].max_age
         self._places: dict[str, Place] = {}
         self._snapshots: dict[str, Held[Snapshot]] = {}
 
@@ -122,7 +124,7 @@ class Collector:
                 raise TooLarge(f"more than {MOST_ROWS} runs", endpoint=str(Endpoint.EXECUTIONS))
             if hour:
                 return reading.past(page, book.floor, book.floor)
-            whole = not reading.ordered or any(book.is_new(row, now) for row in page)
+            whole = not reading.ordered or any(book.is_new(row, now) for row in page[-TAIL:])
             return not whole
 
         rows = await scope.client.rows(AN_HOUR if hour else NEWEST, {"environmentId": environment}, call, stop=enough)
@@ -158,7 +160,7 @@ class Collector:
             labels = (self._scope.account, *environment.labels)
             lags.append((labels, found.value.lag))
             listed = self._scope.agents.get(environment.id)
-            agents = listed.value if listed else ()
+            agents = listed.value if listed and fresh(listed.at, self._agents_for) else ()
             if NOBODY in found.value.agents:
                 agents = (*agents, AgentRef(NOBODY, "unknown"))
             for agent in agents:
