@@ -35,6 +35,11 @@ class Entry(NamedTuple):
     workbooks: float = UNKNOWN
     names: tuple[str, ...] = ()
 
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Times and counts, in the order of the columns."""
+        return (self.created, self.activity, self.seen, self.updated, self.files, self.workbooks)
+
 
 @dataclass(frozen=True, slots=True)
 class Counts:
@@ -53,9 +58,6 @@ class Counts:
     def all(self) -> int:
         """In whatever state."""
         return self.active + self.archived + self.expired
-
-
-_IN_COLUMNS, _IN_REST = slice(2, 9), slice(5, 9)
 
 
 class Ids(Sequence[str]):
@@ -103,9 +105,9 @@ class Book:
         self._states = bytearray()
         self._turns = array("I")
         self._turn = 0
-        self._times: dict[Column, array[float]] = {"created": array("d"), "activity": array("d")}
-        self._seen, self._updated = array("d"), array("d")
-        self._files, self._workbooks = array("d"), array("d")
+        self._columns = tuple(array("d") for _ in range(6))
+        created, activity, self._seen, self._updated, self._files, self._workbooks = self._columns
+        self._times: dict[Column, array[float]] = {"created": created, "activity": activity}
         self._members = {1: 0, 2: 0}
         self._of_group: dict[str, Ids] = {}
         self._sums: dict[str, Counts] = {}
@@ -154,28 +156,21 @@ class Book:
         self._lists.append(0)
         self._states.append(entry.state)
         self._turns.append(self._turn)
-        self._times["created"].append(entry.created)
-        self._times["activity"].append(entry.activity)
-        for column, value in zip(self._rest, entry[_IN_REST], strict=True):
+        for column, value in zip(self._columns, entry.numbers, strict=True):
             column.append(value)
-
-    @property
-    def _rest(self) -> tuple["array[float]", ...]:
-        return (self._seen, self._updated, self._files, self._workbooks)
 
     def _overwrite(self, row: int, entry: Entry) -> bool:
         if self._turns[row] == self._turn and entry.updated < self._updated[row]:
             return False
         self._turns[row] = self._turn
-        created, activity = self._times["created"], self._times["activity"]
-        group = self._number_of(entry.group)
-        known = [self._states[row], created[row], activity[row], *(column[row] for column in self._rest)]
+        group, numbers = self._number_of(entry.group), entry.numbers
         moved = group != self._group[row]
-        if not moved and known == [*entry[_IN_COLUMNS]]:
+        same = numbers == tuple([column[row] for column in self._columns])  # a list is quicker than a generator
+        if same and not moved and entry.state == self._states[row]:
             return False
         self._forget(row, members=moved)
-        self._states[row], created[row], activity[row], self._group[row] = entry[2], entry[3], entry[4], group
-        for column, value in zip(self._rest, entry[_IN_REST], strict=True):
+        self._states[row], self._group[row] = entry.state, group
+        for column, value in zip(self._columns, numbers, strict=True):
             column[row] = value
         self._forget(row, members=moved)
         return True
@@ -256,15 +251,18 @@ class Book:
 
     def entry(self, row: int) -> Entry:
         """What is written in a row."""
-        times = self._times
+        created, activity, seen, updated, files, workbooks = (column[row] for column in self._columns)
         return Entry(
             self._id(row),
             self._groups[self._group[row]],
             self._states[row],
-            times["created"][row],
-            times["activity"][row],
-            *(column[row] for column in self._rest),
-            names=self._names.get(row, ()),
+            created,
+            activity,
+            seen,
+            updated,
+            files,
+            workbooks,
+            self._names.get(row, ()),
         )
 
     def groups(self) -> Iterator[str]:
