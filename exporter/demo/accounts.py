@@ -9,6 +9,7 @@ EXPECTED_AGENTS: dict[str, tuple[str, ...]] = {
     "production": ("importer", "validator", "exporter"),
     "staging": ("importer", "validator"),
 }
+APP = "us_app_Pt6wY2nd"
 DAY = 86400.0
 FIXED_NOW = 1763628900.0  # 2025-11-20T08:55:00Z: the moment for which `fixed_world` is made
 
@@ -57,7 +58,7 @@ def _fill(world: World, environment_id: str, spaces: int, now: float) -> None:
     for i in range(spaces):
         age = rng.uniform(2, 400) * DAY
         name = f"{CUSTOMERS[i % len(CUSTOMERS)]} {2024 + i % 3}"
-        made = world.add_space(environment_id, name, at=now - age, namespace="nightly", announce=False)
+        made = world.add_space(environment_id, name, at=now - age, namespace="nightly", app_id=APP, announce=False)
         made.workbooks, made.files = rng.randint(1, 4), rng.randint(0, 40)
         idle = min(age, rng.expovariate(1 / (25 * DAY)))
         made.updated_at = made.last_activity_at = now - idle
