@@ -1,6 +1,7 @@
 """A scraped page as samples, each a series and its value as they stand in the text."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from exporter.collectors import REGISTRY
@@ -36,6 +37,13 @@ class Page:
     def up(self) -> str:
         """`flatfile_up`."""
         return self.samples['flatfile_up{account=""}']
+
+    def sums(self) -> Counter[str]:
+        """The sum over the series of each family."""
+        found: Counter[str] = Counter()
+        for series, value in self.samples.items():
+            found[series.partition("{")[0]] += float(value)  # type: ignore[assignment]
+        return found
 
     def success(self, collector: str) -> str | None:
         """`1`, `0`, or None where no refresh has finished."""

@@ -20,6 +20,7 @@ from .cells import SETTLE, STARTS, Cell, Result, Scrape, Truth
 from .hosts import HostCell, authority
 from .page import Page
 from .trials import ELSEWHERE, HOST, HOST_TRIALS, NOT_APPLICABLE, TRIALS, asked, collector_of, paths
+from .world import sums
 
 MEBIBYTE = 1 << 20
 SIDE_BY_SIDE = 8  # scrapes at a time
@@ -113,10 +114,14 @@ async def run(cells: list[Cell], directory: Path, program: tuple[str, ...]) -> l
         scrape = await stack.enter_async_context(scraping(running))
         bases = await asyncio.gather(*(cell.first(scrape) for cell in cells))
         old = await scrape(untouched.name)
+        held = sums(untouched.world, at)
+        assert {name: old.sums()[name] for name in held} == held, "the page is not what the account holds"
         await asyncio.sleep(at + SETTLE - cells[0].clock())  # until everybody agrees that `at` has passed
         untouched.change(at)
         await scrape(untouched.name)
         truth = Truth(old, await scrape(untouched.name))  # of the second scrape, for what comes late
+        held = sums(untouched.world, at)
+        assert {name: truth.new.sums()[name] for name in held} == held, "the page is not what the account holds"
         begun = running.resident_bytes
 
         async def rest(cell: Cell, base: Page | None) -> Result:

@@ -47,3 +47,19 @@ def change(world: World, at: float) -> None:
         world.run_agent(HOOKS, event, success=False, lag=at - event.created_at, duration=0.5)
     job = world.add_job(PRODUCTION, SPACE, with_id="us_jb_New00001", created_by=USER, at=at, announce=False)
     world.finish_job(job.id, "failed", at=at, announce=False)
+
+
+def sums(world: World, since: float) -> dict[str, int]:
+    """What the account holds, as the sum over each family's series; `since`: when the exporter began to count."""
+    runs = [run for environment in world.environments for run in world.executions_of[environment]]
+    return {
+        "flatfile_environments": len(world.environments),
+        "flatfile_users": len(world.users),
+        "flatfile_spaces": len(world.spaces),
+        "flatfile_agents": len(world.agents),
+        "flatfile_guests": len(world.guests),
+        "flatfile_guest_memberships": sum(len(guest.spaces) for guest in world.guests.values()),
+        "flatfile_events_total": sum(event.created_at >= since for event in world.events),
+        "flatfile_agent_executions_total": sum(run.completed_at >= since for run in runs),
+        "flatfile_jobs": len(world.jobs),
+    }
