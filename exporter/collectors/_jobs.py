@@ -17,6 +17,7 @@ MOST_STATUSES = 20  # that nobody knows, of an account
 MOST_ROWS = 100_000  # of one list
 WATCHED = 7 * 86400.0  # seconds for which an open job is followed at the longest
 LATE = 60.0  # seconds after which a new job is listed at the latest
+TAIL = 10  # known jobs at the end of a page after which no new one is expected
 REACH = 3  # pages in which open jobs are looked for each time
 
 
@@ -175,7 +176,9 @@ class Reading:
         if self._floor is not None:
             return newest < self._floor
         own = self._book.own(page)
-        if any(self._book.is_unknown(row, self._now) for row in own) or (not own and newest >= self._read_at - LATE):
+        if any(self._book.is_unknown(row, self._now) for row in own[-TAIL:]) or (
+            not own and newest >= self._read_at - LATE
+        ):
             return False
         further_down = any(created <= oldest for created in self._unseen.values())
         return not further_down or self.pages >= REACH
