@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter.collectors._jobs import SETTLED, STATUSES
 from exporter.demo.faults import (
     Disconnect,
     DuplicateRows,
@@ -40,6 +41,7 @@ Key = tuple[str, ...]
 Truth = dict[Key, float]
 
 PATHS = ["/environments", "/accounts/current", "/spaces", "/agents", "/users", "/guests", "/events", "*"]
+PATHS += ["/agents/executions", "/jobs"]
 FAULTS: list[Fault] = [
     *(Status(status) for status in (400, 401, 403, 404, 422, 500, 503)),
     *(NotJson(), EmptyBody(), NoData(), NullRows(), RowWithoutId(), DuplicateRows(), WrongTypes(), Truncated()),
@@ -91,13 +93,15 @@ class Laboratory:
         if len(world.environments) < 4:
             possible.append("add_environment")
         if world.environments:
-            possible += ["add_space", "deploy", "emit", "emit_late", "emit_many"]
+            possible += ["add_space", "deploy", "emit", "emit_late", "emit_many", "add_job"]
         if len(world.environments) > 1:
             possible.append("delete_environment")
         if world.spaces:
             possible += ["archive", "expire", "unarchive", "touch", "delete_space", "add_guest", "add_guest"]
         if world.agents:
-            possible += ["delete_agent", "delete_agent", "redeploy"]
+            possible += ["delete_agent", "delete_agent", "redeploy", "run", "run"]
+        if world.jobs:
+            possible += ["start_job", "finish_job"]
         if world.guests:
             possible += ["remove_guest", "admit_guest"]
         if world.users:
@@ -119,6 +123,15 @@ class Laboratory:
         elif what in ("delete_agent", "redeploy"):
             agent = self.one_of(world.agents)
             (world.delete_agent if what == "delete_agent" else world.redeploy_agent)(agent)
+        elif what == "run":
+            self.run(self.one_of(world.agents))
+        elif what == "add_job":
+            world.add_job(self.one_of(world.environments), status="created", announce=False)
+        elif what == "start_job":
+            world.start_job(self.one_of(world.jobs))
+        elif what == "finish_job":
+            status = self.draw(st.sampled_from(["complete", "failed", "canceled"]))
+            world.finish_job(self.one_of(world.jobs), status, announce=False)
         elif what.startswith("emit"):
             environment, topic = self.one_of(world.environments), self.draw(st.sampled_from(["job:failed", "tea:made"]))
             for _ in range(12 if what == "emit_many" else 1):
@@ -128,6 +141,12 @@ class Laboratory:
             world.add_space(self.one_of(world.environments), "new")
         else:
             self.change_space(what)
+
+    def run(self, agent: str) -> None:
+        """The agent acts on an event of just now, and ends at once or later."""
+        event = self.world.emit("tea:made", self.world.agents[agent].environment_id, runs=False)
+        took = self.draw(st.sampled_from([0.0, 5.0, 100.0, 1000.0]))
+        self.world.run_agent(agent, event, success=self.draw(st.booleans()), lag=0.0, duration=took)
 
     def change_space(self, what: str) -> None:
         world, now = self.world, self.time()
@@ -199,6 +218,8 @@ class Laboratory:
             yield ("flatfile_agent_info", *named, "", "true" if agent.is_system else "false"), 1
             yield ("flatfile_agent_created_timestamp_seconds", *named), agent.created_at
             yield ("flatfile_agent_updated_timestamp_seconds", *named), agent.updated_at
+        yield from self.of_runs(environment, now)
+        yield from self.of_jobs(environment, now)
         slugs = {agent.slug for agent in agents}
         if record.name == "env-0":
             yield ("flatfile_agents_expected_min",), 2
@@ -225,6 +246,26 @@ class Laboratory:
             used = max(float(space.last_activity_at or 0) for space in spaces)
             yield ("flatfile_environment_last_activity_timestamp_seconds",), used
 
+    def of_runs(self, environment: str, now: float) -> Iterator[tuple[Key, float]]:
+        ended = [r for r in self.world.executions_of[environment] if self.started <= r.completed_at <= now]
+        for agent in self.world.agents_of[environment].values():
+            named = (agent.id, agent.slug or agent.id)
+            own = [run for run in ended if run.agent_id == agent.id]
+            good = sum(run.success for run in own)
+            yield ("flatfile_agent_executions_total", *named, "success"), good
+            yield ("flatfile_agent_executions_total", *named, "failure"), len(own) - good
+            if own:
+                yield ("flatfile_agent_execution_duration_seconds", *named), len(own)
+
+    def of_jobs(self, environment: str, now: float) -> Iterator[tuple[Key, float]]:
+        jobs = [job for job in self.world.jobs_of[environment] if job.created_at > now - DAY]
+        counts = Counter(job.status for job in jobs)
+        for status in STATUSES:
+            yield ("flatfile_jobs", status), counts[status]
+        open_ = [job.created_at for job in jobs if job.status not in SETTLED]
+        if open_:
+            yield ("flatfile_job_oldest_open_timestamp_seconds",), min(open_)
+
     def of_events(self, environment: str, now: float) -> Iterator[tuple[Key, float]]:
         visible = [
             event for event in self.world.events if event.environment_id == environment and event.visible_at <= now
@@ -246,6 +287,8 @@ class Laboratory:
             name = key[0]
             if name == "flatfile_up" or (name == "flatfile_events_by_actor_total" and key[-1] != "user"):
                 continue
+            if name == "flatfile_agent_queue_lag_seconds" or key[-2:-1] == ("unknown",):
+                continue  # which events were seen in time, and whose agents were gone, is another matter
             age = MAX_AGE
             since = now - age
             if name == "flatfile_account_info":
