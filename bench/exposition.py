@@ -73,7 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Time pages of several sizes, and what a large one does to others who ask meanwhile."""
     parser = argparse.ArgumentParser(prog="python -m bench.exposition", description=__doc__)
     parser.add_argument(
-        "--environments", type=int, default=2000, help="of the account for the last table: 0 to leave it out"
+        "--environments",
+        type=int,
+        default=800,
+        help="of the account for the last table (default: 800); 0 to leave it out",
     )
     flags = parser.parse_args(arguments)
     show(
