@@ -223,6 +223,11 @@ class Account:
         refreshes = (self._refreshes[name] for name in self._shown)
         return [Status(r.name, r.outcome, r.last_success, r.running, r.due_in, r.trace) for r in refreshes]
 
+    @property
+    def exchanged(self) -> Trace:
+        """The requests of the last exchange of credentials for a token."""
+        return self._client.session.exchanged
+
     def failures(self) -> list[Failure]:
         """Give the latest failures, the newest first."""
         found = [failure for refresh in self._refreshes.values() for failure in refresh.failures]

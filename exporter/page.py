@@ -12,6 +12,7 @@ from urllib.parse import quote
 from exporter import __version__
 from exporter.account import Account, Status
 from exporter.flatfile.errors import Reason
+from exporter.refresh import Failure
 
 STYLE = """
 :root{color-scheme:light dark;--ok:#17713a;--bad:#b3261e;--wait:#5f5f5f;--line:#8884}
@@ -26,6 +27,7 @@ th{width:9.5rem}th:nth-child(2){width:auto}th:nth-child(3){width:11.5rem}th:nth-
 th,td{border-bottom:1px solid var(--line);padding:.4rem 1rem .4rem 0;text-align:left;vertical-align:top}
 tbody tr:last-child>*{border:0}td b{display:block}td small,h2 small{font-size:.85rem;font-weight:400}td small{display:block}
 footer{font-size:.85rem;margin-top:2rem}
+details{margin:.6rem 0}summary{cursor:pointer}ol{padding-left:1.6rem}li{margin:.25rem 0}time{white-space:nowrap}
 @media (prefers-color-scheme:dark){:root{--ok:#6fd08c;--bad:#ff8a80;--wait:#b0b0b0}}
 @media (max-width:44rem){
 thead{clip-path:inset(50%);height:1px;overflow:hidden;position:absolute;width:1px}
@@ -60,17 +62,21 @@ _SIGNS: dict[Kind, tuple[str, str]] = {"ok": ("✓", "2e9e57"), "bad": ("✗", "
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the page shows of an account. `max_age` (seconds) by collector: when its data is withheld."""
+    """What the page shows of an account. `max_age` (seconds) by collector: when its data is withheld.
+
+    `failures` are the latest, the newest first.
+    """
 
     name: str
     collectors: Sequence[Status]
     max_age: Mapping[str, float]
+    failures: Sequence[Failure] = ()
 
     @classmethod
     def of(cls, account: Account) -> "Shown":
         """Look at an account as it is now."""
         ages = {name: settings.max_age for name, settings in account.config.collectors.items()}
-        return cls(account.name, account.status(), ages)
+        return cls(account.name, account.status(), ages, account.failures())
 
 
 def landing(accounts: Sequence[Shown], telemetry_path: str, now: float, *, reload_failed: bool = False) -> str:
@@ -124,10 +130,27 @@ def _section(account: Shown, now: float) -> str:
     target = escape(quote(account.name, safe=""))
     return (
         f'<h2>Account {escape(account.name)} <small class="{kind}">{_SIGNS[kind][0]} {words}</small> '
-        f'<small><a href="/probe?target={target}">its metrics</a></small></h2>'
+        f'<small><a href="/probe?target={target}">its metrics</a> '
+        f'<a href="/probe?target={target}&amp;debug=true">a scrape explained</a></small></h2>'
         '<table><thead><tr><th scope="col">Collector</th><th scope="col">State</th><th scope="col">Data</th>'
         f'<th scope="col">Took</th><th scope="col">Asks again</th></tr></thead><tbody>{rows}</tbody></table>'
+        f"{_failures(account.failures)}"
     )
+
+
+def _failures(failures: Sequence[Failure]) -> str:
+    """The latest failures, folded in: what happened at night is here in the morning."""
+    if not failures:
+        return ""
+    rows = "".join(
+        f"<li><time>{_time(failure.at)}</time> <b>{escape(failure.collector)}</b> {failure.reason}"
+        f"{f', {escape(failure.endpoint)}' if failure.endpoint else ''}"
+        f"{f', status {failure.status}' if failure.status else ''}, try {failure.attempt}"
+        f"{f', {failure.times} times' if failure.times > 1 else ''}</li>"
+        for failure in failures
+    )
+    newest = _time(failures[0].at)
+    return f"<details><summary>Latest failures: {len(failures)}, the newest {newest} UTC</summary><ol>{rows}</ol></details>"
 
 
 def _row(status: Status, max_age: float | None, now: float) -> str:

@@ -17,7 +17,8 @@ from exporter.clock import Clock
 from exporter.collectors import REGISTRY
 from exporter.config import ConfigError
 from exporter.deadline import scrape_timeout
-from exporter.exposition import lines
+from exporter.explain import Explained, explain
+from exporter.exposition import Format, lines, render
 from exporter.logs import fields
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.own_metrics import OwnMetrics
@@ -83,14 +84,28 @@ class Web:
         return await self._scrape(request, [] if only else [*self._accounts], own=True)
 
     async def probe(self, request: Request) -> Response:
-        """The one account that `target` names."""
+        """The one account that `target` names; `debug=true` explains the scrape."""
         target = request.query_params.get("target")
+        debug = request.query_params.get("debug")
         if target is None:
             return _bad("the parameter 'target' is missing: it takes the name of an account of the configuration")
         account = self._accounts.get(target)
         if account is None:
             return _bad(f"target {target[:100]!r} is not an account of the configuration")
-        return await self._scrape(request, [account], own=False)
+        if debug not in (None, "true"):
+            return _bad(f"debug={debug[:100]!r}: the one value there is is 'true'")
+        scraped = await self._scrape(request, [account], own=False)
+        return scraped if debug is None or scraped.status_code != 200 else await self._explained(request, account)
+
+    async def _explained(self, request: Request, account: Account) -> Response:
+        """What the scrape that has just been made asked, and what it would have given."""
+        only = frozenset(request.query_params.getlist("collect[]")) or None
+
+        def text() -> str:
+            page = render(account.families(only), Format.TEXT_0_0_4)
+            return explain(Explained.of(account, self._clock.wall()), page.body.decode())
+
+        return PlainTextResponse(await asyncio.to_thread(text))
 
     async def _scrape(self, request: Request, accounts: Sequence[Account], *, own: bool) -> Response:
         collect = request.query_params.getlist("collect[]")

@@ -22,7 +22,7 @@ from exporter.flatfile.errors import (
     Unauthorized,
 )
 from exporter.page import ADVICE, SECURITY_HEADERS, STYLE, Shown, landing
-from exporter.refresh import Outcome
+from exporter.refresh import Failure, Outcome
 
 NOW = 1_795_459_074.0  # 2026-11-23T18:37:54Z
 AGES = {"spaces": 900.0, "users": 900.0, "agents": 900.0}
@@ -95,7 +95,8 @@ def test_the_outline() -> None:
     assert [cell.get("scope") for cell in shown.all("th")].count("row") == 3
     assert shown.all("html")[0]["lang"] == "en"
     links = [link["href"] for link in shown.all("a")]
-    assert links == ["/metrics", "/sd", "/-/healthy", "/-/ready", "/probe?target=acme", "/probe?target=other"]
+    probes = [f"/probe?target={name}{debug}" for name in ("acme", "other") for debug in ("", "&debug=true")]
+    assert links == ["/metrics", "/sd", "/-/healthy", "/-/ready", *probes]
 
 
 @pytest.mark.parametrize(
@@ -192,8 +193,9 @@ def test_a_hostile_account_name_is_text(name: str) -> None:
     plain = page(one(works("spaces"), name="x"))
     assert [tag for tag, _ in shown.elements] == [tag for tag, _ in plain.elements]
     assert f"Account {name} " in shown.text
-    (probe,) = (link["href"] for link in shown.all("a") if link["href"].startswith("/probe"))
+    probe, debug = (link["href"] for link in shown.all("a") if link["href"].startswith("/probe"))
     assert re.fullmatch(r"/probe\?target=[A-Za-z0-9%_.~-]+", probe)
+    assert debug == f"{probe}&debug=true"
 
 
 @given(
@@ -227,3 +229,24 @@ def test_the_policy_allows_the_style_and_nothing_else() -> None:
     assert not shown.all("script")
     assert [link["rel"] for link in shown.all("link")] == ["icon"]
     assert shown.all("link")[0]["href"].startswith("data:image/svg+xml,%3Csvg")
+
+
+def test_failures_are_listed_for_the_morning_after() -> None:
+    status = Status("spaces", Outcome(True, True, 0.2, NOW, ()), NOW, running=False, due_in=30.0)
+    failures = [
+        Failure(NOW - 60, "spaces", "server_error", "/spaces", 503, 3, "the server says that it failed", 2),
+        Failure(NOW - 3600, "<b>users", "timeout", "", None, 1, "SECRET text of an error", 1),
+    ]
+    page = Page(landing([Shown("acme", [status], AGES, failures)], "/metrics", NOW))
+    text = " ".join(page.text.split())
+    assert "Latest failures: 2, the newest 2026-11-23 18:36:54 UTC" in text
+    assert "2026-11-23 18:36:54 spaces server_error, /spaces, status 503, try 3, 2 times" in text
+    assert "2026-11-23 17:37:54 <b>users timeout, try 1" in text
+    assert "SECRET" not in text
+    calm = Page(landing([Shown("acme", [status], AGES)], "/metrics", NOW))
+    assert "failures" not in calm.text
+
+
+def test_a_scrape_explained_is_one_click_away() -> None:
+    page = Page(landing([Shown("a/b", [], AGES)], "/metrics", NOW))
+    assert "/probe?target=a%2Fb&debug=true" in [attrs.get("href") for attrs in page.all("a")]

@@ -27,7 +27,7 @@ from exporter.flatfile.limits import Limiter
 from exporter.flatfile.models import AccessToken
 from exporter.flatfile.server_time import ServerTime
 from exporter.flatfile.statuses import failure, http_date, pause
-from exporter.flatfile.trace import Sent
+from exporter.flatfile.trace import Sent, Trace
 from exporter.flatfile.transport import Answer, Transport
 from exporter.secret import Secret
 
@@ -100,6 +100,7 @@ class Session:
         self._clock = clock
         self._retry_base = retry_base
         self._account = account
+        self.exchanged = Trace()  # the requests of the last exchange of credentials
         self._bearer: Bearer | None = None
         self._decoders: dict[object, msgspec.json.Decoder[object]] = {}
         self._typed_first = False
@@ -160,7 +161,8 @@ class Session:
     async def _exchange(self, client_id: Secret, secret: Secret) -> AccessToken:
         """`POST /auth`: without `type`, and once with it where the server answers 400; the form that worked comes first then."""
         loop = asyncio.get_running_loop()
-        call = Call(Deadline(loop.time() + self._limits.timeout, loop.time))
+        self.exchanged = Trace()
+        call = Call(Deadline(loop.time() + self._limits.timeout, loop.time), note=self.exchanged.note)
 
         async def once(typed: bool, attempt: int) -> Answer:
             body = credentials(client_id, secret, typed=typed)

@@ -44,8 +44,9 @@ def test_the_page_renders_under_its_policy(chromium: str, api: DemoServer, tmp_p
         running.page()
         document, console = rendered(chromium, running.url + "/", tmp_path)
     assert "✗ " in document
+    assert "Latest failures: " in document
     assert "failed: server_error" in document
-    assert re.search(r"<title>✗ \d of 12 collectors fails?", document)
+    assert re.search(r"<title>✗ \d of 16 collectors fails?", document)
     assert "&lt;img src=x onerror=" in document
     assert "<img" not in document
     assert console == []

@@ -84,7 +84,17 @@ def shown(running: Exporter, account: str = "acme") -> Iterator[str]:
             answer = running.get(path, Accept=accept)
             assert answer.status_code == 200
             yield answer.text + str(answer.headers)
-    for path in ("/", "/sd", "/-/ready", "/-/healthy", "/nothing", "/probe", "/probe?target=x", "/metrics?collect[]=x"):
+    for path in (
+        "/",
+        f"/probe?target={account}&debug=true",
+        "/sd",
+        "/-/ready",
+        "/-/healthy",
+        "/nothing",
+        "/probe",
+        "/probe?target=x",
+        "/metrics?collect[]=x",
+    ):
         answer = running.get(path)
         yield answer.text + str(answer.headers)
     yield running.client.post(running.url + "/-/reload").text
@@ -120,7 +130,8 @@ def test_a_day_on_which_nothing_is_well(marked: DemoServer, tmp_path: Path) -> N
             (tmp_path / "config.yaml").write_text(config(f"acme-{number}"), encoding="utf-8")
             assert running.client.post(running.url + "/-/reload").text == "reloaded\n"
             rule = marked.call(marked.faults.add, path, fault)
-            for text in (running.page(), running.page("/")):
+            debug = f"/probe?target=acme-{number}&debug=true"
+            for text in (running.page(), running.page("/"), running.page(debug)):
                 assert not leaks(text), fault
             assert rule.hits, fault
             marked.call(marked.faults.remove, rule)

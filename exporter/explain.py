@@ -1,0 +1,114 @@
+"""What a scrape of one account did, in words: requests, age, what is withheld and why. No secret and nothing personal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from exporter.account import Account, Status, Withheld
+from exporter.flatfile.trace import Trace
+from exporter.refresh import Failure
+
+MOST_NAMED = 10  # environments that are named one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An account as it is at `now` (unix seconds): its collectors, and by collector what is withheld."""
+
+    name: str
+    now: float
+    statuses: Sequence[Status]
+    withheld: Mapping[str, Withheld]
+    max_age: Mapping[str, float]
+    failures: Sequence[Failure]
+    exchanged: Trace
+
+    @classmethod
+    def of(cls, account: Account, now: float) -> "Explained":
+        """Look at an account."""
+        statuses = account.status()
+        return cls(
+            account.name,
+            now,
+            statuses,
+            {status.collector: account.withheld(status.collector) for status in statuses},
+            {name: settings.max_age for name, settings in account.config.collectors.items()},
+            account.failures(),
+            account.exchanged,
+        )
+
+
+def explain(account: Explained, metrics: str) -> str:
+    """Write the text; `metrics` is the page that a scrape would have got."""
+    lines = [f"Account {_printable(account.name)}, as of {_time(account.now)} UTC."]
+    for status in account.statuses:
+        lines += ["", *_collector(account, status)]
+    if account.exchanged.number:
+        lines += ["", "token:", *_requests(account.exchanged, "the last exchange of credentials")]
+    lines += ["", "Latest failures, the newest first:"]
+    lines += [f"  {_failure(failure)}" for failure in account.failures] or ["  none"]
+    return "\n".join([*lines, "", "Metrics that a scrape would have got:", "", metrics])
+
+
+def _collector(account: Explained, status: Status) -> Iterator[str]:
+    yield f"{status.collector}: {_state(status)}"
+    age = "never complete" if status.last_success is None else f"complete {account.now - status.last_success:.1f}s ago"
+    due = "under way" if status.running else f"in {status.due_in:.0f}s" if status.due_in else "at the next scrape"
+    yield f"  data: {age}; asks again: {due}"
+    withheld = _withheld(account.withheld[status.collector], account.max_age.get(status.collector))
+    yield f"  withheld: {withheld or 'nothing'}"
+    yield from _requests(status.trace, "the refresh under way" if status.running else "the last refresh")
+
+
+def _state(status: Status) -> str:
+    outcome = status.outcome
+    if outcome is None:
+        return "first refresh under way" if status.running else "not asked yet"
+    took = f"last refresh took {outcome.duration:.3f}s"
+    if outcome.success:
+        return f"works, {took}"
+    how = "failed in part" if outcome.reached else "failed"
+    return f"{how} ({', '.join(sorted({error.reason for error in outcome.errors}))}), {took}"
+
+
+def _withheld(withheld: Withheld, max_age: float | None) -> str:
+    why = f"older than max_age ({max_age:.0f}s)" if withheld.too_old and max_age is not None else "not known yet"
+    if withheld.everything:
+        return f"everything: {why}"
+    if not withheld.environments:
+        return ""
+    named = ", ".join(map(_printable, withheld.environments[:MOST_NAMED]))
+    more = len(withheld.environments) - MOST_NAMED
+    return f"environments {named}{f' and {more} more' if more > 0 else ''}: {why}"
+
+
+def _requests(trace: Trace, which: str) -> Iterator[str]:
+    if not trace.number:
+        yield f"  requests of {which}: none"
+        return
+    yield (f"  requests of {which}: {trace.number}, {trace.seconds * 1000:.0f} ms in all, {trace.wire_bytes} bytes")
+    if trace.number > len(trace.last):
+        for (endpoint, code), number in sorted(trace.codes.items()):
+            yield f"    {number:6d} of {endpoint}, status {code}"
+        yield f"    the last {len(trace.last)}:"
+    yield f"    {'try':>3}  {'status':<6}  {'ms':>7}  {'bytes':>9}  endpoint"
+    for sent in trace.last:
+        yield (
+            f"    {sent.attempt:>3}  {sent.code:<6}  {sent.seconds * 1000:>7.0f}  {sent.wire_bytes:>9}  {sent.endpoint}"
+        )
+
+
+def _failure(failure: Failure) -> str:
+    where = f" of {failure.endpoint}" if failure.endpoint else ""
+    status = f", status {failure.status}" if failure.status else ""
+    times = f" ({failure.times} times)" if failure.times > 1 else ""
+    return f"{_time(failure.at)}  {failure.collector}: {failure.reason}{where}{status}, try {failure.attempt}{times}: {failure.text}"
+
+
+def _printable(text: str) -> str:
+    """Names come from outside, and this is read in terminals."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def _time(unix: float) -> str:
+    return f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,150 @@
+"""A scrape explained: what it asked, how old the data is, what is withheld and why."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+
+from exporter.account import Status, Withheld
+from exporter.demo.accounts import fixed_world
+from exporter.demo.faults import Hang
+from exporter.demo.faults import Status as Answered
+from exporter.demo.markers import MARKERS
+from exporter.demo.server import DemoServer
+from exporter.demo.switches import Switches
+from exporter.explain import Explained, explain
+from exporter.flatfile.trace import LAST, Sent, Trace
+from exporter.refresh import Failure, Outcome
+from tests.collectors.exported import FAST, Exported, Time
+from tests.serving import serving
+
+NOW = 1_795_459_074.0  # 2026-11-23T18:37:54Z
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+def section(text: str, name: str) -> str:
+    """What is said of one collector."""
+    found = re.search(rf"^{name}:.*?(?=^\S|^$|\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, text
+    return found[0]
+
+
+def explained(account: Exported) -> str:
+    return explain(Explained.of(account.account, account.time()), "")
+
+
+async def test_requests_of_the_last_refresh_with_what_they_took(time: Time) -> None:
+    async with Exported(fixed_world(time), time) as exported:
+        await exported.scrape()
+        users = section(explained(exported), "users")
+        assert users.startswith("users: works, last refresh took ")
+        assert re.search(r"data: complete \d+\.\ds ago; asks again: in \d+s\n", users)
+        assert "withheld: nothing\n" in users
+        assert re.search(r"requests of the last refresh: 1, \d+ ms in all, \d+ bytes\n", users)
+        assert re.search(r"^ +1  200 +\d+ +\d+  /users$", users, re.MULTILINE)
+
+
+async def test_a_failure_says_how_often_it_was_tried_and_leaves_the_rest_alone(time: Time) -> None:
+    async with Exported(fixed_world(time), time, more=FAST.replace("retries: 1", "retries: 2")) as exported:
+        exported.api.faults.add("/users", Answered(503))
+        await exported.scrape()
+        text = explained(exported)
+        users = section(text, "users")
+        assert users.startswith("users: failed (server_error), ")
+        assert "data: never complete; asks again: at the next scrape" in users
+        assert "withheld: everything: not known yet" in users
+        assert [line.split()[:2] for line in users.splitlines() if line.endswith("/users")] == [
+            ["1", "503"],
+            ["2", "503"],
+        ]
+        assert section(text, "agents").startswith("agents: works, ")
+        failures = text.partition("Latest failures, the newest first:\n")[2]
+        assert re.match(
+            r"  \d{4}-\d\d-\d\d \d\d:\d\d:\d\d  users: server_error of /users, status 503, try 2: ", failures
+        )
+
+
+async def test_environments_that_are_withheld_are_named_with_the_reason(time: Time) -> None:
+    world = fixed_world(time)
+    first, *_ = world.environments.values()
+    async with Exported(world, time, switches=Switches(forbidden={("*", first.id)})) as exported:
+        await exported.scrape()
+        agents = section(explained(exported), "agents")
+        assert agents.startswith("agents: failed in part (forbidden), ")
+        assert f"withheld: environments {first.name}: not known yet" in agents
+        time.pass_(901)
+        agents = section(explained(exported), "agents")
+        assert "withheld: everything: older than max_age (900s)" in agents
+
+
+async def test_a_refresh_under_way(time: Time) -> None:
+    async with Exported(fixed_world(time), time, more=FAST.replace("{", "{timeout: 10m, ")) as exported:
+        rule = exported.api.faults.add("/users", Hang())
+        asked = asyncio.create_task(exported.scrape())
+        while not rule.hits:
+            await asyncio.sleep(0.001)
+        users = section(explained(exported), "users")
+        assert users.startswith("users: first refresh under way")
+        assert "asks again: under way" in users
+        assert "requests of the refresh under way: none" in users
+        exported.api.faults.clear()
+        await asked
+
+
+def test_of_many_requests_the_last_are_shown_and_all_are_counted() -> None:
+    trace = Trace()
+    for number in range(1000):
+        trace.note(Sent("/guests", "200" if number % 10 else "404", 1, 0.01, 100))
+    status = Status("guests", None, None, running=True, due_in=0.0, trace=trace)
+    account = Explained("acme", NOW, [status], {"guests": Withheld(True, (), False)}, {}, [], Trace())
+    text = explain(account, "metrics")
+    assert "1000, 10000 ms in all, 100000 bytes" in text
+    assert "   900 of /guests, status 200" in text
+    assert "   100 of /guests, status 404" in text
+    assert text.count("  /guests\n") == LAST
+    assert text.endswith("\n\nmetrics")
+
+
+def test_names_from_outside_cannot_move_the_cursor() -> None:
+    status = Status("agents", Outcome(True, True, 0.1, NOW, ()), NOW - 1, running=False, due_in=3.0)
+    withheld = Withheld(False, tuple(f"env\x1b[2J\n{i}" for i in range(12)), True)
+    failure = Failure(NOW, "agents", "timeout", "", None, 1, "no complete answer within 10s", 3)
+    text = explain(Explained("a\x1bb", NOW, [status], {"agents": withheld}, {"agents": 9.0}, [failure], Trace()), "")
+    assert "\x1b" not in text
+    assert r"env\x1b[2J\n9 and 2 more: older than max_age (9s)" in text
+    assert "agents: timeout, try 1 (3 times): no complete answer within 10s" in text
+
+
+@pytest.fixture
+async def api() -> AsyncIterator[DemoServer]:
+    async with DemoServer(fixed_world(lambda: NOW)) as running:
+        yield running
+
+
+async def test_over_http_it_is_a_scrape_like_any_other(api: DemoServer) -> None:
+    async with serving(api) as there:
+        answer = await there.get("/probe?target=acme&debug=true", Accept_Encoding="gzip", Accept="*/*")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+        assert api.count("/users") == 1
+        text = answer.text
+        assert re.search(r"  /auth$", section(text, "token"), re.MULTILINE)
+        metrics = text.partition("Metrics that a scrape would have got:\n\n")[2]
+        assert 'flatfile_up{account="acme"} 1\n' in metrics
+        assert not [mark for mark in MARKERS if mark in text]
+        only = (await there.get("/probe?target=acme&debug=true&collect[]=users")).text
+        assert "flatfile_spaces{" not in only
+        assert api.count("/users") == 1, "not due again"
+
+
+@pytest.mark.parametrize("query", ["target=acme&debug=1", "target=acme&debug=", "debug=true", "target=x&debug=true"])
+async def test_what_cannot_be_explained(api: DemoServer, query: str) -> None:
+    async with serving(api) as there:
+        answer = await there.get(f"/probe?{query}")
+        assert answer.status_code == 400
+        assert not api.count()
