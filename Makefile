@@ -73,7 +73,7 @@ lock:
 
 # The lowest versions that pyproject.toml allows of what the exporter needs directly, with the newest tools of the tests.
 LOWEST ?= .lowest
-LOWEST_TESTS ?= tests --ignore=tests/grafana --ignore=tests/helm --ignore=tests/image --ignore=tests/matrix --ignore=tests/systemd --ignore=tests/test_dependencies.py
+LOWEST_TESTS ?= tests --ignore=tests/grafana --ignore=tests/helm --ignore=tests/image --ignore=tests/matrix --ignore=tests/systemd --ignore=tests/github --ignore=tests/test_dependencies.py --ignore=tests/test_design.py
 test-lowest:
 	uv venv --quiet --clear --python $(PYTHON) $(LOWEST)
 	uv pip compile pyproject.toml --python $(LOWEST) --resolution lowest-direct --no-header --no-annotate -o $(LOWEST)/run.txt

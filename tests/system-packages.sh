@@ -1,5 +1,6 @@
 #!/bin/sh
-# Debian's packages that some tests drive: a real Prometheus (with promtool), Alertmanager, Chromium and curl.
+# Debian's packages that some tests drive: a real Prometheus (with promtool), Alertmanager, Chromium, curl, what builds the
+# image without an engine, and systemd's analyzer.
 # As root on Debian or Ubuntu they are installed; elsewhere one line says what is missing, and those tests are skipped.
 set -eu
 missing=""
@@ -8,6 +9,9 @@ command -v prometheus-alertmanager >/dev/null 2>&1 || command -v alertmanager >/
 command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
   missing="$missing chromium"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
+command -v buildah >/dev/null 2>&1 || missing="$missing buildah"
+command -v mmdebstrap >/dev/null 2>&1 || missing="$missing mmdebstrap"
+command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
   echo "installing for the tests:$missing"
