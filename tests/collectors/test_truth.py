@@ -287,7 +287,7 @@ class Laboratory:
             name = key[0]
             if name == "flatfile_up" or (name == "flatfile_events_by_actor_total" and key[-1] != "user"):
                 continue
-            if name == "flatfile_agent_queue_lag_seconds" or key[-2:-1] == ("unknown",):
+            if name == "flatfile_agent_queue_lag_seconds" or key[2:4] == ("", "unknown"):
                 continue  # which events were seen in time, and whose agents were gone, is another matter
             age = MAX_AGE
             since = now - age
