@@ -61,6 +61,11 @@ class Exporter:
         kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines) if "kB" in rest}
         return kib["VmRSS"] / 1024, kib["VmHWM"] / 1024
 
+    def cpu(self) -> float:
+        """Seconds of CPU that it has taken so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def stop(self) -> None:
         """End it, and wait until it has ended."""
         self._connection.close()
@@ -69,14 +74,21 @@ class Exporter:
 
 
 @contextlib.contextmanager
-def exporting(*arguments: str) -> Iterator[Exporter]:
-    """Start `flatfile-exporter ARGUMENTS` on a free port. Environment variables that name an account are not passed on."""
+def exporting(
+    *arguments: str, module: str = "exporter", quiet: bool = False, env: Mapping[str, str] | None = None
+) -> Iterator[Exporter]:
+    """Start `flatfile-exporter ARGUMENTS` on a free port. Environment variables that name an account are not passed on.
+
+    Errors are shown unless `quiet`: then all that it would log usually is written, and goes nowhere.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "exporter", *arguments, f"--web.listen-address=127.0.0.1:{port}"]
+    command = [sys.executable, "-m", module, *arguments, f"--web.listen-address=127.0.0.1:{port}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FLATFILE_")}
     started_at = time.perf_counter()
-    process = subprocess.Popen([*command, "--log.level=error"], env=environment)
+    command.append(f"--log.level={'info' if quiet else 'error'}")
+    log = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen(command, env=environment | dict(env or {}), stderr=log)
     exporter = Exporter(process, port, started_at)
     try:
         yield exporter
