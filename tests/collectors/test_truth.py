@@ -33,6 +33,7 @@ from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time
 DAY = 86400.0
 MAX_AGE = 900.0
 EXPECTED = """\
+spaces: {full_resync: 5m}
 expected_agents:
   - {environment: env-0, agents: [importer, "v*"], min: 2}
   - {environment: env-9, agents: [importer]}"""
@@ -354,7 +355,7 @@ def readings(draw: st.DrawFn) -> Switches:
         archived=draw(st.sampled_from(["also", "only"])),
         event_order=draw(st.sampled_from(["desc", "asc"])),
         since=draw(st.sampled_from(["inclusive", "exclusive"])),
-        page_clamp=draw(st.sampled_from([{}, {"*": 2}])),
+        page_clamp=draw(st.sampled_from([{}, {"*": 2}, {"/spaces": 1}])),
         system_agents_listed=draw(st.booleans()),
     )
 
