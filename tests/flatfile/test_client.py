@@ -1,7 +1,7 @@
 """Lists read from the simulated API: whole under every reading of its paging, an error wherever they are not, and cheap."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -419,3 +419,74 @@ async def test_one_that_is_none(api: DemoServer, client: Client) -> None:
     api.faults.add("/accounts/current", EmptyBody())
     with pytest.raises(BadResponse, match="empty body"):
         await client.one(Endpoint.ACCOUNT, Account, call())
+
+
+# Page by page
+
+
+class Kept:
+    """What a consumer of pages has, and how often it had to begin again."""
+
+    def __init__(self) -> None:
+        self.pages: list[list[str]] = []
+        self.totals: list[int | None] = []
+        self.begun = 0
+
+    def begin(self) -> Callable[[list[Space], int | None], None]:
+        self.begun += 1
+        self.pages, self.totals = [], []
+
+        def take(rows: list[Space], total: int | None) -> None:
+            self.pages.append([row.id for row in rows])
+            self.totals.append(total)
+
+        return take
+
+    @property
+    def rows(self) -> list[str]:
+        return [row for page in self.pages for row in page]
+
+
+async def test_each_page_is_handed_on_with_its_new_rows(api: DemoServer, client: Client) -> None:
+    api.switches.page_clamp = {"*": PER_PAGE}
+    kept = Kept()
+    async with failing(api, DuplicateRows()):
+        await client.pages(SPACES, ALL, call(), kept.begin)
+    assert kept.begun == 1
+    assert [*map(len, kept.pages)][:3] == [10, 10, 6]
+    assert len(kept.rows) == len(set(kept.rows)) == 26
+    assert kept.totals[0] == 26
+
+
+async def test_what_a_broken_pass_has_handed_on_is_void(api: DemoServer, client: Client) -> None:
+    api.switches.page_clamp = {"*": PER_PAGE}
+    kept = Kept()
+    async with failing(api, WrongTotal(1), count=4):
+        await client.pages(SPACES, ALL, call(), kept.begin)
+    assert kept.begun == 2
+    assert sorted(kept.rows) == sorted(api.world.spaces)
+
+
+async def test_numbers_from_zero_begin_the_list_again(api: DemoServer, client: Client) -> None:
+    api.switches.first_page, api.switches.pagination = 0, "absent"
+    api.switches.page_clamp = {"*": PER_PAGE}
+    kept = Kept()
+    await client.pages(SPACES, ALL, call(), kept.begin)
+    assert kept.begun == 2
+    assert sorted(kept.rows) == sorted(api.world.spaces)
+    assert set(kept.totals) == {None}
+
+
+@pytest.mark.parametrize("first_page", [1, 0])
+async def test_a_page_from_the_midst_is_the_one_that_holds_the_place(api: DemoServer, first_page: Any) -> None:
+    api.switches.first_page = first_page
+    api.switches.page_limit = {"/spaces": 15}
+    async with connected(api) as client:
+        ordered = [row.id for row in await client.rows(SPACES, ALL, call())]
+        for index in (0, 7, 8, 25):
+            cut = await client.cut(SPACES, {**ALL, **SORT}, call(), index)
+            assert cut.total == 26
+            assert cut.start <= index < cut.start + cut.size
+            assert [row.id for row in cut.rows] == ordered[cut.start : cut.start + cut.size]
+        beyond = await client.cut(SPACES, {**ALL, **SORT}, call(), 1000)
+        assert beyond.rows == []
