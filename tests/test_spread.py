@@ -26,7 +26,7 @@ def test_they_are_spread_evenly_and_leave_most_of_the_time(accounts: int, left: 
     found = offsets(accounts, left)
     assert len(found) == accounts
     assert found == sorted(found)
-    assert 0 <= found[-1] <= max(left, 0) * SHARE * + 1e-9
+    assert 0 <= found[-1] <= max(left, 0) * SHARE + 1e-9
     steps = [later - sooner for sooner, later in itertools.pairwise(found)]
     assert not steps or max(steps) - min(steps) < 1e-9
 
