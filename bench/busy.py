@@ -59,7 +59,9 @@ FAULTS: tuple[Fault, ...] = (
     WrongTotal(5),
     WrongTypes(),
 )
-PATHS = ("*", "/auth", "/environments", "/spaces", "/agents", "/agents/executions", "/users", "/guests", "/events", "/jobs")  # fmt: skip
+PATHS = (
+    "*", "/auth", "/environments", "/spaces", "/agents", "/agents/executions", "/users", "/guests", "/events", "/jobs",
+)  # fmt: skip
 TOPICS = (
     "records:created", "records:updated", "records:deleted", "commit:created", "commit:completed", "job:ready",
     "job:updated", "file:created", "file:updated", "file:deleted", "sheet:updated", "snapshot:created",

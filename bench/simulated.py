@@ -1,36 +1,47 @@
 """A simulated account of any size, served from a process of its own: it takes no time from who is measured."""
 
 import contextlib
+import gc
+import math
 import multiprocessing
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
+from typing import Any
 
 from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
 from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
+from exporter.demo.world import World
 
 __all__ = ["CLIENT_ID", "SECRET", "Simulated", "Size", "simulated"]
 
-AGENTS_EACH = 4  # agents in each environment
+DAY = 86400.0
+LIVELY = 20  # spaces that are worked in, again and again
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large the account is: all numbers are for the whole account, events are those of the last hour."""
+    """How large the account is: all numbers are for the whole account but `agents`, which each environment has.
+
+    `events` are those of the last hour, `history` those of the 90 days before.
+    """
 
     environments: int = 6
     spaces: int = 400
     guests: int = 900
     users: int = 50
     events: int = 600
+    agents: int = 4
+    source_bytes: int = 200
+    history: int = 0
 
     def __str__(self) -> str:
         return (
             f"{self.environments} environments, {self.spaces} spaces, {self.guests} guests, {self.users} users, "
-            f"{AGENTS_EACH} agents in each environment, {self.events} events an hour"
+            f"{self.agents} agents in each environment, {self.events} events an hour"
         )
 
 
@@ -43,8 +54,19 @@ class Simulated:
 
     def counts(self) -> Counter[str]:
         """How many requests have come so far, by path template."""
-        self._connection.send("counts")
-        return Counter(self._connection.recv())
+        return Counter(self._told("counts"))
+
+    def set_latency(self, seconds: float) -> None:
+        """Let each answer take that long from now on."""
+        self._told("latency", seconds)
+
+    def work(self, spaces: int) -> None:
+        """Let somebody bring a file into so many spaces, now."""
+        self._told("work", spaces)
+
+    def _told(self, *question: object) -> Any:
+        self._connection.send(question)
+        return self._connection.recv()
 
 
 @contextlib.contextmanager
@@ -57,13 +79,56 @@ def simulated(size: Size, latency: float) -> Iterator[Simulated]:
     try:
         yield Simulated(ours.recv(), ours)
     finally:
-        ours.send("stop")
+        ours.send(("stop",))
         process.join()
 
 
 def _serve(connection: Connection, size: Size, latency: float) -> None:
-    world = sized_world(time.time, agents=AGENTS_EACH, **asdict(size))
-    with DemoServer(world, Switches(latency={"*": latency})).in_thread() as api:
+    world = _world(size)
+    gc.freeze()  # a large account is not looked through again and again
+    switches = Switches(latency={"*": latency}, source_bytes=size.source_bytes)
+    with DemoServer(world, switches).in_thread() as api:
         connection.send(api.base_url)
-        while connection.recv() != "stop":
-            connection.send(api.call(lambda: Counter(request.endpoint for request in api.requests)))
+        while (question := connection.recv())[0] != "stop":
+            match question:
+                case ("counts",):
+                    connection.send(api.call(api.counts))
+                case ("latency", seconds):
+                    connection.send(api.call(switches.latency.__setitem__, "*", seconds))
+                case ("work", spaces):
+                    connection.send(api.call(_work, world, spaces))
+
+
+def _world(size: Size) -> World:
+    """An account of that size. No two spaces were made, or worked in, at the same time."""
+    sizes = asdict(size)
+    del sizes["source_bytes"], sizes["history"]
+    world = sized_world(time.time, **sizes)
+    now = time.time()
+    for i, space in enumerate(world.spaces.values()):
+        space.created_at -= i
+        space.updated_at = space.last_activity_at = space.created_at + 60
+    environments = [*world.environments]
+    spaces = [*world.spaces.values()]
+    older = [
+        (now - 3600 - 90 * DAY * (size.history - i) / size.history, spaces[i % len(spaces)].id if spaces else None)
+        for i in range(size.history)
+    ]
+    recent = world.events.drop_before(math.inf)
+    for each in world.events_of.values():
+        each.drop_before(math.inf)
+    for at, space_id in older:
+        environment = world.spaces[space_id].environment_id if space_id else environments[0]
+        world.emit("records:created", environment, space_id=space_id, at=at, runs=False)
+    for event in recent:
+        world.events.add(event)
+        world.events_of[event.environment_id].add(event)
+    return world
+
+
+def _work(world: World, spaces: int) -> None:
+    """The same few spaces are worked in again and again, as people do."""
+    for space in [*world.spaces.values()][-LIVELY:][:spaces]:
+        if space.environment_id in world.environments:
+            world.touch_space(space.id, files=1)
+            world.emit("file:created", space.environment_id, space_id=space.id, runs=False)

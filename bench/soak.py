@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 from bench import watched
 from bench.busy import busy
@@ -29,7 +30,7 @@ SETTLED = 10 * 60.0  # seconds after which everything is to be flat
 RELOAD_EVERY = 5.0  # seconds
 CONFIGURATIONS = 4  # one after the other; what is measured is always the last moment of the first one
 TIMEOUT = 2  # seconds that a scrape is given: less than what hangs takes
-SCRAPES = (
+SCRAPES: tuple[tuple[str, dict[str, str]], ...] = (
     ("/metrics", {}),
     ("/metrics", {"Accept": "application/openmetrics-text;version=1.0.0", "Accept-Encoding": "gzip"}),
     ("/probe?target=bench", {}),
@@ -52,7 +53,7 @@ class Soaked:
     points: list[tuple[float, ...]] = field(default_factory=list)
     censuses: list[Counter[str]] = field(default_factory=list)
 
-    def tell(self, number: signal.Signals) -> dict[str, object]:
+    def tell(self, number: signal.Signals) -> dict[str, Any]:
         """Let it tell of itself (`bench.watched`)."""
         self.told.unlink(missing_ok=True)
         self.exporter.process.send_signal(number)
@@ -61,7 +62,7 @@ class Soaked:
             if time.monotonic() > until:
                 raise RuntimeError("the exporter does not tell of itself")
             time.sleep(0.01)
-        answer: dict[str, object] = json.loads(self.told.read_text())
+        answer: dict[str, Any] = json.loads(self.told.read_text())
         return answer
 
     def measure(self, at: float) -> None:
@@ -71,10 +72,11 @@ class Soaked:
         page = self.exporter.get("/metrics", {"X-Prometheus-Scrape-Timeout-Seconds": str(TIMEOUT)})
         series = sum(1 for line in page.splitlines() if line and not line.startswith(b"#"))
         resident, _ = self.exporter.memory()
-        threads, files = (len([*(folder / what).iterdir()]) for what in ("task", "fd"))
-        self.points.append(
-            (at, resident, *map(float, (str(told["objects"]), str(told["tasks"]), threads, files, series)))
-        )
+        threads, files = (float(len([*(folder / what).iterdir()])) for what in ("task", "fd"))
+        figures = (float(told["objects"]), float(told["tasks"]), threads, files, float(series))
+        self.points.append((at, resident, *figures))
+        text = " ".join(f"{value:12.0f}" for value in figures)
+        print(f"{self.name:20} {at:8.0f} {resident:12.2f} {text}", flush=True)
 
     def take_census(self) -> None:
         """Count its objects by type, when what is garbage has gone."""
@@ -93,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         base_url, told = stack.enter_context(busy(1, faults=not flags.no_faults))
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         ways = {"memory alone": (), "with --storage.path": (f"--storage.path={folder / 'state'}",)}
-        soaked = []
+        soaked: list[Soaked] = []
         for name, more in ways.items():
             config, answer = folder / f"{len(soaked)}.yaml", folder / f"{len(soaked)}.json"
             config.write_text(_configuration(base_url, 0))
@@ -146,8 +148,9 @@ def _run(soaked: Sequence[Soaked], base_url: str, flags: argparse.Namespace) -> 
         time.sleep(max(0.0, 1 / flags.per_second - (time.monotonic() - now)))
     if turns % CONFIGURATIONS:
         _reload(soaked, base_url, 0)
-        for _ in range(10):
-            _each(soaked, lambda each: each.exporter.get())
+        time.sleep(1)
+        for each in [*soaked] * 10:
+            each.exporter.get()
     _each(soaked, lambda each: each.measure(time.monotonic() - began))
     _each(soaked, Soaked.take_census)
     return time.monotonic() - began, scrapes, 0 if flags.no_reloads else turns

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from exporter.demo import rows
@@ -40,6 +41,8 @@ USER_SORT = {
     "last_seen_at": lambda u: rows.iso(u.last_seen_at) or "",
     "dashboard": lambda u: 0,
 }
+
+TIMES = {"lastActivityAt": attrgetter("last_activity_at"), "last_seen_at": attrgetter("last_seen_at")}
 
 
 @dataclass(frozen=True)
@@ -303,6 +306,9 @@ def _sort(ask: Ask, listed: list[Any], keys: Mapping[str, Callable[[Any], Any]])
         raise Refused(400, "unknown sort", "sortField")
     if ask.path in ask.switches.sort_ignored:
         return
-    listed.sort(key=keys[field], reverse=direction == "desc")
+    try:  # most lists hold plain numbers of seconds, and a large one is sorted for each of its pages
+        listed.sort(key=TIMES[field], reverse=direction == "desc")
+    except (KeyError, TypeError):
+        listed.sort(key=keys[field], reverse=direction == "desc")
     if direction == "desc" and ask.switches.nulls_first:
         listed.sort(key=lambda item: bool(keys[field](item)))

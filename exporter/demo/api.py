@@ -80,6 +80,10 @@ class Api:
         """How many requests came, since the start or `clear`: for this path template, or in all."""
         return self._counts.total() if endpoint is None else self._counts[endpoint]
 
+    def counts(self) -> Counter[str]:
+        """How many requests came, by path template, as `count`."""
+        return self._counts.copy()
+
     def clear(self) -> None:
         """Forget the requests."""
         self.requests.clear()
