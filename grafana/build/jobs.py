@@ -1,4 +1,4 @@
-"""The row of jobs on the dashboard of environments: closed, for the first releases do not read jobs yet."""
+"""The row of jobs on the dashboard of environments."""
 
 from . import colours, links
 from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, age, of_environment, once, total
@@ -71,5 +71,4 @@ JOBS = Row(
             links=[of_series("Only this environment", links.ENVIRONMENTS)],
         ),
     ],
-    collapsed=True,
 )

@@ -1,7 +1,4 @@
-"""The runs of agents: what they are counted by, and their row on the dashboard of agents.
-
-The row is closed, for the first releases do not read runs yet.
-"""
+"""The runs of agents: what they are counted by, and their row on the dashboard of agents."""
 
 from collections.abc import Callable
 
@@ -15,9 +12,8 @@ from .wording import AGENT_LINE
 AGENT = (*ENVIRONMENT_KEY, "agent_id")
 SLUG = (*ENVIRONMENT, "agent")
 NO_RUNS = (
-    "no run has finished in the time looked at, or the exporter does not read runs: the figures of runs come from the "
-    "`executions` collector, which the first releases do not have yet, or which is switched off. It does not mean that "
-    "the agents stand still."
+    "no run has finished in the time looked at, or the runs are not known: the figures come from the `executions` collector, "
+    "which may be switched off or unable to ask. It does not mean that the agents stand still."
 )
 RUNS_EMPTY = "no runs known"
 DURATION = "flatfile_agent_execution_duration_seconds"
@@ -137,5 +133,4 @@ RUNS = Row(
             links=[of_series("Only this environment", links.AGENTS)],
         ),
     ],
-    collapsed=True,
 )

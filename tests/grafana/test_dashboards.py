@@ -126,7 +126,7 @@ def test_titles_are_told_apart(dashboard: Json) -> None:
     assert len(titles) == len(set(titles))
 
 
-def test_panels_of_runs_explain_the_missing_collector() -> None:
+def test_panels_of_runs_name_their_collector() -> None:
     waiting = ("flatfile_agent_execution", "flatfile_agent_queue_lag")
     asked = [
         panel
