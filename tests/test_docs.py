@@ -1,9 +1,11 @@
-"""The documentation against the code: generated pages, names of metrics, numbers of series, links."""
+"""The documentation against the code: generated pages, numbers of series, and on every page links and names of things."""
 
 import asyncio
+import functools
 import re
+import subprocess
+import sys
 import time
-from pathlib import Path
 
 import pytest
 
@@ -12,15 +14,19 @@ from exporter.account import Account
 from exporter.accounts import Accounts
 from exporter.clock import Clock
 from exporter.config import parse
+from exporter.config.keys import ROOT as ROOT_OF_KEYS
+from exporter.config.schema import walk
 from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
 from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from exporter.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
 from exporter.own_metrics import OwnMetrics
+from tests.pages import ROOT, blocks, pages, prose, read
 
-ROOT = Path(__file__).parent.parent
-PAGES = ("README.md", "CHANGELOG.md", "docs/metrics.md", "docs/configuration.md")
+INVENTED = {"python collector"}  # kinds of blocks whose metrics do not exist
+FLAGS_OF_PROMETHEUS = {"--storage.tsdb.path"}
+NOT_FOR_USERS = {"tests/grafana/data/README.md"}
 ENVIRONMENTS, AGENTS_EACH, SPACES = 3, 2, 12
 CONFIGURATION = """\
 accounts:
@@ -94,25 +100,66 @@ async def _families_of_a_counted_account() -> list[Family]:
     return families
 
 
-@pytest.mark.parametrize("page", PAGES)
+each_page = pytest.mark.parametrize("page", pages())
+
+
+@each_page
 def test_every_metric_that_a_page_names_exists(page: str) -> None:
-    text = (ROOT / page).read_text(encoding="utf-8")
     known = {desc.name for desc in metrics_docs.families()}
-    named = set(re.findall(r"\bflatfile_[a-z_]+(?![a-z_*-])", text))
+    text = "".join([prose(page), *(block.text for block in blocks(page) if block.kind not in INVENTED)])
+    named = set(re.findall(r"(?<![\w:])flatfile_[a-z_]+(?![a-z_*:-])", text))
     assert {name for name in named if re.sub("_(bucket|sum|count)$", "", name) not in known} == set()
 
 
-@pytest.mark.parametrize("page", PAGES)
+@each_page
+def test_every_flag_that_a_page_names_exists(page: str) -> None:
+    known = flags_of_all_commands()
+    named = set(re.findall(r"(?<![\w-])--(?:config|log|storage|web)\.[a-z][a-z.-]*[a-z]", read(page)))
+    assert {flag for flag in named if flag not in known} <= FLAGS_OF_PROMETHEUS
+
+
+@each_page
+def test_every_configuration_key_that_a_page_names_exists(page: str) -> None:
+    known = {path.removeprefix("accounts[].") for path, _ in walk(ROOT_OF_KEYS)}
+    sections = {path.partition(".")[0] for path in known if "." in path and "[" not in path}
+    for key in re.findall(r"`([a-z]+(?:\.[a-z_]+)+)`", prose(page)):
+        if key.partition(".")[0] in sections:
+            assert key in known, key
+
+
+@each_page
 def test_every_link_of_a_page_leads_somewhere(page: str) -> None:
     path = ROOT / page
-    for target in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+    for target in re.findall(r"\]\(([^)]+)\)", prose(page)):
         if target.startswith("https://"):
             continue
         file, _, anchor = target.partition("#")
         linked = (path.parent / file).resolve() if file else path
         assert linked.exists(), target
+        assert linked.is_relative_to(ROOT), target
         if anchor:
             assert anchor in _anchors(linked.read_text(encoding="utf-8")), target
+
+
+def test_every_page_is_linked_from_the_readme_or_from_a_page_that_it_links() -> None:
+    """A page that nobody finds is not there."""
+    reached, ahead = set[str](), ["README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page in reached:
+            continue
+        reached.add(page)
+        for target in re.findall(r"\]\(([^)#]+\.md)[)#]", prose(page)):
+            if not target.startswith("https://"):
+                ahead.append((ROOT / page).parent.joinpath(target).resolve().relative_to(ROOT).as_posix())
+    assert set(pages()) - reached <= NOT_FOR_USERS
+
+
+@functools.cache
+def flags_of_all_commands() -> set[str]:
+    """Every flag that the help shows."""
+    done = subprocess.run([sys.executable, "-m", "exporter", "--help"], capture_output=True, text=True, check=True)
+    return set(re.findall(r"--[a-z][a-z.-]*[a-z]", done.stdout))
 
 
 def _anchors(text: str) -> set[str]:
