@@ -3,11 +3,12 @@
 import argparse
 import asyncio
 import contextlib
+import io
 import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TextIO, cast
 
@@ -39,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     source = _source(flags.config_file)
     if flags.command == "check-config":
         return check_config(source, flags.web_config_file)
+    if flags.command == "discover":
+        return _discover(flags, source)
     if flags.command == "audit":
         return _audit(flags, source)
     configure(flags.log_level, flags.log_format, sys.stderr)
@@ -64,6 +67,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _ends() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # it ends already, and with status 0
+
+
+def _discover(flags: argparse.Namespace, source: Source) -> int:
+    from exporter.asking import UnknownAccount, chosen  # only commands that ask once need these
+    from exporter.discover import discover
+
+    configure("error", "logfmt", sys.stderr)  # what fails is told in the command's own words
+    try:
+        config = source()
+        _warn(config.warnings)
+        return discover(chosen(config, flags.accounts), _in_utf8(sys.stdout), sys.stderr)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+    except UnknownAccount as error:
+        sys.stderr.write(f"flatfile-exporter: {error}\n")
+    except KeyboardInterrupt:
+        pass  # told to end before it had an answer
+    return 1
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)
+
+
+def _in_utf8(stream: TextIO) -> TextIO:
+    """What is printed goes into files that are UTF-8, whatever the terminal is."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")
+    return stream
 
 
 def _audit(flags: argparse.Namespace, source: Source) -> int:
@@ -93,7 +125,7 @@ def check_config(source: Source, web_config_file: Path | None = None) -> int:
     def check_web() -> None:
         if web_config_file is not None:
             web = load_web(web_config_file)
-            sys.stderr.writelines(f"warning: {warning}\n" for warning in web.warnings)
+            _warn(web.warnings)
             said.append(f"web configuration is valid: {web.config.summary}")
 
     try:
@@ -101,8 +133,7 @@ def check_config(source: Source, web_config_file: Path | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    for warning in config.warnings:
-        sys.stderr.write(f"warning: {warning}\n")
+    _warn(config.warnings)
     names = ", ".join(account.name for account in config.accounts)
     number = len(config.accounts)
     said.insert(0, f"configuration is valid: {number} account{'s' if number > 1 else ''} ({names})")

@@ -2,32 +2,29 @@
 
 import argparse
 import platform
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
-from exporter import __version__
+from exporter import __version__, flag_values
 from exporter.admission import DEFAULT_MOST
 from exporter.audit import flags as audit
 from exporter.healthcheck import DEFAULT_ADDRESS
 from exporter.logs import LEVELS
 from exporter.server import Address, parse_address
-from exporter.units import parse_duration
-from exporter.web import OWN_PATHS
-
-T = TypeVar("T")
 
 DEFAULT_PORT = 10056
 COMMANDS = {
     "serve": "serve metrics of your accounts; also without any command",
     "demo": "serve metrics of a made-up account, to look around without credentials",
-    "check-config": "say whether the configuration is valid, without asking Flatfile, and exit",
+    "check-config": "say whether the configuration is valid or, with --probe, whether it works, and exit",
+    "discover": "print expected_agents for what is deployed now, ready to paste into the configuration",
     "audit": "write what happened in your accounts, and who did it, as one line an event",
     "healthcheck": "say whether an exporter that runs is alive, as health checks of containers do, and exit",
 }
 DEFAULT_COMMAND = "serve"
+FORMATS = {"check-config": ("text", "json"), "audit": ("jsonl", "csv")}
+"""What `--format` takes, by command; the first is the default."""
 DESCRIPTION = """\
 Prometheus exporter for Flatfile: environments, spaces, agents, events, users and guests of whole accounts."""
 DEFAULTS: dict[str, Any] = {
@@ -42,11 +39,10 @@ DEFAULTS: dict[str, Any] = {
     "log_level": "info",
     "log_format": "logfmt",
     "url": DEFAULT_ADDRESS,
+    "accounts": [],
+    "probe": False,
     **audit.DEFAULTS,
 }
-LONGEST_OFFSET = 60.0
-_PATH = re.compile(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
-_SECONDS = re.compile(r"[0-9]{1,3}([.][0-9]{1,9})?s?")
 EPILOG = f"""\
 Credentials come from the configuration file or, without one, from the environment:
   FLATFILE_CLIENT_ID and FLATFILE_CLIENT_SECRET, or FLATFILE_ACCESS_TOKEN
@@ -57,11 +53,12 @@ Examples:
   flatfile-exporter demo                      then open http://localhost:{DEFAULT_PORT}/
   flatfile-exporter --config.file=config.yaml
   flatfile-exporter check-config --config.file=config.yaml
+  flatfile-exporter check-config --probe      whether it works with your account, and what it costs
   flatfile-exporter check-config --help       its flags alone
   flatfile-exporter audit --since=1h          what happened in the last hour, and who did it
 
-Exit status: 0 ended as told, 1 bad configuration, address not free, exporter not alive
-or an audit log that is not whole, 2 bad flags."""
+Exit status: 0 ended as told, 1 bad configuration, address not free, exporter not alive,
+something that cannot be asked, or an audit log that is not whole, 2 bad flags."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -96,6 +93,15 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         for flag in flags:
             if flag.dest in given and command not in group.commands:
                 parser.error(f"{flag.option_strings[0]} is no flag of {command}")
+    if command == "check-config" and not given.get("probe"):
+        for dest, flag_name in (("format", "--format"), ("accounts", "--account")):
+            if dest in given:
+                parser.error(f"{flag_name} goes with check-config --probe")
+    formats = FORMATS.get(command, ("",))
+    if given.setdefault("format", formats[0]) not in formats:
+        parser.error(
+            f"argument --format: {given['format']!r} is no format of {command}: it takes {' or '.join(formats)}"
+        )
     return argparse.Namespace(**(DEFAULTS | given))
 
 
@@ -132,7 +138,7 @@ def _web_configuration_flags(group: argparse._ArgumentGroup) -> list[argparse.Ac
         group.add_argument(
             "--web.config.file",
             dest="web_config_file",
-            type=_flag(_file),
+            type=flag_values.flag(flag_values.file),
             metavar="FILE",
             help="TLS, users and headers of the exporter's own HTTP side, as in exporter-toolkit (default: none of them)",
         )
@@ -144,7 +150,7 @@ def _configuration_flags(group: argparse._ArgumentGroup) -> list[argparse.Action
         group.add_argument(
             "--config.file",
             dest="config_file",
-            type=_flag(_file),
+            type=flag_values.flag(flag_values.file),
             metavar="FILE",
             help="configuration (default: one account from the environment, see below)",
         )
@@ -157,7 +163,7 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
         add(
             "--web.listen-address",
             dest="listen_address",
-            type=_flag(parse_address),
+            type=flag_values.flag(parse_address),
             action="append",
             metavar="ADDRESS",
             help=f"HOST:PORT, or :PORT for all interfaces; may be repeated (default: :{DEFAULT_PORT})",
@@ -165,14 +171,14 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
         add(
             "--web.telemetry-path",
             dest="telemetry_path",
-            type=_flag(_path),
+            type=flag_values.flag(flag_values.path),
             metavar="PATH",
             help="path of the metrics (default: /metrics)",
         ),
         add(
             "--web.max-requests",
             dest="max_requests",
-            type=_flag(_number),
+            type=flag_values.flag(flag_values.number),
             metavar="NUMBER",
             help=f"most requests answered at a time, the rest gets status 503; 0 for any number (default: {DEFAULT_MOST})",
         ),
@@ -186,17 +192,53 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
         add(
             "--web.scrape-timeout-offset",
             dest="timeout_offset",
-            type=_flag(_offset),
+            type=flag_values.flag(flag_values.offset),
             metavar="DURATION",
             help="how much earlier than Prometheus' own timeout to answer (default: 0.5s; never more than a tenth of it)",
         ),
         add(
             "--storage.path",
             dest="storage_path",
-            type=_flag(_directory),
+            type=flag_values.flag(flag_values.directory),
             metavar="DIRECTORY",
             help="keep counters here, so that they go on after a restart (default: they begin anew at 0)",
         ),
+    ]
+
+
+def _account_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    return [
+        group.add_argument(
+            "--account",
+            dest="accounts",
+            action="append",
+            metavar="NAME",
+            help="an account of the configuration; may be repeated (default: all)",
+        )
+    ]
+
+
+def _probe_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    return [
+        group.add_argument(
+            "--probe",
+            dest="probe",
+            action="store_true",
+            default=argparse.SUPPRESS,
+            help="ask Flatfile: what do the credentials allow, and how many requests will it take? (at most 60s)",
+        )
+    ]
+
+
+def _format_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
+    choices = ", ".join(f"{' or '.join(formats)} ({command})" for command, formats in FORMATS.items())
+    return [
+        group.add_argument(
+            "--format",
+            dest="format",
+            metavar="FORMAT",
+            help=f"format of the output: {choices} (default: the first)",
+        )
     ]
 
 
@@ -221,7 +263,7 @@ def _log_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
 
 
 def _audit_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    return audit.add_flags(group, _flag, _file)
+    return audit.add_flags(group, flag_values.flag, flag_values.file)
 
 
 def _healthcheck_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
@@ -235,61 +277,14 @@ def _healthcheck_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
     ]
 
 
-def _flag(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Let argparse show the reader's own words."""
-
-    def checked(text: str) -> T:
-        try:
-            return read(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return checked
-
-
-def _file(text: str) -> Path:
-    if not text:
-        raise ValueError("it takes the path of a file")
-    return Path(text)
-
-
-def _directory(text: str) -> Path:
-    if not text:
-        raise ValueError("it takes the path of a directory")
-    return Path(text)
-
-
-def _path(text: str) -> str:
-    if not _PATH.fullmatch(text):
-        raise ValueError(f"{text!r} cannot be the path: it takes one such as /metrics, of letters, digits and . _ ~ -")
-    if text in OWN_PATHS or text.startswith("/-/"):
-        raise ValueError(f"{text!r} cannot be the path: it is another one of the exporter's own")
-    return text
-
-
-def _number(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or len(text) > 9:
-        raise ValueError(f"{text[:100]!r} is no number: it takes one such as 40, or 0")
-    return int(text)
-
-
-def _offset(text: str) -> float:
-    seconds = float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else None
-    if seconds is None:
-        try:
-            seconds = parse_duration(text)
-        except ValueError as error:
-            raise ValueError(f"{text!r} {error}") from None
-    if seconds > LONGEST_OFFSET:
-        raise ValueError(f"{text!r} is too long: at most {LONGEST_OFFSET:g}s")
-    return seconds
-
-
 GROUPS = (
-    _Group(("serve", "check-config", "audit"), _configuration_flags),
+    _Group(("serve", "check-config", "discover", "audit"), _configuration_flags),
     _Group(("serve", "demo", "check-config"), _web_configuration_flags),
     _Group(("serve", "demo"), _serving_flags),
     _Group(("serve", "demo", "audit"), _log_flags),
+    _Group(("check-config",), _probe_flags),
+    _Group(("check-config", "discover", "audit"), _account_flags),
+    _Group(("check-config", "audit"), _format_flags),
     _Group(("audit",), _audit_flags),
     _Group(("healthcheck",), _healthcheck_flags),
 )

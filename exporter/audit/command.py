@@ -6,6 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
+from exporter.asking import UnknownAccount, chosen
 from exporter.audit.account import AccountAudit, Manner
 from exporter.audit.actors import telling
 from exporter.audit.cursor import Cursor, Place
@@ -44,7 +45,7 @@ def audit(options: Options, load: Callable[[], Config], environ: Mapping[str, st
         return 0  # the reader has seen enough
     except (asyncio.CancelledError, KeyboardInterrupt):
         return 0  # told to end
-    except (AuditError, OSError) as error:
+    except (AuditError, UnknownAccount, OSError) as error:
         progress.write(f"flatfile-exporter: {error}\n")
     except sqlite3.Error as error:
         progress.write(f"flatfile-exporter: no room for what is sorted on disk (in the folder TMPDIR): {error}\n")
@@ -54,13 +55,10 @@ def audit(options: Options, load: Callable[[], Config], environ: Mapping[str, st
 
 
 def _chosen(config: Config, options: Options) -> list[AccountConfig]:
-    names = [account.name for account in config.accounts]
-    unknown = [name for name in options.accounts if name not in names]
-    if unknown:
-        raise AuditError(f"there is no account {unknown[0]!r}: it is one of {', '.join(names)}")
+    accounts = chosen(config, options.accounts)
     for warning in config.warnings:
         log.warning(warning)
-    return [account for account in config.accounts if not options.accounts or account.name in options.accounts]
+    return accounts
 
 
 async def _audit(options: Options, accounts: list[AccountConfig], key: bytes, clock: Clock, progress: Progress) -> int:

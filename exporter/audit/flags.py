@@ -1,4 +1,4 @@
-"""The flags of `audit`."""
+"""The flags of `audit` alone."""
 
 import argparse
 from collections.abc import Callable
@@ -14,15 +14,16 @@ from exporter.units import parse_duration
 T = TypeVar("T")
 LONGEST_INTERVAL = 3600.0
 _PREFIX = "audit_"
+_SHARED = ("accounts", "format")  # flags that other commands take as well
 
-DEFAULTS = {_PREFIX + field.name: field.default for field in fields(Options)}
+DEFAULTS = {_PREFIX + field.name: field.default for field in fields(Options) if field.name not in _SHARED}
 
 
 def options(flags: argparse.Namespace) -> Options:
     """Gather the flags of a command line that was parsed."""
     given: dict[str, Any] = {}
     for field in fields(Options):
-        value = getattr(flags, _PREFIX + field.name)
+        value = getattr(flags, field.name if field.name in _SHARED else _PREFIX + field.name)
         given[field.name] = tuple(value) if isinstance(value, list) else value
     return Options(**given)
 
@@ -38,13 +39,6 @@ def add_flags(
         return group.add_argument(name, dest=_PREFIX + dest, default=argparse.SUPPRESS, **more)
 
     return [
-        add(
-            "--account",
-            "accounts",
-            action="append",
-            metavar="NAME",
-            help="an account of the configuration; may be repeated (default: all)",
-        ),
         add(
             "--since",
             "since",
@@ -82,7 +76,6 @@ def add_flags(
             help=f"key of --actors=hash (default: from {KEY_FILE} or {KEY})",
         ),
         add("--payload", "payload", action="store_true", help="also what events carry: customers' data"),
-        add("--format", "format", choices=["jsonl", "csv"], metavar="FORMAT", help="jsonl or csv (default: jsonl)"),
         add(
             "--output",
             "output",
