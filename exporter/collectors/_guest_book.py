@@ -85,6 +85,8 @@ class GuestBook:
                 if self._environment[row] != here:
                     self._move(row, here)
                 self._place[row], self._turns[row] = place, self._turn
+        for environment in before.keys() - listed.keys():
+            self._tallies.pop(self._numbers[environment], None)
         looked_at = {self._numbers[environment] for environment in changed if environment in self._numbers}
         for row, (environment_number, turn) in enumerate(zip(self._environment, self._turns, strict=True)):
             if turn != self._turn and environment_number in looked_at:

@@ -66,6 +66,14 @@ def test_it_follows_what_is_listed() -> None:
     assert spaces(book, book.unasked()) == ["s3"], "what comes back is asked anew"
 
 
+def test_an_environment_that_has_gone_is_forgotten() -> None:
+    book = book_of({"e": ("s1",), "empty": ()})
+    write(book, "s1", [guest("g1", "s1")])
+    assert book.counts(NOW).keys() == {"e", "empty"}
+    book.follow({"new": ()})
+    assert book.tidied().counts(NOW) == book.counts(NOW) == {"new": NOBODY}
+
+
 def test_what_is_written_of_a_space_that_has_gone_is_not_kept() -> None:
     book = book_of({"e": ("s1", "s2")})
     row = book.find("s1")
@@ -218,7 +226,7 @@ class Whatever(RuleBasedStateMachine):
 
 
 TestWhatever = Whatever.TestCase
-TestWhatever.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestWhatever.settings = settings(max_examples=150, stateful_step_count=25, deadline=None)
 
 
 @given(st.dictionaries(st.text(), st.integers(0, 2**32 - 1)))
