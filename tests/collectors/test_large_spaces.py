@@ -224,6 +224,22 @@ async def test_a_change_costs_a_few_requests_and_not_the_list(time: Time, change
         assert exported.api.count("/spaces") <= {several: 16, many_touched: 8}.get(change, 6)
 
 
+async def test_a_space_is_found_among_many_that_were_created_at_the_same_moment(time: Time) -> None:
+    world = large(time, 400)
+    together = [*world.spaces.values()][200:225]
+    for space in together:
+        space.created_at = together[0].created_at
+    async with Exported(world, time, switches=capped()) as exported:
+        await exported.scrape(BOTH)
+        exported.api.clear()
+        together[-2].files = 99
+        world.emit("file:created", together[-2].environment_id, space_id=together[-2].id)
+        time.pass_(61)
+        await exported.scrape({"events"})
+        assert shown(await exported.scrape(BOTH), world) == truth(world)
+        assert exported.api.count("/spaces") <= 2 + 2 * 4
+
+
 async def test_the_cost_of_an_hour_hardly_grows_with_the_account(time: Time) -> None:
     spent = []
     for size in (120, 480):
