@@ -49,7 +49,6 @@ ACTIVE_FOR = (
 )
 ROTATION = 300.0  # seconds within which each environment is asked, and read an hour back, at the latest
 TAIL = 10  # known rows at the end of a page after which no new one is expected
-MOST_GONE = 100  # environments that are not listed any more, and may come back
 LONG = 300  # rows in no known order that are too many to be read each time
 
 
@@ -80,22 +79,22 @@ class Collector:
         """Look for new runs in the environments that are due."""
         scope, now = self._scope, self._scope.clock.wall()
         environments = scope.selected()
-        for environment in environments:
-            if environment.id not in self._places:
-                start = scope.client.session.now - (scope.clock.monotonic() - self._started)
-                book = RunBook(start)
-                owners = Owners(book, scope.client, environment.id, scope.clock.monotonic)
-                self._places[environment.id] = Place(book, owners)
+        # One that comes back is counted anew, from the exporter's start on as before.
+        self._places = {env.id: self._places.get(env.id) or self._place(env.id) for env in environments}
         due = [environment for environment in environments if self._due(environment.id)]
         ask = scope.each if len(due) == len(environments) else scope.some
         found, errors = await ask(due, lambda environment: self._look(environment.id, call), call)
         self._snapshots = carried(self._snapshots, held(found, now), scope.selected())
-        self._forget()
         unusable = sum(self._places[environment].book.unusable for environment in found)
         if unusable:
             text = f"{unusable} runs of which the end or the result cannot be read are not counted"
             return [*errors, BadResponse(text, endpoint=str(Endpoint.EXECUTIONS))]
         return errors
+
+    def _place(self, environment: str) -> Place:
+        scope = self._scope
+        book = RunBook(scope.client.session.now - (scope.clock.monotonic() - self._started))
+        return Place(book, Owners(book, scope.client, environment, scope.clock.monotonic))
 
     def _due(self, environment: str) -> bool:
         """Whether new runs must be looked for now."""
@@ -140,13 +139,6 @@ class Collector:
         book.give_up(listed, agents.at + ahead if agents else 0.0, scope.client.session.now)
         book.join(scope.happenings.created, now)
         return book.snapshot(listed or [])
-
-    def _forget(self) -> None:
-        """Drop what is kept of environments that were deleted long ago: the others may come back."""
-        listed = {environment.id for environment in self._scope.selected()}
-        gone = [environment for environment in self._places if environment not in listed]
-        for environment in gone[: max(0, len(gone) - MOST_GONE)]:
-            del self._places[environment]
 
     def families(self, fresh: Freshness) -> Iterator[Family]:
         """Give the runs of the agents that are deployed, and those that are nobody's."""

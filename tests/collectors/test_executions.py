@@ -14,6 +14,8 @@ from exporter.demo.records import Event
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.families import HistogramValue
+from exporter.flatfile import models
+from exporter.flatfile.times import iso
 from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Scraped, Time
 
 PATH = "/agents/executions"
@@ -169,9 +171,10 @@ async def test_a_run_without_an_end_is_looked_at_again_though_nothing_happens(si
         await exported.scrape()
         time.pass_(30)
         site.run(site.importer)
-        for _ in range(40):
-            assert site.runs(await exported.later(30)) == {}
         exported.api.clear()
+        for _ in range(40):  # 20 minutes: its event is long ago
+            assert site.runs(await exported.later(30)) == {}
+        assert len(exported.asked(PATH)) >= 39  # the event and its run may be asked for at the same time
         exported.api.switches.fields.clear()
         assert site.runs(await exported.later(30)) == {("importer", "success"): 1}
 
@@ -248,6 +251,34 @@ async def test_where_the_agent_may_not_be_asked_for_the_runs_are_nobodys_after_a
         assert page.ok("executions") == 0
         page = await exported.later(30)
         assert (site.runs(page), page.ok("executions")) == ({("unknown", "success"): 1}, 1)
+
+
+async def test_a_deployed_agent_that_is_not_found_for_a_while_loses_no_run(site: Site, time: Time) -> None:
+    async with Exported(site.world, time, more=ONE_BY_ONE) as exported:
+        await exported.scrape()
+        time.pass_(30)
+        rule = Asking(exported.api, PATH, Status(404), f"agentId={site.importer}", f"agentId={site.validator}")
+        exported.api.faults.rules.append(rule)
+        site.run(site.importer)
+        for _ in range(5):
+            page = await exported.later(30)
+            assert (site.runs(page), page.ok("executions")) == ({}, 0)
+        exported.api.faults.clear()
+        assert site.runs(await exported.later(310)) == {("importer", "success"): 1}
+
+
+async def test_an_environment_that_comes_back_goes_on_from_where_it_was(site: Site, time: Time) -> None:
+    async with Exported(site.world, time, "collectors: {environments: {interval: 0s}}") as exported:
+        site.world.add_environment("two", announce=False)
+        await exported.scrape()
+        time.pass_(30)
+        site.run(site.importer)
+        assert site.runs(await exported.scrape()) == {("importer", "success"): 1}
+        away = site.world.environments.pop(site.environment)
+        assert site.runs(await exported.later(60)) == {}
+        site.world.environments[site.environment] = away
+        site.run(site.importer)
+        assert site.runs(await exported.later(60)) == {("importer", "success"): 2}
 
 
 async def test_a_new_agents_run_waits_until_the_agent_is_listed(site: Site, time: Time) -> None:
@@ -415,6 +446,30 @@ async def test_log_texts_are_never_asked_for(site: Site, time: Time) -> None:
         assert not any("log" in request.path for request in exported.api.requests)
 
 
+def test_the_newest_may_come_first_by_their_start_or_by_their_end() -> None:
+    """What is listed by its end need not be read beyond what is known, though starts go up and down."""
+    now = 1_000_000.0
+
+    def row(ended: float, took: float) -> models.Execution:
+        return models.Execution(event_id="e", created_at=iso(ended - took), completed_at=iso(ended), success=True)
+
+    by_end = [row(now - number, 50.0 if number % 2 else 1.0) for number in range(20)]
+    reading = _runs.Reading()
+    reading.look(by_end)
+    assert reading.ordered
+    assert reading.past(by_end, began=now, ended=now + 1)
+    assert not reading.past(by_end, began=now, ended=now - 5)
+    by_start = sorted(by_end, key=lambda each: each.created_at or "", reverse=True)
+    reading = _runs.Reading()
+    reading.look(by_start)
+    assert reading.ordered
+    assert reading.past(by_start, began=now + 1, ended=now - 100)
+    assert not reading.past(by_start, began=now - 100, ended=now + 1)
+    in_none = _runs.Reading()
+    in_none.look([*by_end, *by_end])
+    assert not in_none.ordered
+
+
 # Whatever the API makes of it
 
 
@@ -456,8 +511,8 @@ async def follow(data: st.DataObject) -> None:
         if start <= run.completed_at:
             truth[site.world.agents[run.agent_id].slug or ""] += 1
     counted: Counter[str] = Counter()
-    for (agent, _), number in site.runs(page).items():
-        counted[agent] += int(number)
+    for (agent, _), runs in site.runs(page).items():
+        counted[agent] += int(runs)
     assert counted.total() == truth.total(), (counted, truth)
     assert all(counted[agent] <= truth[agent] for agent in counted if agent != "unknown")
     assert page.ok("executions") == 1
