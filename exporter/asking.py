@@ -15,7 +15,7 @@ from exporter.printable import printable
 
 T = TypeVar("T")
 
-PATIENCE = 60.0  # seconds for all that a command asks
+PATIENCE = 55.0  # seconds for all that a command asks: with its start and end, less than a minute
 IN_TIME = " It will be asked again by itself."  # what an advice says of an exporter that runs
 
 

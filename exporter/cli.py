@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return healthcheck(flags.url)
     source = _source(flags.config_file)
     if flags.command == "check-config":
-        return check_config(source, flags.web_config_file)
+        return _check_config(flags, source)
     if flags.command == "discover":
         return _discover(flags, source)
     if flags.command == "audit":
@@ -70,14 +70,24 @@ def _ends() -> None:
 
 
 def _discover(flags: argparse.Namespace, source: Source) -> int:
-    from exporter.asking import UnknownAccount, chosen  # only commands that ask once need these
+    from exporter.asking import chosen
     from exporter.discover import discover
 
-    configure("error", "logfmt", sys.stderr)  # what fails is told in the command's own words
-    try:
+    def run() -> int:
         config = source()
         _warn(config.warnings)
         return discover(chosen(config, flags.accounts), _in_utf8(sys.stdout), sys.stderr)
+
+    return _asked(run)
+
+
+def _asked(command: Callable[[], int]) -> int:
+    """Run a command that asks Flatfile by itself, and tells in its own words what fails."""
+    from exporter.asking import UnknownAccount  # only these commands need it
+
+    configure("error", "logfmt", sys.stderr)
+    try:
+        return command()
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
     except UnknownAccount as error:
@@ -118,13 +128,13 @@ def _audit(flags: argparse.Namespace, source: Source) -> int:
     return status
 
 
-def check_config(source: Source, web_config_file: Path | None = None) -> int:
-    """Say whether the configuration holds, without asking anybody; every problem on a line of its own."""
+def _check_config(flags: argparse.Namespace, source: Source) -> int:
+    """Say whether the configuration holds, every problem on a line of its own; with --probe also whether it works."""
     said: list[str] = []
 
     def check_web() -> None:
-        if web_config_file is not None:
-            web = load_web(web_config_file)
+        if flags.web_config_file is not None:
+            web = load_web(flags.web_config_file)
             _warn(web.warnings)
             said.append(f"web configuration is valid: {web.config.summary}")
 
@@ -137,8 +147,16 @@ def check_config(source: Source, web_config_file: Path | None = None) -> int:
     names = ", ".join(account.name for account in config.accounts)
     number = len(config.accounts)
     said.insert(0, f"configuration is valid: {number} account{'s' if number > 1 else ''} ({names})")
-    sys.stdout.writelines(f"{line}\n" for line in said)
-    return 0
+    if flags.format == "text":
+        sys.stdout.writelines(f"{line}\n" for line in said)
+    return _probe(flags, config) if flags.probe else 0
+
+
+def _probe(flags: argparse.Namespace, config: Config) -> int:
+    from exporter.api_check import probe
+    from exporter.asking import chosen
+
+    return _asked(lambda: probe(chosen(config, flags.accounts), flags.format, _in_utf8(sys.stdout)))
 
 
 async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.AbstractAsyncContextManager[Source]]) -> None:
