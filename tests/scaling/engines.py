@@ -1,0 +1,94 @@
+"""VictoriaMetrics in place of Prometheus: it scrapes, stores and answers, and vmalert evaluates the rules on it."""
+
+import contextlib
+import json
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.e2e.process import PATIENCE, eventually
+from tests.grafana.e2e.programs import free_port
+
+Json = dict[str, Any]
+
+
+class VictoriaMetrics:
+    """A running one."""
+
+    def __init__(self, url: str, client: httpx.Client) -> None:
+        self.url = url
+        self._client = client
+
+    def refusal(self, expr: str) -> str:
+        """What it has against a query; empty where it takes it."""
+        answer: Json = self._client.get("/api/v1/query", params={"query": expr}).json()
+        return "" if answer["status"] == "success" else str(answer["error"])
+
+    def now(self, expr: str) -> list[Json]:
+        """The series of an instant query."""
+        answer: Json = self._client.get("/api/v1/query", params={"query": expr}).json()
+        assert answer["status"] == "success", f"{answer} to {expr}"
+        return list(answer["data"]["result"])
+
+
+@contextlib.contextmanager
+def _process(command: Sequence[str], url: str, log: Path) -> Iterator[None]:
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process,
+    ):
+
+        def ready() -> bool:
+            assert process.poll() is None, log.read_text(errors="replace")
+            with contextlib.suppress(httpx.TransportError):
+                return httpx.get(f"{url}/health", trust_env=False).status_code == 200
+            return False
+
+        try:
+            eventually(ready, f"{command[0]} is ready")
+            yield
+        finally:
+            process.terminate()
+            process.wait(PATIENCE)
+
+
+@contextlib.contextmanager
+def victoria_metrics(program: str, scrape_config: Json, directory: Path) -> Iterator[VictoriaMetrics]:
+    """VictoriaMetrics that scrapes by itself. What it has stored is to be seen at once, as in Prometheus."""
+    path = directory / "victoria-metrics.yml"
+    path.write_text(json.dumps(scrape_config), encoding="utf-8")  # JSON is YAML
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [
+        program,
+        f"-promscrape.config={path}",
+        f"-storageDataPath={directory / 'victoria-metrics'}",
+        f"-httpListenAddr={url.removeprefix('http://')}",
+        "-search.latencyOffset=0s",
+        "-search.disableCache",
+    ]
+    with (
+        _process(command, url, directory / "victoria-metrics.log"),
+        httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client,
+    ):
+        yield VictoriaMetrics(url, client)
+
+
+@contextlib.contextmanager
+def vmalert(program: str, engine: VictoriaMetrics, rule_files: Sequence[Path], directory: Path) -> Iterator[None]:
+    """Evaluates the rules every second, and stores there what they record. Nobody is notified."""
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [
+        program,
+        *(f"-rule={path}" for path in rule_files),
+        f"-datasource.url={engine.url}",
+        f"-remoteWrite.url={engine.url}",
+        f"-remoteRead.url={engine.url}",
+        "-notifier.url=http://127.0.0.1:9",  # required, and nothing listens there
+        "-evaluationInterval=1s",
+        f"-httpListenAddr={url.removeprefix('http://')}",
+    ]
+    with _process(command, url, directory / "vmalert.log"):
+        yield

@@ -1,0 +1,98 @@
+"""Every query of the dashboards and every rule on VictoriaMetrics, beside a Prometheus that scrapes the same exporter."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from exporter.demo.server import DemoServer
+from tests.e2e.process import eventually, serving
+from tests.grafana.alert_rules import RULE_FILES, rules
+from tests.grafana.e2e import programs
+from tests.grafana.e2e.programs import Json, Prometheus
+from tests.grafana.queries import all_queries
+from tests.serving import account_lines, configuration
+
+from .engines import VictoriaMetrics, victoria_metrics, vmalert
+
+MORE = "spaces: {per_space: true}\nrequests: {per_second: 1000}\n"
+EXPECTED = "expected_agents: [{environment: production, agents: [importer, ghost], min: 2}]"
+RECORDED = sorted({rule.name for rule in rules() if not rule.alert})
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Both have scraped the same exporter for some seconds, and evaluated the same rules."""
+
+    victoria: VictoriaMetrics
+    prometheus: Prometheus
+
+
+@pytest.fixture(scope="module")
+def engines(
+    victoria_metrics_program: str,
+    vmalert_program: str,
+    prometheus_program: str,
+    living_api: DemoServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Engines]:
+    directory = tmp_path_factory.mktemp("engines")
+    text = configuration(account_lines("acme", living_api.base_url, more=EXPECTED), more=MORE)
+    with ExitStack() as stack:
+        exporter = stack.enter_context(serving(text, directory))
+        target = {"targets": [exporter.url.removeprefix("http://")]}
+        # a Kubernetes target has a namespace and an environment of its own
+        target |= {"labels": {"environment": "cluster-7", "namespace": "monitoring"}}
+        scrape: Json = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "scrape_configs": [{"job_name": "flatfile", "honor_labels": True, "static_configs": [target]}],
+        }
+        rule_files = {"rule_files": [str(path) for path in RULE_FILES]}
+        config = scrape | rule_files | {"global": scrape["global"] | {"evaluation_interval": "1s"}}
+        victoria = stack.enter_context(victoria_metrics(victoria_metrics_program, scrape, directory))
+        stack.enter_context(vmalert(vmalert_program, victoria, RULE_FILES, directory))
+        prometheus = stack.enter_context(programs.prometheus(prometheus_program, config, directory))
+        both = Engines(victoria, prometheus)
+
+        def lacking() -> set[str]:
+            found = {one["metric"]["__name__"] for one in prometheus.now('{__name__=~".+:.+"}')}
+            there = {one["metric"]["__name__"] for one in victoria.now('{__name__=~".+:.+"}')}
+            scraped = [len(engine.now("count_over_time(up[1m]) > 8")) for engine in (victoria, prometheus)]
+            return found - there if all(scraped) and len(found) > len(RECORDED) / 2 else {"too early"}
+
+        eventually(lambda: not lacking(), "both have scraped, and recorded")
+        yield both
+
+
+def test_it_takes_every_query(engines: Engines) -> None:
+    exprs = {query.expr for query in all_queries()} | {rule.expr for rule in rules()}
+    assert {expr: why for expr in exprs if (why := engines.victoria.refusal(expr))} == {}
+
+
+def test_what_prometheus_answers_it_answers_too(engines: Engines) -> None:
+    queries = all_queries()
+    answered = [query for query in queries if engines.prometheus.now(query.expr)]
+    assert len(answered) > len(queries) * 0.7
+    silent = [f"{query.dashboard}, {query.place}: {query.expr}" for query in answered]
+    silent = [text for text, query in zip(silent, answered, strict=True) if not engines.victoria.now(query.expr)]
+    assert silent == []
+
+
+def test_the_series_are_the_same(engines: Engines) -> None:
+    """Of everything that the exporter gives but what counts its own process' work, where honor_labels is set."""
+    selector = '{__name__=~"flatfile_.+",__name__!~"flatfile_exporter_.+|.+_(bucket|sum|count)"}'
+    names = ("__name__", "account", "environment_id", "environment", "namespace")
+
+    def seen(series: list[Json]) -> set[tuple[str | None, ...]]:
+        return {tuple(one["metric"].get(name) for name in names) for one in series}
+
+    found = seen(engines.prometheus.now(selector))
+    assert len(found) > 100
+    assert found - seen(engines.victoria.now(selector)) == set()
+    assert not [one for one in found if one[3] == "cluster-7" and one[2]]
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_rule_records_what_it_records_in_prometheus(engines: Engines, name: str) -> None:
+    assert bool(engines.victoria.now(name)) >= bool(engines.prometheus.now(name))
