@@ -28,7 +28,7 @@ EVIL = [
     None,
 ]
 METHODS = {
-    Client: {"one", "rows"},
+    Client: {"one", "rows", "pages", "cut"},
     Session: {"get", "aclose", "use_credentials", "use_token"},
     Transport: {"send", "aclose"},
 }
