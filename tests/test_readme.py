@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +20,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from exporter import metrics_docs
 from exporter.config import load
+from exporter.demo.accounts import demo_world
+from exporter.demo.server import DemoServer
 from tests.grafana.e2e import programs
 from tests.pages import ROOT, Block, blocks, pages, read
+from tests.serving import account_lines, configuration
 
 PORT = "localhost:10056"  # as the pages have it
 README = "README.md"
@@ -29,6 +33,7 @@ PASSWORD = "change me"  # of the example of a web configuration
 CHECKED = {
     "sh run",
     "sh run-behind-tls",
+    "sh run-with-account",
     "sh run-with-alertmanager",
     "sh serves",
     "sh by-audit",
@@ -168,8 +173,8 @@ def test_the_log_shown_is_what_the_code_says(page: str, block: Block) -> None:
 @pytest.fixture
 def place(page: str, tmp_path: Path) -> Path:
     """A folder with the README's configuration; for the page about it also with a web configuration and its certificate."""
-    (configuration,) = (block.text for block in blocks(README) if block.kind == "yaml config")
-    (tmp_path / "config.yaml").write_text(configuration, encoding="utf-8")
+    (settings,) = (block.text for block in blocks(README) if block.kind == "yaml config")
+    (tmp_path / "config.yaml").write_text(settings, encoding="utf-8")
     if page == WEB:
         (command,) = (block.text for block in blocks(WEB) if block.text.startswith("openssl"))
         subprocess.run(["sh", "-eu", "-c", command], cwd=tmp_path, check=True, capture_output=True)
@@ -207,6 +212,17 @@ def test_commands_for_a_server_with_tls_and_passwords_end_well(page: str, block:
         done = shell(f"{typed.strip()} --fail", place)
     assert done.returncode == 0, done.stderr
     assert "\nflatfile_up{" in done.stdout
+
+
+@each("sh run-with-account")
+def test_commands_that_ask_flatfile_end_well(page: str, block: Block, tmp_path: Path) -> None:
+    with DemoServer(demo_world(time.time, seed=1)).in_thread() as api:
+        config = tmp_path / "config.yaml"
+        config.write_text(configuration(account_lines("acme", api.base_url)), encoding="utf-8")
+        config.chmod(0o600)
+        done = shell(block.text, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "account acme" in done.stdout
 
 
 @pytest.mark.skipif(shutil.which("amtool") is None, reason="needs amtool (Debian: prometheus-alertmanager)")
