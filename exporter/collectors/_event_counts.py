@@ -235,18 +235,25 @@ class Counts:
             last=tally.last,
         )
 
-    def forget(self, listed: Collection[str]) -> None:
-        """Drop what is kept of environments that were listed once and are not any more."""
+    def forget(self, listed: Collection[str], asked_at: float) -> None:
+        """Drop what is kept of environments that were listed once and are not any more.
+
+        What is kept of one that has never been listed goes when it was not read for `events.max_catch_up`: each stream holds
+        the ids of many events, and none of them ends by itself.
+        """
         now = frozenset(listed)
         for gone in self._listed - now:
-            self._streams.pop(gone, None)
             self._drop(gone)
         self._listed = now
-        for stray in self._tallies.keys() - now:  # of an environment that is not listed yet, or never will be
-            if len(self._tallies) > len(now) + MOST_STRAYS:
+        earliest = asked_at - self._config.max_catch_up
+        for stray in (self._tallies.keys() | self._streams.keys()) - now - {ACCOUNT_WIDE}:
+            stream = self._streams.get(stray)
+            old = stream is not None and stream.read_to < earliest
+            if old or len(self._tallies) > len(now) + MOST_STRAYS:
                 self._drop(stray)
 
     def _drop(self, environment: str) -> None:
+        self._streams.pop(environment, None)
         self._tallies.pop(environment, None)
         self._recent.pop(environment, None)
 

@@ -92,7 +92,7 @@ class Collector:
                 self._snapshots[environment.id] = Held(counts.snapshot(environment.id, asked_at), at)
                 scope.happenings.follow(environment.id, asked_at)
         listed = self._listed()
-        counts.forget(listed)
+        counts.forget(listed, asked_at)
         for gone in self._snapshots.keys() - listed:
             del self._snapshots[gone]
         self._keep(counts, asked_at, anyway=counted > 0)

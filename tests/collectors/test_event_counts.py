@@ -67,7 +67,7 @@ class Life:
             for event in counts.take(stream, rows, self.now):
                 counts.add(event, event.environment_id or "", stream)
         counts.leave_window(self.now)
-        counts.forget(ENVIRONMENTS)
+        counts.forget(ENVIRONMENTS, self.now)
         read = ENVIRONMENTS if counts.account_wide else answering
         return {environment: counts.snapshot(environment, self.now) for environment in read}
 
@@ -245,9 +245,24 @@ def test_an_environment_made_while_nobody_looked_is_counted_from_its_beginning()
         assert new.totals["tea:made"] == 1
 
 
+def test_what_is_kept_of_an_environment_that_was_never_listed_goes() -> None:
+    there = life(10)
+    there.events.append(Told(Happened("stray", there.now, "tea:made", "us_env_stray", None, None), there.now))
+    there.now += 1
+    there.refresh(ENVIRONMENTS)
+    there.refresh(ENVIRONMENTS, separate=True)
+    for passed, kept in ((0.0, {*ENVIRONMENTS, "us_env_stray"}), (CONFIG.max_catch_up + 1, {*ENVIRONMENTS})):
+        there.now += passed
+        there.refresh(ENVIRONMENTS)
+        there.save()
+        state = there.state()
+        assert state is not None
+        assert state.streams.keys() == state.tallies.keys() == kept
+
+
 def test_an_environment_deleted_while_nobody_looked_is_forgotten() -> None:
     there = life(10)
-    there.run().forget(ENVIRONMENTS[:2])
+    there.run().forget(ENVIRONMENTS[:2], there.now)
     there.save()
     state = there.state()
     assert state is not None
@@ -287,5 +302,5 @@ def test_environments_that_nobody_lists_are_bounded() -> None:
     strays = [Happened(f"e{n}", START + 1, "tea:made", f"stray-{n}", None, None) for n in range(MOST_STRAYS + 50)]
     for event in counts.take(ACCOUNT_WIDE, strays, START + 2):
         counts.add(event, event.environment_id or "", ACCOUNT_WIDE)
-    counts.forget(ENVIRONMENTS)
+    counts.forget(ENVIRONMENTS, START)
     assert len(counts.state.tallies) == MOST_STRAYS + len(ENVIRONMENTS)
