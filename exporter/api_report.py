@@ -89,8 +89,7 @@ def _total(account: AccountFacts) -> tuple[str, ...]:
 def _answer(facts: CollectorFacts) -> str:
     if not facts.troubles:
         return "allowed"
-    reasons = ", ".join(dict.fromkeys(trouble.reason for trouble in facts.troubles))
-    return f"{facts.state}{' in part' if facts.in_part else ''}: {reasons}"
+    return f"{facts.state}{' in part' if facts.in_part else ''}: {facts.troubles[0].reason}"  # the others are below the table
 
 
 def _there_is(facts: CollectorFacts) -> str:

@@ -76,11 +76,11 @@ class Trouble:
 
     def __str__(self) -> str:
         where = f" at {self.endpoint}" if self.endpoint else ""
-        return f"{self.reason}{where}: {printable(self.text)}. {self.advice}"
+        return printable(f"{self.reason}{where}: {self.text}. {self.advice}")
 
 
 def troubles(status: Status) -> list[Trouble]:
-    """In which ways a collector failed, each once. One that has not come to an end was not answered in time."""
+    """In which ways a collector failed, each once. One that has not come to an end took too long."""
     if status.outcome is None:
-        return [Trouble("timeout", "", None, "not answered in time")]
+        return [Trouble("timeout", "", None, f"not {'answered' if status.trace.number else 'asked'} in time")]
     return [*dict.fromkeys(Trouble(e.reason, e.endpoint, e.status, str(e)) for e in status.outcome.errors)]

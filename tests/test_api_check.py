@@ -1,0 +1,437 @@
+"""`check-config --probe`: what it finds out is true, what it prints can be read, and it ends in time."""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exporter.api_check import facts, probe
+from exporter.api_facts import AccountFacts, CollectorFacts
+from exporter.api_report import WIDTH, as_json, text
+from exporter.asking import Trouble
+from exporter.config import Config, load
+from exporter.demo.accounts import fixed_world, sized_world
+from exporter.demo.faults import FaultRule, Hang, Status
+from exporter.demo.server import DemoServer
+from exporter.demo.switches import Switches
+from tests.collectors.exported import Exported, Time
+from tests.e2e.process import run
+from tests.serving import account_lines, configuration
+
+REFUSED = Trouble("forbidden", "/agents", 403, "status 403")
+FAILED = Trouble("server_error", "/agents", 500, "status 500")
+
+
+def collector(name: str = "agents", **more: Any) -> CollectorFacts:
+    return CollectorFacts(**({"collector": name, "interval": 30.0, "max_age": 900.0, "first": 4, "steady": 4} | more))
+
+
+def account(*collectors: CollectorFacts, limit: float = 10.0) -> AccountFacts:
+    return AccountFacts("acme", "https://platform.flatfile.com/v1", limit, collectors)
+
+
+@pytest.mark.parametrize(
+    ("given_", "per_hour"),
+    [
+        ({}, 480.0),
+        ({"interval": 60.0}, 240.0),
+        ({"interval": 0.0}, 480.0),
+        ({"first": 400, "steady": 0, "anew": 21600.0}, 400 / 6),
+        ({"first": 10, "steady": 4, "anew": 3600.0}, 486.0),
+        ({"first": 3, "steady": 4, "anew": 3600.0}, 480.0),
+        ({"first": 400, "steady": 4}, 480.0),
+        ({"first": None}, None),
+        ({"steady": None}, None),
+    ],
+)
+def test_requests_an_hour_are_those_of_the_interval_and_of_what_is_asked_anew(
+    given_: dict[str, Any], per_hour: float | None
+) -> None:
+    assert collector(**given_).per_hour == (None if per_hour is None else pytest.approx(per_hour))
+
+
+@pytest.mark.parametrize(
+    ("troubles", "reached", "state", "in_part"),
+    [
+        ((), True, "allowed", False),
+        ((REFUSED,), False, "refused", False),
+        ((REFUSED,), True, "refused", True),
+        ((FAILED,), False, "failed", False),
+        ((REFUSED, FAILED), True, "failed", True),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_or_has_failed(
+    troubles: tuple[Trouble, ...], reached: bool, state: str, in_part: bool
+) -> None:
+    found = collector(troubles=troubles, reached=reached)
+    assert (found.state, found.in_part) == (state, in_part)
+    assert account(collector(), found).ok == (state == "allowed")
+
+
+@pytest.mark.parametrize(
+    ("limit", "given_", "said"),
+    [
+        (1.0, {"steady": 23, "first": 23}, []),
+        (1.0, {"steady": 25, "first": 25}, ["83% of what requests.per_second (1) allows: hardly any room"]),
+        (1.0, {"steady": 31, "first": 31}, ["data will be older than the intervals say"]),
+        (10.0, {"first": 9000}, []),
+        (
+            10.0,
+            {"first": 9600},
+            ["takes 16m at requests.per_second (10), longer than its max_age (15m)"],
+        ),
+        (10.0, {"first": None, "steady": None}, []),
+    ],
+)
+def test_what_does_not_fit_is_said(limit: float, given_: dict[str, Any], said: list[str]) -> None:
+    warnings = account(collector(**given_), limit=limit).warnings()
+    assert len(warnings) == len(said)
+    for warning, words in zip(warnings, said, strict=True):
+        assert words in warning
+
+
+TEXTS = st.sampled_from(["", "x" * 120, "some words " * 20, "\x1b[31m\n\u202e", "\ud800 🧪"]) | st.text(max_size=4)
+NUMBERS = st.none() | st.integers(0, 10**6)
+FACTS = st.builds(
+    CollectorFacts,
+    st.sampled_from(["environments", "guests"]),
+    st.sampled_from([0.0, 60.0, 5400.0]),
+    st.just(900.0),
+    st.lists(st.builds(Trouble, st.sampled_from(["forbidden", "bad_response"]), TEXTS, NUMBERS, TEXTS), max_size=3),
+    st.booleans(),
+    st.booleans(),
+    NUMBERS,
+    st.none() | st.integers(0, 999),
+    st.none() | st.just(21600.0),
+    st.booleans(),
+    NUMBERS,
+    st.none() | st.just(86400.0),
+    st.lists(st.tuples(TEXTS, TEXTS), max_size=7),
+)
+
+
+@given(
+    st.lists(st.builds(AccountFacts, TEXTS, TEXTS, st.just(1.0), st.lists(FACTS, max_size=3), TEXTS, TEXTS), max_size=2)
+)
+def test_whatever_is_found_out_can_be_read(found: list[AccountFacts]) -> None:
+    lines = text(found).split("\n")
+    assert all(line.isprintable() for line in lines)
+    for line in lines:
+        assert len(line) <= WIDTH or line.startswith(("account ", "  in Flatfile: ")) or " " not in line.strip()
+    assert json.loads(as_json(found))["ok"] == all(account.ok for account in found)
+
+
+KEYS = {
+    "": {"ok", "assumed_scrape_interval_seconds", "accounts"},
+    "accounts": {
+        "name",
+        "ok",
+        "base_url",
+        "account_id",
+        "account_name",
+        "collectors",
+        "requests",
+        "warnings",
+    },
+    "accounts.requests": {"first", "per_hour", "complete", "estimated", "limit_per_hour", "limit_used"},
+    "accounts.collectors": {
+        "collector",
+        "state",
+        "in_part",
+        "finished",
+        "count",
+        "window_seconds",
+        "interval_seconds",
+        "requests",
+        "troubles",
+        "environments_unknown",
+    },
+    "accounts.collectors.requests": {"first", "steady", "anew_seconds", "per_hour", "estimated"},
+    "accounts.collectors.troubles": {"reason", "endpoint", "status", "text", "advice"},
+    "accounts.collectors.environments_unknown": {"id", "name"},
+}
+"""Programs read these: adding one is fine, renaming one is not."""
+
+
+def test_the_keys_of_the_json_are_stable() -> None:
+    found = account(collector(troubles=[REFUSED], unknown=[("us_env_1", "production")]))
+    keys: dict[str, set[str]] = {}
+
+    def walk(value: object, path: str) -> None:
+        if isinstance(value, dict):
+            keys.setdefault(path, set()).update(value)
+            for key, child in value.items():
+                walk(child, f"{path}.{key}".lstrip("."))
+        elif isinstance(value, list):
+            for child in value:
+                walk(child, path)
+
+    walk(json.loads(as_json([found])), "")
+    assert keys == KEYS
+
+
+@pytest.fixture
+def api() -> Iterator[DemoServer]:
+    """Two environments, six spaces, eight guests; served from a thread."""
+    world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=20)
+    with DemoServer(world).in_thread() as running:
+        yield running
+
+
+def config(
+    directory: Path, *accounts: str, more: str = "requests: {timeout: 5s, per_second: 10000, retries: 1}\n"
+) -> Path:
+    path = directory / "config.yaml"
+    path.write_text(configuration(*accounts, more=more), encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+def probed(configured: Config, patience: float = 30.0) -> tuple[int, dict[str, Any]]:
+    """The exit status and, of the first account, what the JSON says."""
+    out = StringIO()
+    status = probe(configured.accounts, "json", out, patience)
+    return status, json.loads(out.getvalue())["accounts"][0]
+
+
+def by_collector(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {each["collector"]: each for each in found["collectors"]}
+
+
+def test_what_there_is_and_what_it_costs(api: DemoServer, tmp_path: Path) -> None:
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
+    assert (status, found["ok"]) == (0, True)
+    assert found["account_name"] == api.world.name
+    collectors = by_collector(found)
+    assert {name: each["count"] for name, each in collectors.items()} == {
+        "environments": 2,
+        "spaces": 6,
+        "agents": 4,
+        "executions": None,
+        "events": pytest.approx(2, abs=1),
+        "users": 5,
+        "guests": 8,
+        "jobs": 0,
+    }
+    assert {each["state"] for each in collectors.values()} == {"allowed"}
+    counted = sum(each["requests"]["first"] + each["requests"]["steady"] for each in collectors.values())
+    assert counted == len(api.requests) - api.count("/auth")
+
+
+async def test_requests_an_hour_are_those_that_are_made_in_an_hour() -> None:
+    clock = Time()
+    world = sized_world(clock, environments=3, spaces=9, guests=12, users=5, agents=2)
+    async with Exported(world, clock) as exported:
+        in_a_minute = asyncio.get_running_loop().time() + 60
+        found = await facts(exported.account, exported.account.config, in_a_minute)
+        exported.api.requests.clear()
+        for _ in range(120):
+            await exported.later(30)
+        assert len(exported.api.requests) == pytest.approx(found.per_hour, rel=0.1)
+
+
+def test_collectors_that_are_off_are_not_tried(api: DemoServer, tmp_path: Path) -> None:
+    off = ("spaces", "events", "users", "guests", "jobs", "executions", "environments")
+    only = "collectors: {" + ", ".join(f"{name}: {{enabled: false}}" for name in off) + "}\n"
+    _, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=only)))
+    assert [*by_collector(found)] == ["environments", "agents"]
+    assert not api.count("/events")
+
+
+def test_what_is_refused_in_one_environment_is_said_of_it(api: DemoServer, tmp_path: Path) -> None:
+    closed = next(iter(api.world.environments.values()))
+    api.call(api.switches.forbidden.add, ("/agents", closed.id))
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
+    agents = by_collector(found)["agents"]
+    assert (status, found["ok"], agents["state"], agents["in_part"]) == (1, False, "refused", True)
+    assert agents["count"] is None, "a part is not the number"
+    assert agents["environments_unknown"] == [{"id": closed.id, "name": closed.name}]
+    assert [(each["reason"], each["endpoint"], each["status"]) for each in agents["troubles"]] == [
+        ("forbidden", "/agents", 403)
+    ]
+    others = [each for each in found["collectors"] if each["collector"] != "agents"]
+    assert {each["state"] for each in others} == {"allowed"}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "state", "reason", "broken"),
+    [
+        ("/users", 403, "refused", "forbidden", ["users"]),
+        ("/users", 500, "failed", "server_error", ["users"]),
+        ("/jobs", 404, "failed", "not_found", ["jobs"]),
+        ("/accounts/current", 403, "refused", "forbidden", ["environments"]),
+        ("/spaces", 500, "failed", "server_error", ["spaces", "guests"]),
+    ],
+)
+def test_what_fails_is_said_with_reason_and_advice(
+    path: str, status: int, state: str, reason: str, broken: list[str], api: DemoServer, tmp_path: Path
+) -> None:
+    api.call(api.faults.add, path, Status(status))
+    ended, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
+    assert ended == 1
+    assert [each["collector"] for each in found["collectors"] if each["state"] != "allowed"] == broken
+    for name in broken:
+        each = by_collector(found)[name]
+        assert each["state"] == state
+        assert each["troubles"][0]["reason"] == reason
+        assert each["troubles"][0]["advice"]
+        if path != "/accounts/current":
+            assert each["count"] is None
+            assert each["requests"]["per_hour"] is None
+            assert not found["requests"]["complete"]
+
+
+class AfterTheFirst(FaultRule):
+    """Strikes all requests of the path but the first."""
+
+    def fits(self, path: str, environment: str | None, page: int) -> bool:
+        fits = super().fits(path, environment, page)
+        self.seen = getattr(self, "seen", 0) + fits
+        return fits and self.seen > 1
+
+
+def test_what_fails_only_the_second_time_is_said(api: DemoServer, tmp_path: Path) -> None:
+    api.call(api.faults.rules.append, AfterTheFirst("/users", Status(500)))
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
+    users = by_collector(found)["users"]
+    assert (status, users["state"], users["count"]) == (1, "failed", 5)
+    assert (users["requests"]["first"], users["requests"]["steady"]) == (1, None)
+
+
+def test_guests_of_many_spaces_are_not_asked_one_by_one(tmp_path: Path) -> None:
+    world = sized_world(time.time, environments=2, spaces=2000, guests=10, users=1, agents=1)
+    with DemoServer(world).in_thread() as api:
+        more = "requests: {per_second: 50}\n"
+        status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)))
+        asked = api.count("/guests")
+    guests = by_collector(found)["guests"]
+    assert (status, guests["state"], guests["finished"], guests["count"]) == (0, "allowed", False, None)
+    assert guests["requests"] == {
+        "first": 2001,
+        "steady": 0,
+        "anew_seconds": 21600.0,
+        "per_hour": pytest.approx(2001 / 6, abs=0.1),
+        "estimated": True,
+    }
+    assert found["requests"]["estimated"]
+    assert asked < 1000
+
+
+def test_guests_of_the_whole_account_are_counted(tmp_path: Path) -> None:
+    world = sized_world(time.time, environments=2, spaces=200, guests=300, users=1, agents=1)
+    with DemoServer(world, Switches(guests_without_space="all")).in_thread() as api:
+        _, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
+    guests = by_collector(found)["guests"]
+    assert (guests["count"], guests["requests"]["first"], guests["requests"]["estimated"]) == (300, 1, False)
+
+
+@pytest.mark.parametrize("path", ["*", "/auth", "/environments", "/users", "/guests"])
+def test_what_hangs_does_not_hold_it_up(path: str, api: DemoServer, tmp_path: Path) -> None:
+    api.call(api.faults.add, path, Hang())
+    more = "requests: {timeout: 10m, per_second: 10000}\n"
+    configured = load(config(tmp_path, account_lines("acme", api.base_url), more=more))
+    status, found = probed(configured, patience=2.0)
+    stuck = {each["collector"] for each in found["collectors"] if each["troubles"]}
+    assert status == 1
+    everything = {*configured.accounts[0].collectors}
+    assert stuck == {"/users": {"users"}, "/guests": {"guests"}, "/environments": everything - {"users"}}.get(
+        path, everything
+    )
+    for each in found["collectors"]:
+        if each["troubles"]:
+            assert (each["state"], each["finished"]) == ("failed", False)
+            assert [trouble["reason"] for trouble in each["troubles"]] == ["timeout"]
+            assert each["troubles"][0]["text"] in ("not answered in time", "not asked in time")
+
+
+NOWHERE: dict[str, tuple[Callable[[DemoServer], str], str, str]] = {
+    "dns": (lambda _: "https://flatfile.invalid/v1", "connection", "cannot connect"),
+    "tls": (lambda api: api.base_url.replace("http:", "https:"), "connection", "SSL"),
+    "port": (lambda _: "http://127.0.0.1:9/v1", "connection", "cannot connect"),
+}
+
+
+@pytest.mark.parametrize("case", [*NOWHERE])
+def test_no_connection_is_said_once_with_advice(case: str, api: DemoServer, tmp_path: Path) -> None:
+    url, reason, said = NOWHERE[case]
+    done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', url(api)))}")
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert done.stdout.count(f"failed: {reason}") == 8
+    assert done.stdout.count("is base_url right") == 1
+    assert said in done.stdout
+    assert "an hour, " not in done.stdout
+
+
+def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: DemoServer, tmp_path: Path) -> None:
+    path = config(
+        tmp_path, account_lines("wrong", api.base_url, secret="wrong-secret"), account_lines("good", api.base_url)
+    )
+    done = run("check-config", "--probe", f"--config.file={path}")
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.startswith("configuration is valid: 2 accounts (wrong, good)\n")
+    assert done.stdout.count("refused: unauthorized") == 8
+    assert done.stdout.count("are they right, and is their file") == 1
+    assert done.stdout.count("  allowed  ") == 8
+    assert "wrong-secret" not in done.stdout
+    good = run("check-config", "--probe", "--account=good", f"--config.file={path}")
+    assert good.returncode == 0
+    assert "account wrong" not in good.stdout
+
+
+def test_the_table_is_for_people(tmp_path: Path) -> None:
+    with DemoServer(fixed_world(time.time), Switches()).in_thread() as api:
+        done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert max(map(len, done.stdout.splitlines())) <= WIDTH
+    for line in ("  environments  allowed         3      2     1      1m    1h       61", "every 30s"):
+        assert line in done.stdout
+    assert "🚀\\nline two" in done.stdout, "what a terminal would obey is escaped"
+
+
+def test_json_is_all_there_is_on_standard_output(api: DemoServer, tmp_path: Path) -> None:
+    path = config(tmp_path, account_lines("acme", api.base_url))
+    path.chmod(0o644)
+    done = run("check-config", "--probe", "--format=json", f"--config.file={path}")
+    assert json.loads(done.stdout)["ok"] is True
+    assert done.stderr.startswith("warning: ")
+
+
+def test_a_limit_that_is_too_low_is_a_warning(tmp_path: Path) -> None:
+    world = sized_world(time.time, environments=1, spaces=1, guests=1, users=1, agents=1)
+    with DemoServer(world).in_thread() as api:
+        more = "requests: {per_second: 20, concurrency: 8}\ncollectors: {users: {interval: 40ms, max_age: 1s}}\n"
+        status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)))
+    assert status == 0
+    assert "data will be older than the intervals say" in found["warnings"][0]
+    assert found["requests"]["limit_used"] > 1
+
+
+@pytest.mark.parametrize(
+    ("text_", "said"),
+    [
+        ("accounts: []\n", "must have at least one entry"),
+        ("accounts: [{name: a, auth: {access_token: x}, requests: {tls: {ca_file: /nowhere}}}]\n", "ca_file"),
+    ],
+    ids=["none", "ca_file"],
+)
+def test_a_configuration_that_is_not_valid_is_not_tried(text_: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text_, encoding="utf-8")
+    done = run("check-config", "--probe", "--format=json", f"--config.file={path}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+
+
+def test_connections_that_cannot_be_set_up_are_a_problem_of_the_configuration(tmp_path: Path) -> None:
+    path = config(tmp_path, account_lines("acme", "https://flatfile.invalid/v1"))
+    done = run("check-config", "--probe", f"--config.file={path}", env={"SSL_CERT_FILE": str(path)})
+    assert done.returncode == 1
+    assert "account acme: cannot set up connections" in done.stderr
