@@ -64,6 +64,14 @@ def refused(*arguments: str) -> None:
         (["check-config", "--log.level=debug"], "--log.level is no flag of check-config"),
         (["check-config", "--storage.path=x"], "--storage.path is no flag of check-config"),
         (["check-config", "--web.listen-address=:1"], "--web.listen-address is no flag of check-config"),
+        (["check-config", "--format=json"], "--format goes with check-config --probe"),
+        (["check-config", "--account=acme"], "--account goes with check-config --probe"),
+        (["check-config", "--probe", "--format=csv"], "'csv' is no format of check-config: it takes text or json"),
+        (["check-config", "--probe=yes"], "--probe"),
+        (["audit", "--format=json"], "'json' is no format of audit: it takes jsonl or csv"),
+        (["discover", "--format=json"], "--format is no flag of discover"),
+        (["discover", "--probe"], "--probe is no flag of discover"),
+        (["--account=acme"], "--account is no flag of serve"),
     ],
 )
 def test_bad_flags_get_one_line_and_status_2(
@@ -143,7 +151,16 @@ def test_help_names_every_command_and_flag(arguments: list[str], capsys: pytest.
         main(arguments)
     assert raised.value.code == 0
     text = capsys.readouterr().out
-    for word in ("serve", "demo", "check-config", *(f for f in FLAGS if len(f) > 2 and f != "--web.config.file")):
+    for word in (
+        "serve",
+        "demo",
+        "check-config",
+        "--probe",
+        "discover",
+        "--account",
+        "--format",
+        *(f for f in FLAGS if len(f) > 2 and f != "--web.config.file"),
+    ):
         assert word in text
     for word in ("FLATFILE_CLIENT_ID", "FLATFILE_ACCESS_TOKEN", "FLATFILE_BASE_URL", "http://localhost:10056/"):
         assert word in text

@@ -1,9 +1,11 @@
 """Everything that leaves the real process is looked through for what the simulated account marks as secret or personal."""
 
+import contextlib
 import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -162,6 +164,37 @@ def test_credentials_of_the_environment(marked: DemoServer) -> None:
             assert not leaks(text)
         assert not leaks(running.text)
         assert not leaks(arguments(running))
+
+
+def asking(directory: Path, *accounts: str) -> Iterator[CompletedProcess[str]]:
+    """The commands that ask the API by themselves."""
+    path = directory / "config.yaml"
+    path.write_text(configuration(*accounts, more=FAST + EVERYTHING), encoding="utf-8")
+    for command in (("check-config", "--probe"), ("check-config", "--probe", "--format=json"), ("discover",)):
+        yield run(*command, f"--config.file={path}")
+
+
+def test_commands_that_ask_the_api(marked: DemoServer, tmp_path: Path) -> None:
+    for ended in asking(tmp_path, account_lines("acme", marked.base_url)):
+        assert ended.returncode == 0
+        assert not leaks(ended.stdout + ended.stderr)
+    assert marked.count("/users")
+    assert marked.count("/guests")
+    assert marked.count("/agents")
+
+
+def test_commands_that_ask_an_api_that_does_not_work(marked: DemoServer, tmp_path: Path) -> None:
+    """Each kind of failure is that of an account of its own, all tried at once."""
+    with contextlib.ExitStack() as stack:
+        accounts = [account_lines("wrong", marked.base_url, secret=f"{MARK}wrong")]
+        for number, fault in enumerate(TELLING):
+            broken = stack.enter_context(DemoServer(fixed_world(time.time)).in_thread())
+            broken.call(broken.faults.add, ("*", "/agents", "/auth")[number % 3], fault)
+            accounts.append(account_lines(f"broken-{number}", broken.base_url))
+        for ended in asking(tmp_path, *accounts):
+            assert ended.returncode == 1
+            assert not leaks(ended.stdout + ended.stderr)
+            assert "Traceback" not in ended.stderr
 
 
 BROKEN = [
