@@ -21,6 +21,7 @@ from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from exporter.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
+from exporter.flatfile.endpoints import Endpoint
 from exporter.own_metrics import OwnMetrics
 from tests.pages import ROOT, blocks, pages, prose, read
 
@@ -125,6 +126,13 @@ def test_every_configuration_key_that_a_page_names_exists(page: str) -> None:
     for key in re.findall(r"`([a-z]+(?:\.[a-z_]+)+)`", prose(page)):
         if key.partition(".")[0] in sections:
             assert key in known, key
+
+
+def test_the_readme_and_the_permissions_name_the_requests_that_can_be_sent_and_no_others() -> None:
+    paths = {f"POST {e.path}" if e.method == "POST" else e.path for e in Endpoint}
+    said = prose("README.md").partition("## What it asks of Flatfile\n\n")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`((?:POST )?/[a-z/]+)`", said)) == paths
+    assert set(re.findall(r"^\| `((?:POST )?/[a-z/]+)` \|", prose("docs/operating.md"), re.MULTILINE)) == paths
 
 
 @each_page
