@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.exporting import configuration
-from bench.simulated import CLIENT_ID, SECRET, Size
+from bench.simulated import CLIENT_ID, SECRET, Size, world_of
 from bench.table import show
 from exporter.account import Account
 from exporter.clock import Clock
 from exporter.config import load
-from exporter.demo.accounts import demo_world, sized_world
+from exporter.demo.accounts import demo_world
 from exporter.demo.life import Life
 from exporter.demo.server import DemoServer
 from exporter.exposition import Format, render
@@ -37,32 +37,35 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.requests", description=__doc__)
     parser.add_argument("--interval", type=float, default=30.0, help="seconds between scrapes (default: 30)")
     parser.add_argument("--sizes", type=int, default=len(SIZES), help="how many of the sizes, smallest first")
+    parser.add_argument("--spaces", type=int, nargs="+", help="accounts of 6 environments with so many spaces instead")
+    parser.add_argument("--more", default="", help="lines of YAML that are added to the configuration")
     flags = parser.parse_args(arguments)
-    rows = [asyncio.run(_row(size, flags.interval)) for size in (None, *SIZES[: flags.sizes])]
+    sizes: Sequence[Size | None] = (None, *SIZES[: flags.sizes])
+    if flags.spaces:
+        sizes = [Size(6, spaces, spaces * 9 // 4) for spaces in flags.spaces]
+    rows = [asyncio.run(_row(size, flags.interval, flags.more)) for size in sizes]
     show(
         f"Requests of an hour in the steady state, default intervals, a scrape every {flags.interval:g} s",
-        ("environments/spaces/guests", "first pass", "an hour", "a second", "series"),
+        ("environments/spaces/guests", "first pass", "an hour", "a second", "of them guests", "spaces", "series"),
         rows,
         "first pass: until every number is known, guests of all spaces too. The API gives guests space by space here.",
-        "The first line is the demo account, where guests come and go; in the others nothing happens.",
+        "In the demo account guests come and go; in the others nothing happens.",
     )
 
 
-async def _row(size: Size | None, interval: float) -> tuple[str, ...]:
+async def _row(size: Size | None, interval: float, more: str) -> tuple[str, ...]:
     time = SetTime()
     clock = time.clock
     if size is None:
         world = demo_world(clock.wall, 1)
         life = Life(world, 1)
     else:
-        world = sized_world(
-            clock.wall, environments=size.environments, spaces=size.spaces, guests=size.guests, users=size.users
-        )
+        world = world_of(size, clock.wall)
         life = None
     async with DemoServer(world, life=life) as api:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "config.yaml")
-            file.write_text(configuration(api.base_url, CLIENT_ID, SECRET, "requests: {per_second: 1000}\n"))
+            file.write_text(configuration(api.base_url, CLIENT_ID, SECRET, f"requests: {{per_second: 1000}}\n{more}\n"))
             account = Account(load(file).accounts[0], connect, clock)
         try:
             first = await _whole(account, api)
@@ -76,7 +79,8 @@ async def _row(size: Size | None, interval: float) -> tuple[str, ...]:
         finally:
             await account.aclose()
     name = f"{len(world.environments)}/{len(world.spaces)}/{len(world.guests)}"
-    return name, str(first), str(spent.total()), f"{spent.total() / HOUR:.2f}", str(series)
+    numbers = (first, spent.total(), f"{spent.total() / HOUR:.2f}", spent["/guests"], spent["/spaces"], series)
+    return name, *map(str, numbers)
 
 
 async def _whole(account: Account, api: DemoServer) -> int:

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
+from exporter.demo.activity import Clock
 from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
@@ -84,7 +85,7 @@ def simulated(size: Size, latency: float) -> Iterator[Simulated]:
 
 
 def _serve(connection: Connection, size: Size, latency: float) -> None:
-    world = _world(size)
+    world = world_of(size, time.time)
     gc.freeze()  # a large account is not looked through again and again
     switches = Switches(latency={"*": latency}, source_bytes=size.source_bytes)
     with DemoServer(world, switches).in_thread() as api:
@@ -99,12 +100,12 @@ def _serve(connection: Connection, size: Size, latency: float) -> None:
                     connection.send(api.call(_work, world, spaces))
 
 
-def _world(size: Size) -> World:
+def world_of(size: Size, clock: Clock) -> World:
     """An account of that size. No two spaces were made, or worked in, at the same time."""
     sizes = asdict(size)
     del sizes["source_bytes"], sizes["history"]
-    world = sized_world(time.time, **sizes)
-    now = time.time()
+    world = sized_world(clock, **sizes)
+    now = clock()
     for i, space in enumerate(world.spaces.values()):
         space.created_at -= i
         space.updated_at = space.last_activity_at = space.created_at + 60

@@ -1,0 +1,35 @@
+"""The exporter in a process that is profiled from its start, or from SIGUSR1, until SIGUSR2: then the profile is written."""
+
+import cProfile
+import os
+import signal
+import sys
+from pathlib import Path
+
+FILE = "BENCH_PROFILE"
+"""Environment variable: where to write it."""
+AT_START = "BENCH_PROFILE_AT_START"
+"""Environment variable: whether it begins with the imports."""
+
+
+def main() -> int:
+    """Run the exporter's command line."""
+    profile = cProfile.Profile()
+
+    def write(*_: object) -> None:
+        profile.disable()
+        unfinished = Path(os.environ[FILE]).with_suffix(".new")
+        profile.dump_stats(unfinished)
+        unfinished.replace(os.environ[FILE])
+
+    signal.signal(signal.SIGUSR1, lambda *_: profile.enable())
+    signal.signal(signal.SIGUSR2, write)
+    if os.environ.get(AT_START):
+        profile.enable()
+    from exporter import cli  # what it takes to import is a part of the start
+
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
