@@ -102,7 +102,8 @@ def _failure(failure: Failure) -> str:
     where = f" of {failure.endpoint}" if failure.endpoint else ""
     status = f", status {failure.status}" if failure.status else ""
     times = f" ({failure.times} times)" if failure.times > 1 else ""
-    return f"{_time(failure.at)}  {failure.collector}: {failure.reason}{where}{status}, try {failure.attempt}{times}: {failure.text}"
+    what = f"{failure.collector}: {failure.reason}{where}{status}, try {failure.attempt}{times}"
+    return f"{_time(failure.at)}  {what}: {failure.text}"
 
 
 def _printable(text: str) -> str:

@@ -38,7 +38,7 @@ def content(row: models.Execution) -> Key:
     return (row.event_id, row.created_at, row.completed_at, row.success, *numbers)
 
 
-NEWEST = Listing(Endpoint.EXECUTIONS, models.Execution, lambda row: repr(content(row)), page_size=100)
+NEWEST = Listing(Endpoint.EXECUTIONS, models.Execution, lambda row: repr(content(row)), page_size=100, alike=True)
 
 
 @dataclass(frozen=True, slots=True)

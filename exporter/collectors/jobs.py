@@ -30,8 +30,8 @@ OLDEST_OPEN = Desc(
     "flatfile_job_oldest_open_timestamp_seconds",
     "gauge",
     "When the oldest job was created that is not complete, failed or canceled, in unix seconds. Absent where there is none. "
-    "Jobs that were older than jobs.window when the exporter started may not be known; an open job is followed for 7 days, or until "
-    "it has 100,000 newer ones.",
+    "Jobs that were older than jobs.window when the exporter started may not be known; an open job is followed for 7 days, or "
+    "until it has 100,000 newer ones.",
     ENVIRONMENT,
 )
 FAMILIES = (JOBS, OLDEST_OPEN)

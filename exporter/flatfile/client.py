@@ -21,7 +21,8 @@ LEAST_PAGE_SIZE = 10  # the server's own default for most lists: smaller cannot 
 class Listing(Generic[T]):
     """How a list is asked for. `sort` are parameters that only make paging steadier: left out where the server refuses them.
 
-    `key` gives a row's identity and raises BadResponse for a row that has none.
+    `key` gives a row's identity and raises BadResponse for a row that has none. `alike`: rows have no id, so that two of them
+    may have the same key.
     """
 
     endpoint: Endpoint
@@ -30,6 +31,7 @@ class Listing(Generic[T]):
     page_size: int = 1000
     paged: bool = True
     sort: Mapping[str, str] | None = None
+    alike: bool = False
 
 
 class Identified(Protocol):
@@ -161,7 +163,7 @@ class Client:
         first: int,
     ) -> _Read[T]:
         """Read page after page, the first of which has the number `first`."""
-        done: Pass[T] = Pass(listing.key)
+        done: Pass[T] = Pass(listing.key, alike=listing.alike)
         page, form = await self._first(listing, params, call, first if listing.paged else None)
         while True:
             rows = _rows(page, listing.endpoint)

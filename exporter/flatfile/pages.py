@@ -1,5 +1,6 @@
 """One pass over a paged list: what is known after each page, and when the list is whole. Pure."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
@@ -18,11 +19,13 @@ class Pass(Generic[T]):
     looked for: they would cost each list one request more.
 
     Keys are kept as 64-bit numbers (`identities` gives the odds that two are the same). Then a row is left out, and where
-    the server counts its rows, the list is one that has broken off.
+    the server counts its rows, the list is one that has broken off. `alike`: rows have no id, and those of one page are
+    different ones though they may be alike.
     """
 
-    def __init__(self, key: Callable[[T], str]) -> None:
+    def __init__(self, key: Callable[[T], str], *, alike: bool = False) -> None:
         self._key = key
+        self._alike = alike
         self._seen = Rows()
         self._totals: list[int] = []
         self.pages = 0
@@ -32,9 +35,13 @@ class Pass(Generic[T]):
         """Take a page in and give its new rows; `whole` tells from now on whether the list is whole with it."""
         self.pages += 1
         new: list[T] = []
+        times: Counter[str] = Counter()
         for row in rows:
-            before = len(self._seen)
-            if self._seen.row(number(self._key(row))) == before:
+            before, key = len(self._seen), self._key(row)
+            if self._alike:
+                times[key] += 1
+                key = f"{times[key]} {key}"
+            if self._seen.row(number(key)) == before:
                 new.append(row)
         total = pagination.total if pagination else None
         if total is not None and (rows or self.pages == 1):

@@ -99,6 +99,20 @@ async def test_one_event_may_run_several_agents_and_one_agent_several_times(site
         assert site.runs(page) == runs
 
 
+async def test_runs_of_two_agents_that_are_alike_in_all_that_is_said_of_them_fail_nothing(
+    site: Site, time: Time
+) -> None:
+    async with Exported(site.world, time) as exported:
+        await exported.scrape()
+        time.pass_(30)
+        event = site.event(time() - 3)
+        for agent in (site.importer, site.validator):
+            site.world.run_agent(agent, event, success=True, lag=0.5, duration=1.0)
+        page = await exported.later(30)
+        assert page.ok("executions") == 1
+        assert 1 <= sum(site.runs(page).values()) <= 2
+
+
 async def test_durations_and_lags_are_histograms(site: Site, time: Time) -> None:
     async with Exported(site.world, time) as exported:
         await exported.scrape()

@@ -165,3 +165,18 @@ def test_a_total_that_fits_is_not_the_end_while_there_are_pages() -> None:
     assert not done.read(rows(1, 2), said(2, 2))
     assert not done.read(rows(3, 4), said(2, 2))
     assert done.read([], said(2, 2))
+
+
+def test_rows_without_an_id_that_are_alike_on_one_page_are_different_ones() -> None:
+    done: Pass[Row] = Pass(lambda row: row.id, alike=True)
+    assert done.add(rows(1, 1, 2), said(4, 2)) == rows(1, 1, 2)
+    assert not done.whole
+    assert done.add(rows(2, 3), said(4, 2)) == rows(3), "what an earlier page had may have slipped here"
+    assert done.whole
+    assert done.missing == 0
+
+
+def test_rows_with_an_id_that_come_twice_are_one() -> None:
+    done = new()
+    assert done.read(rows(1, 1, 2), said(2, 1))
+    assert done.rows == rows(1, 2)
