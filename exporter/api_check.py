@@ -148,6 +148,8 @@ def _collector(
     )
     if name == "guests" and unfinished and answered:
         return _of_each_space(config, families, found, complete=listed.keys() <= _environments(families, spaces.SPACES))
+    if steady is None and found.finished and not failed:
+        return replace(found, steady=first, estimated=True)  # no time was left for it: it is hardly more than that
     return found
 
 

@@ -17,7 +17,8 @@ first: requests of the first pass; then: of a refresh after it; every: its inter
 at every scrape, taken to be every {ASSUMED_SCRAPE:.0f}s); anew: time within which what only the first pass asks is \
 asked again; an hour: requests in an hour of all that, while little happens."""
 ESTIMATE = (
-    "~: estimated, not counted: the guests of each space are asked by a request of their own, and the probe ends early."
+    "~: estimated, not counted: guests are asked by a request for each space, and most of these were not made; a refresh for "
+    "which no time was left is taken to be as large as the first pass."
 )
 
 

@@ -11,6 +11,7 @@ from exporter.admission import DEFAULT_MOST
 from exporter.audit import flags as audit
 from exporter.healthcheck import DEFAULT_ADDRESS
 from exporter.logs import LEVELS
+from exporter.printable import printable
 from exporter.server import Address, parse_address
 
 DEFAULT_PORT = 10056
@@ -65,8 +66,7 @@ class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line."""
 
     def error(self, message: str) -> NoReturn:
-        line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
-        self.exit(2, f"{self.prog}: {line} ({self.prog} --help shows commands and flags)\n")
+        self.exit(2, f"{self.prog}: {printable(message)} ({self.prog} --help shows commands and flags)\n")
 
 
 @dataclass(frozen=True, slots=True)

@@ -404,6 +404,16 @@ def test_json_is_all_there_is_on_standard_output(api: DemoServer, tmp_path: Path
     assert done.stderr.startswith("warning: ")
 
 
+def test_a_refresh_for_which_no_time_is_left_is_taken_to_be_as_large_as_the_first(
+    api: DemoServer, tmp_path: Path
+) -> None:
+    api.call(api.faults.rules.append, AfterTheFirst("/users", Hang()))
+    more = "requests: {timeout: 10m, per_second: 10000}\n"
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), patience=4.0)
+    requests = by_collector(found)["users"]["requests"]
+    assert (status, requests["first"], requests["steady"], requests["estimated"]) == (0, 1, 1, True)
+
+
 def test_a_limit_that_is_too_low_is_a_warning(tmp_path: Path) -> None:
     world = sized_world(time.time, environments=1, spaces=1, guests=1, users=1, agents=1)
     with DemoServer(world).in_thread() as api:
