@@ -5,6 +5,7 @@ import asyncio
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.exporting import configuration
@@ -43,17 +44,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sizes: Sequence[Size | None] = (None, *SIZES[: flags.sizes])
     if flags.spaces:
         sizes = [Size(6, spaces, spaces * 9 // 4) for spaces in flags.spaces]
-    rows = [asyncio.run(_row(size, flags.interval, flags.more)) for size in sizes]
+    hours = [asyncio.run(_hour(size, flags.interval, flags.more)) for size in sizes]
     show(
         f"Requests of an hour in the steady state, default intervals, a scrape every {flags.interval:g} s",
-        ("environments/spaces/guests", "first pass", "an hour", "a second", "of them guests", "spaces", "series"),
-        rows,
+        ("environments/spaces/guests", "first pass", "an hour", "a second", "series"),
+        [
+            (hour.name, str(hour.first), str(hour.spent.total()), f"{hour.spent.total() / HOUR:.2f}", str(hour.series))
+            for hour in hours
+        ],
         "first pass: until every number is known, guests of all spaces too. The API gives guests space by space here.",
         "In the demo account guests come and go; in the others nothing happens.",
     )
+    paths = sorted({path for hour in hours for path in hour.spent})
+    show(
+        "The same by path",
+        ("environments/spaces/guests", *paths),
+        [(hour.name, *(str(hour.spent[path]) for path in paths)) for hour in hours],
+    )
 
 
-async def _row(size: Size | None, interval: float, more: str) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """The requests of an account until all is known, and of an hour after that by path."""
+
+    name: str
+    first: int
+    spent: Counter[str]
+    series: int
+
+
+async def _hour(size: Size | None, interval: float, more: str) -> Hour:
     time = SetTime()
     clock = time.clock
     if size is None:
@@ -79,8 +99,7 @@ async def _row(size: Size | None, interval: float, more: str) -> tuple[str, ...]
         finally:
             await account.aclose()
     name = f"{len(world.environments)}/{len(world.spaces)}/{len(world.guests)}"
-    numbers = (first, spent.total(), f"{spent.total() / HOUR:.2f}", spent["/guests"], spent["/spaces"], series)
-    return name, *map(str, numbers)
+    return Hour(name, first, spent, series)
 
 
 async def _whole(account: Account, api: DemoServer) -> int:

@@ -146,6 +146,8 @@ def _run(soaked: Sequence[Soaked], base_url: str, flags: argparse.Namespace) -> 
             if not flags.no_reloads:
                 _reload(soaked, base_url, turns)
         time.sleep(max(0.0, 1 / flags.per_second - (time.monotonic() - now)))
+    if not soaked[0].censuses:
+        _each(soaked, Soaked.take_census)
     if turns % CONFIGURATIONS:
         _reload(soaked, base_url, 0)
         time.sleep(1)

@@ -17,6 +17,10 @@ TINY = "--environments=1 --spaces=3 --guests=4 --latency=0 --scrapes=1"
         ("memory --scrapes=1", "serve: a small account"),
         ("requests --sizes=1 --interval=1800", "1/10/20"),
         (f"scrape {TINY}", "plain client / warm scrape"),
+        ("compare --spaces 3 --environments=1 --latency=0 --scrapes=1 --most=2", "Flatfile's SDK, pages of 1000"),
+        ("large --environments=1 --spaces=5 --guests=5 --agents=1 --history=5 --steady=1", "all spaces read"),
+        ("profile --spaces=3 --scrapes=1 --functions=1", "h11: HTTP on both sides"),
+        ("soak --minutes=0.02", "with --storage.path"),
     ],
 )
 def test_a_benchmark_prints_its_figures(command: str, row: str) -> None:
