@@ -19,6 +19,8 @@ from exporter.packing import Packed, joined, pack
 
 T = TypeVar("T")
 
+FIRST_PAGE = 0.01  # seconds that an account takes on the first page of many
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -93,7 +95,7 @@ class Pages:
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
-        self._took = 0.0  # seconds
+        self._took: float | None = None  # seconds
         self._chunks: dict[tuple[str, Format], _Chunk] = {}
 
     async def in_turn(self, make: Callable[[], T]) -> T:
@@ -106,9 +108,13 @@ class Pages:
             finally:
                 self._took = loop.time() - began
 
-    def needs(self, timeout: float) -> float:
-        """How many seconds of a scrape to leave for its page: as long as the last one took, at most a quarter."""
-        return min(self._took, timeout / 4)
+    def needs(self, timeout: float, accounts: int = 1) -> float:
+        """How many seconds of a scrape to leave for its page: as long as the last one took, at most a quarter.
+
+        The first page of many `accounts` is all new, and thousands of answers come in beside it.
+        """
+        took = self._took if self._took is not None else (accounts - 1) * FIRST_PAGE
+        return min(took, timeout / 4)
 
     def page(self, parts: Iterable[Mapping[str, Lines]], more: Lines, fmt: Format, *, packed: bool) -> Page:
         """Give the page of the accounts' `parts` by name, and `more` behind them; as gzip where `packed`.

@@ -117,7 +117,7 @@ class Web:
         if request.method == "GET":
             header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds")
             timeout = scrape_timeout(header, self._settings.timeout_offset)
-            deadline = asyncio.get_running_loop().time() + timeout - pages.needs(timeout)
+            deadline = asyncio.get_running_loop().time() + timeout - pages.needs(timeout, len(accounts))
             complete = await self._refreshed(accounts, deadline, only)
             self._own.scrape(request.scope["path"], complete)
         return await pages.in_turn(lambda: self._page(request, pages, accounts, only, own=own))

@@ -153,3 +153,12 @@ def test_two_accounts_with_different_parts_make_one_page() -> None:
     ).body
     assert body.count(b"# TYPE") == 2
     assert body.count(b"\nflatfile_spaces{") == 2
+
+
+async def test_time_is_left_for_the_page() -> None:
+    pages = Pages()
+    assert pages.needs(10.0) == 0.0
+    assert pages.needs(10.0, accounts=101) == pytest.approx(1.0)
+    assert pages.needs(10.0, accounts=100_000) == 2.5
+    await pages.in_turn(lambda: None)
+    assert 0.0 < pages.needs(10.0, accounts=101) < 1.0, "it is known now"
