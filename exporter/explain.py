@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from exporter.account import Account, Status, Withheld
 from exporter.flatfile.trace import Trace
+from exporter.printable import printable
 from exporter.refresh import Failure
 
 MOST_NAMED = 10  # environments that are named one by one
@@ -40,7 +41,7 @@ class Explained:
 
 def explain(account: Explained, metrics: str) -> str:
     """Write the text; `metrics` is the page that a scrape would have got."""
-    lines = [f"Account {_printable(account.name)}, as of {_time(account.now)} UTC."]
+    lines = [f"Account {printable(account.name)}, as of {_time(account.now)} UTC."]
     for status in account.statuses:
         lines += ["", *_collector(account, status)]
     if account.exchanged.number:
@@ -77,7 +78,7 @@ def _withheld(withheld: Withheld, max_age: float | None) -> str:
         return f"everything: {why}"
     if not withheld.environments:
         return ""
-    named = ", ".join(map(_printable, withheld.environments[:MOST_NAMED]))
+    named = ", ".join(map(printable, withheld.environments[:MOST_NAMED]))
     more = len(withheld.environments) - MOST_NAMED
     return f"environments {named}{f' and {more} more' if more > 0 else ''}: {why}"
 
@@ -104,11 +105,6 @@ def _failure(failure: Failure) -> str:
     times = f" ({failure.times} times)" if failure.times > 1 else ""
     what = f"{failure.collector}: {failure.reason}{where}{status}, try {failure.attempt}{times}"
     return f"{_time(failure.at)}  {what}: {failure.text}"
-
-
-def _printable(text: str) -> str:
-    """Names come from outside, and this is read in terminals."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def _time(unix: float) -> str:

@@ -268,6 +268,13 @@ def test_what_is_refused_in_one_environment_is_said_of_it(api: DemoServer, tmp_p
         ("/jobs", 404, "failed", "not_found", ["jobs"]),
         ("/accounts/current", 403, "refused", "forbidden", ["environments"]),
         ("/spaces", 500, "failed", "server_error", ["spaces", "guests"]),
+        (
+            "/environments",
+            500,
+            "failed",
+            "server_error",
+            ["environments", "spaces", "agents", "executions", "events", "guests", "jobs"],
+        ),
     ],
 )
 def test_what_fails_is_said_with_reason_and_advice(
