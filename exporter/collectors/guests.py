@@ -138,12 +138,14 @@ class Collector:
         scope = self._scope
         began, now = scope.clock.wall(), scope.clock.monotonic()
         hints, elapsed = frozenset(scope.guest_hints), now - self._rotated_at
-        due = await asyncio.to_thread(self._due, scope.spaces or {}, hints, elapsed)
+        due, turns = await asyncio.to_thread(self._due, scope.spaces or {}, hints, elapsed)
         self._rotated_at = now
         if len(due) > MOST_WAITED_FOR:
             call.detach()
             call = replace(call, background=True)
         answered, errors = await self._ask(due, call)
+        if not turns:  # all that has been asked was asked just now, however long that took: nothing is due for it
+            self._rotated_at = scope.clock.monotonic()
         if any(isinstance(error, NotFound) for error in errors.values()):
             try:
                 await scope.again("spaces", call)  # a space that was deleted meanwhile is no failure
@@ -157,8 +159,8 @@ class Collector:
         await self._publish(left, began)
         return [*errors.values()]
 
-    def _due(self, spaces: Spaces, hints: Set[str], elapsed: float) -> "array[int]":
-        """The book's rows to ask for: spaces that are new, that have changed, or whose turn it is."""
+    def _due(self, spaces: Spaces, hints: Set[str], elapsed: float) -> "tuple[array[int], int]":
+        """The book's rows to ask for, spaces that are new, that have changed, or whose turn it is; and how many are the latter."""
         self._book = self._book.tidied()
         self._follow(spaces)
         due = self._book.unasked()
@@ -166,7 +168,7 @@ class Collector:
         turn = self._book.oldest(elapsed, self._scope.config.guests.full_resync)
         due.extend(changed.difference(due))
         due.extend(row for row in turn if row not in changed)
-        return due
+        return due, len(turn)
 
     def _follow(self, spaces: Spaces) -> None:
         self._followed = spaces

@@ -184,6 +184,20 @@ async def test_afterwards_only_new_and_changed_spaces_and_a_slow_rotation_are_as
         assert exported.api.count("/guests") == 10
 
 
+async def test_a_first_reading_that_took_long_is_not_followed_by_another(time: Time) -> None:
+    async with Exported(some_guests(time), time, "guests: {full_resync: 6h}") as exported:
+        rule = exported.api.faults.add("/guests", Hang())
+        scrape = asyncio.create_task(exported.scrape())
+        while not exported.api.count("/guests"):
+            await asyncio.sleep(0.001)
+        time.pass_(3 * 3600)
+        exported.api.faults.remove(rule)
+        await scrape
+        before = exported.api.count("/guests")
+        await exported.later(600)
+        assert exported.api.count("/guests") - before == 1
+
+
 async def test_within_full_resync_every_space_is_asked_again(time: Time) -> None:
     world = some_guests(time)
     async with Exported(world, time, "guests: {full_resync: 1h}") as exported:
