@@ -160,7 +160,7 @@ class Collector:
         return [*errors.values()]
 
     def _due(self, spaces: Spaces, hints: Set[str], elapsed: float) -> "tuple[array[int], int]":
-        """The book's rows to ask for, spaces that are new, that have changed, or whose turn it is; and how many are the latter."""
+        """The book's rows to ask for, spaces that are new, that have changed, or whose turn it is; how many are the latter."""
         self._book = self._book.tidied()
         self._follow(spaces)
         due = self._book.unasked()
