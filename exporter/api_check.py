@@ -123,6 +123,8 @@ def _collector(
 ) -> CollectorFacts:
     """What came of one collector: `status` after the first pass, which took `first` requests, `latest` at the end."""
     name, settings = status.collector, config.collectors[status.collector]
+    if status.outcome is None:  # it may have come to its end meanwhile
+        status, first = latest, latest.trace.number
     # the list of environments is short, and what has answered may be the account itself
     answered = name != ROOT and any(code.startswith("2") for _, code in status.trace.codes)
     listed = {labels[1]: labels[2] for labels, _ in families.get(environments.ENVIRONMENT_INFO, ())}

@@ -14,7 +14,7 @@ from exporter.api_check import facts, probe
 from exporter.api_report import WIDTH
 from exporter.config import Config, load
 from exporter.demo.accounts import fixed_world, sized_world
-from exporter.demo.faults import FaultRule, Hang, Status
+from exporter.demo.faults import FaultRule, Faults, Hang, Status
 from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from tests.collectors.exported import Exported, Time
@@ -264,6 +264,37 @@ def test_a_refresh_for_which_no_time_is_left_is_taken_to_be_as_large_as_the_firs
     status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), patience=4.0)
     requests = by_collector(found)["users"]["requests"]
     assert (status, requests["first"], requests["steady"], requests["estimated"]) == (0, 1, 1, True)
+
+
+class Releasing(AfterTheFirst):
+    """Lets go of what another rule holds up, when it strikes itself."""
+
+    def __init__(self, path: str, faults: Faults, held: FaultRule) -> None:
+        super().__init__(path, Hang())
+        self.faults, self.held = faults, held
+
+    def fits(self, path: str, environment: str | None, page: int) -> bool:
+        fits = super().fits(path, environment, page)
+        if fits and self.held in self.faults.rules:
+            self.faults.remove(self.held)
+        return fits
+
+
+def test_a_first_pass_that_ends_while_others_are_in_their_second_is_a_whole_one(
+    api: DemoServer, tmp_path: Path
+) -> None:
+    held = api.call(api.faults.add, "/users", Hang())
+    api.call(api.faults.rules.append, Releasing("/environments", api.faults, held))
+    more = "requests: {timeout: 10m, per_second: 10000}\n"
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), patience=3.0)
+    users = by_collector(found)["users"]
+    assert (status, users["state"], users["finished"], users["count"], users["requests"]["first"]) == (
+        0,
+        "allowed",
+        True,
+        5,
+        1,
+    )
 
 
 def test_a_limit_that_is_too_low_is_a_warning(tmp_path: Path) -> None:
