@@ -82,5 +82,5 @@ class Trouble:
 def troubles(status: Status) -> list[Trouble]:
     """In which ways a collector failed, each once. One that has not come to an end took too long."""
     if status.outcome is None:
-        return [Trouble("timeout", "", None, f"not {'answered' if status.trace.number else 'asked'} in time")]
+        return [Trouble("timeout", "", None, "not ended in time")]
     return [*dict.fromkeys(Trouble(e.reason, e.endpoint, e.status, str(e)) for e in status.outcome.errors)]

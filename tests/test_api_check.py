@@ -184,23 +184,21 @@ def test_guests_of_the_whole_account_are_counted(tmp_path: Path) -> None:
     assert (guests["count"], guests["requests"]["first"], guests["requests"]["estimated"]) == (300, 1, False)
 
 
-@pytest.mark.parametrize("path", ["*", "/auth", "/environments", "/users", "/guests"])
+@pytest.mark.parametrize("path", ["*", "/environments", "/users"])
 def test_what_hangs_does_not_hold_it_up(path: str, api: DemoServer, tmp_path: Path) -> None:
     api.call(api.faults.add, path, Hang())
     more = "requests: {timeout: 10m, per_second: 10000}\n"
     configured = load(config(tmp_path, account_lines("acme", api.base_url), more=more))
-    status, found = probed(configured, patience=2.0)
+    status, found = probed(configured, patience=1.0 if path == "*" else 6.0)
     stuck = {each["collector"] for each in found["collectors"] if each["troubles"]}
     assert status == 1
     everything = {*configured.accounts[0].collectors}
-    assert stuck == {"/users": {"users"}, "/guests": {"guests"}, "/environments": everything - {"users"}}.get(
-        path, everything
-    )
+    assert stuck == {"/users": {"users"}, "/environments": everything - {"users"}}.get(path, everything)
     for each in found["collectors"]:
         if each["troubles"]:
             assert (each["state"], each["finished"]) == ("failed", False)
             assert [trouble["reason"] for trouble in each["troubles"]] == ["timeout"]
-            assert each["troubles"][0]["text"] in ("not answered in time", "not asked in time")
+            assert each["troubles"][0]["text"] == "not ended in time"
 
 
 NOWHERE: dict[str, tuple[Callable[[DemoServer], str], str, str]] = {
@@ -261,7 +259,7 @@ def test_a_refresh_for_which_no_time_is_left_is_taken_to_be_as_large_as_the_firs
 ) -> None:
     api.call(api.faults.rules.append, AfterTheFirst("/users", Hang()))
     more = "requests: {timeout: 10m, per_second: 10000}\n"
-    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), patience=4.0)
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), patience=6.0)
     requests = by_collector(found)["users"]["requests"]
     assert (status, requests["first"], requests["steady"], requests["estimated"]) == (0, 1, 1, True)
 
@@ -286,7 +284,7 @@ def test_a_first_pass_that_ends_while_others_are_in_their_second_is_a_whole_one(
     held = api.call(api.faults.add, "/users", Hang())
     api.call(api.faults.rules.append, Releasing("/environments", api.faults, held))
     more = "requests: {timeout: 10m, per_second: 10000}\n"
-    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), patience=3.0)
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), patience=6.0)
     users = by_collector(found)["users"]
     assert (status, users["state"], users["finished"], users["count"], users["requests"]["first"]) == (
         0,
