@@ -13,7 +13,7 @@ from .expressions import (
 from .frame import Board, Row
 from .links import of_row, of_series
 from .panels import COUNT, About, Query, figure, graph, timeline
-from .runs import AGENT, DURATION, NO_RUNS, RUNS, SLUG, failed, finished
+from .runs import AGENT, DURATION, NO_RUNS, RUNS, SHARE_STEPS, SLUG, failed, finished
 from .tables import ENVIRONMENT_COLUMN, ID_COLUMNS, Column, matrix, rows
 from .wording import AGENT_LINE, ENVIRONMENT_LINE, WITHHELD
 
@@ -100,29 +100,28 @@ MATRIX = Row(
             ),
             {**ENVIRONMENT_COLUMN, "agent": "Agent"},
             [
-                Column("Status", f"sort({PRESENT})", words=PRESENCE),
+                Column("Status", f"sort({PRESENT})", words=PRESENCE, width=150),
                 Column(
                     "Last deployed",
                     once(of_environment("flatfile_agent_updated_timestamp_seconds"), SLUG) + " * 1000",
                     unit="dateTimeFromNow",
+                    width=135,
                 ),
                 Column(
                     "First deployed",
                     once(of_environment("flatfile_agent_created_timestamp_seconds"), SLUG) + " * 1000",
-                    unit="dateTimeAsIso",
+                    unit="dateTimeFromNow",
+                    width=135,
                 ),
-                Column("Runs", finished(increase, *SLUG), decimals=0),
-                Column(
-                    "Failed",
-                    failed(increase, *SLUG),
-                    decimals=0,
-                    steps=colours.steps((0.5, colours.BAD), base="text"),
-                ),
+                Column("Runs", finished(increase, *SLUG), decimals=0, width=75),
+                Column("Failed", failed(increase, *SLUG), decimals=0, width=75),
                 Column(
                     "Failed share",
                     ratio(failed(increase, *SLUG), finished(increase, *SLUG)),
                     unit="percentunit",
                     decimals=1,
+                    steps=colours.steps(*SHARE_STEPS, base="text"),
+                    width=110,
                 ),
                 Column(
                     "Mean duration",
@@ -131,7 +130,7 @@ MATRIX = Row(
                         total(increase(of_environment(f"{DURATION}_count")), SLUG, over=AGENT),
                     ),
                     unit="s",
-                    decimals=2,
+                    width=125,
                 ),
             ],
             ID_COLUMNS,
@@ -168,7 +167,9 @@ COURSE = Row(
                     once(of_environment("flatfile_agents", 'system="false"'), ENVIRONMENT),
                     ENVIRONMENT_LINE,
                 ),
-                Query(once(of_environment("flatfile_agents_expected_min"), ENVIRONMENT), "at least: {{environment}}"),
+                Query(
+                    once(of_environment("flatfile_agents_expected_min"), ENVIRONMENT), f"at least: {ENVIRONMENT_LINE}"
+                ),
             ],
             COUNT,
             dashed=["^at least: "],

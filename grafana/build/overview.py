@@ -13,7 +13,7 @@ from .expressions import (
 )
 from .frame import FIRING, Board, Row
 from .links import with_all_variables
-from .overview_rows import CHANGES, NOW, PEOPLE, WORDS
+from .overview_rows import CHANGES, NOW, PEOPLE, WORDS, WORK
 from .panels import COUNT, About, figure
 from .wording import WITHHELD
 
@@ -189,6 +189,6 @@ TOTALS = Row(
 BOARD = Board(
     links.OVERVIEW,
     "Flatfile / Overview",
-    "Is all well with the Flatfile accounts, how much is there, and what changed.",
-    [WELL, TOTALS, NOW, CHANGES, PEOPLE, WORDS],
+    "Is all well with the Flatfile accounts, does the work get done, how much is there, and what changed.",
+    [WELL, WORK, NOW, TOTALS, CHANGES, PEOPLE, WORDS],
 )

@@ -1,9 +1,9 @@
 """The lower rows of the overview: what needs attention, what changed, people, and what the words mean."""
 
-from . import colours, links
+from . import colours, jobs, links, runs
 from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, increase, of_account, of_environment, once, selector, total
 from .frame import FIRING, Row
-from .links import of_row, of_series
+from .links import of_row, of_series, with_all_variables
 from .panels import COUNT, About, Query, graph, prose
 from .tables import ENVIRONMENT_COLUMN, ID_COLUMNS, Column, Label, rows
 from .wording import ENVIRONMENT_LINE, WITHHELD
@@ -13,6 +13,20 @@ _key = f"on ({', '.join(ENVIRONMENT_KEY)})"
 # One name for each id, though an exporter may not have seen yet that an environment was renamed.
 _names = f"topk by (account, environment_id) (1, {once(selector('flatfile_environment_info'), ENVIRONMENT)})"
 _firing_with_names = f"{_alerts} * {_key} group_left (environment) {_names} or {_alerts} unless {_key} {_names}"
+
+_to_environments = with_all_variables("Where: environments", links.ENVIRONMENTS)
+_to_agents = with_all_variables("Which: agents", links.AGENTS)
+
+WORK = Row(
+    "Does the work get done?",
+    [
+        jobs.oldest_open_job(5, _to_environments),
+        jobs.failed_jobs(4, _to_environments),
+        jobs.failed_share(5, _to_environments),
+        runs.failed_share(5, _to_agents),
+        runs.longest_wait(5, _to_agents),
+    ],
+)
 
 NOW = Row(
     "What needs attention?",
@@ -103,7 +117,7 @@ CHANGES = Row(
             About(
                 "Environments and their change",
                 "Each environment now, and how much its active spaces and guests changed since the beginning of the "
-                "time range. Click on a name for more.",
+                "time range. Failed jobs and their share are those of the last 24 hours. Click on a name for more.",
                 "nothing is known of the environments. An empty cell is a value that is not known, then or now.",
             ),
             ENVIRONMENT_COLUMN,
@@ -120,7 +134,13 @@ CHANGES = Row(
                 Column(
                     "Failed jobs",
                     once(of_environment("flatfile_jobs", 'status="failed"'), ENVIRONMENT),
-                    steps=colours.steps((1, colours.BAD), base="text"),
+                ),
+                Column(
+                    "Failed share",
+                    jobs.share_of_environments(),
+                    unit="percentunit",
+                    decimals=1,
+                    steps=colours.steps(*jobs.SHARE_STEPS, base="text"),
                 ),
                 Column("Agents", total(of_environment("flatfile_agents"), ENVIRONMENT, over=("system",))),
                 Column(

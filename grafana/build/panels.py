@@ -94,7 +94,7 @@ COUNT = "locale"
 WIDE = 12
 """A graph of at least this width has room for the table of its lines beside it; below it a few of them are cut off."""
 
-SOFT_MAX = {COUNT: 1, "cps": 0.001, "ops": 0.001, "reqps": 0.001, "Bps": 1}
+SOFT_MAX = {COUNT: 1, "cps": 0.001, "ops": 0.001, "opm": 0.1, "reqps": 0.001, "Bps": 1}
 """Where the axis ends at the least, by unit: one on which all is 0 would go up to 100."""
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from . import colours, links
 from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, increase, of_environment, quantile, rate, ratio, total
 from .frame import Row
-from .links import of_series
-from .panels import COUNT, About, Query, figure, graph
-from .wording import AGENT_LINE
+from .links import DataLink, of_series
+from .panels import COUNT, About, Placed, Query, figure, graph
+from .wording import AGENT_LINE, ENVIRONMENT_LINE
 
 AGENT = (*ENVIRONMENT_KEY, "agent_id")
 SLUG = (*ENVIRONMENT, "agent")
@@ -16,7 +16,13 @@ NO_RUNS = (
     "which may be switched off or unable to ask. It does not mean that the agents stand still."
 )
 RUNS_EMPTY = "no runs known"
+IN_LUMPS = (
+    "A run is counted up to five minutes after its end, all of those minutes at once where an environment's list is long: "
+    "judge the height over ten minutes or more."
+)
 DURATION = "flatfile_agent_execution_duration_seconds"
+SHARE_STEPS = ((0.05, colours.WARNING), (0.2, colours.BAD))
+"""Of runs that failed. The second is where FlatfileAgentRunsFailing begins."""
 
 _runs = of_environment("flatfile_agent_executions_total")
 _failures = of_environment("flatfile_agent_executions_total", 'result="failure"')
@@ -31,6 +37,48 @@ def finished(over: Callable[[str], str], *by: str) -> str:
 def failed(over: Callable[[str], str], *by: str) -> str:
     """Failed runs: 0, as the exporter itself counts them, where there are runs and none has failed yet."""
     return f"({total(over(_failures), by, over=(*AGENT, 'result'))} or {finished(over, *by)} * 0)"
+
+
+def a_minute(*by: str) -> str:
+    """Finished runs a minute: agents run too seldom for a number of runs a second to say anything."""
+    return f"{finished(rate, *by)} * 60"
+
+
+def failed_share(width: int, link: DataLink | None = None) -> Placed:
+    """Of the runs of all chosen environments."""
+    return figure(
+        About(
+            "Failed share of runs",
+            "Runs of agents that failed over all their runs, in the dashboard's time range.",
+            NO_RUNS,
+            RUNS_EMPTY,
+        ),
+        ratio(failed(increase), finished(increase)),
+        "percentunit",
+        steps=colours.steps((0, colours.GOOD), *SHARE_STEPS),
+        decimals=1,
+        link=link,
+        width=width,
+    )
+
+
+def longest_wait(width: int, link: DataLink | None = None) -> Placed:
+    """In the environment where it takes longest; the colour changes where FlatfileAgentQueueLag begins."""
+    return figure(
+        About(
+            "Wait for agents (95 %)",
+            "From an event to the start of the agent's run for it: 95 of 100 runs began sooner, in the environment "
+            "where it takes longest, in the dashboard's time range. "
+            "Estimated from the histogram's buckets.",
+            NO_RUNS,
+            RUNS_EMPTY,
+        ),
+        f"max({quantile(0.95, _lag, ENVIRONMENT_KEY, over=increase)})",
+        "s",
+        steps=colours.steps((0, colours.GOOD), (60, colours.WARNING)),
+        link=link,
+        width=width,
+    )
 
 
 RUNS = Row(
@@ -49,37 +97,17 @@ RUNS = Row(
             decimals=0,
             width=8,
         ),
-        figure(
-            About(
-                "Failed share of runs",
-                "Failed runs over all runs in the dashboard's time range.",
-                NO_RUNS,
-                RUNS_EMPTY,
-            ),
-            ratio(failed(increase), finished(increase)),
-            "percentunit",
-            steps=colours.steps((0, colours.GOOD), (0.01, colours.WARNING), (0.1, colours.BAD)),
-            decimals=1,
-            width=8,
-        ),
-        figure(
-            About(
-                "Longest usual wait",
-                "From an event to the start of the agent's run for it: 95 of 100 runs began sooner, in the environment "
-                "where it takes longest, in the dashboard's time range. "
-                "Estimated from the histogram's buckets.",
-                NO_RUNS,
-                RUNS_EMPTY,
-            ),
-            f"max({quantile(0.95, _lag, ENVIRONMENT_KEY, over=increase)})",
-            "s",
-            decimals=1,
-            width=8,
-        ),
+        failed_share(width=8),
+        longest_wait(width=8),
         graph(
-            About("Runs by result", "Finished runs a second, all chosen environments together.", NO_RUNS, RUNS_EMPTY),
-            [Query(finished(rate, "result"), "{{result}}")],
-            "ops",
+            About(
+                "Runs a minute by result",
+                "Finished runs a minute (ops/m), all chosen environments together. " + IN_LUMPS,
+                NO_RUNS,
+                RUNS_EMPTY,
+            ),
+            [Query(a_minute("result"), "{{result}}")],
+            "opm",
             lines={"success": colours.GOOD, "failure": colours.BAD},
             many=False,
             width=8,
@@ -98,9 +126,14 @@ RUNS = Row(
             width=8,
         ),
         graph(
-            About("Runs by agent", "Finished runs a second of each agent, whatever the result.", NO_RUNS, RUNS_EMPTY),
-            [Query(finished(rate, *SLUG), AGENT_LINE)],
-            "ops",
+            About(
+                "Runs a minute by agent",
+                "Finished runs a minute (ops/m) of each agent, whatever the result. " + IN_LUMPS,
+                NO_RUNS,
+                RUNS_EMPTY,
+            ),
+            [Query(a_minute(*SLUG), AGENT_LINE)],
+            "opm",
             links=[of_series("Only this environment", links.AGENTS)],
             width=8,
         ),
@@ -125,8 +158,8 @@ RUNS = Row(
                 RUNS_EMPTY,
             ),
             [
-                Query(quantile(0.5, _lag, ENVIRONMENT), "half: {{environment}}"),
-                Query(quantile(0.95, _lag, ENVIRONMENT), "95 %: {{environment}}"),
+                Query(quantile(0.5, _lag, ENVIRONMENT), f"half: {ENVIRONMENT_LINE}"),
+                Query(quantile(0.95, _lag, ENVIRONMENT), f"95 %: {ENVIRONMENT_LINE}"),
             ],
             "s",
             dashed=["^half: "],

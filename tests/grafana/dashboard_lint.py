@@ -27,8 +27,8 @@ UNITS = {
     "s",
     "cps",
     "ops",
+    "opm",
     "reqps",
-    "dateTimeAsIso",
     "dateTimeFromNow",
 }
 """Those of Grafana's units that are in use here; the linter knows all."""

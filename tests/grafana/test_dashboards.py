@@ -275,5 +275,5 @@ def test_yes_and_no_are_said_in_words(dashboard: Json) -> None:
 def test_an_axis_of_zeros_is_short(dashboard: Json) -> None:
     for graph in (panel for panel in panels(dashboard) if panel["type"] == "timeseries"):
         defaults = graph["fieldConfig"]["defaults"]
-        if defaults["unit"] in ("locale", "cps", "ops", "reqps") and "max" not in defaults:
+        if defaults["unit"] in ("locale", "cps", "ops", "opm", "reqps") and "max" not in defaults:
             assert defaults["custom"]["axisSoftMax"] <= 1, graph["title"]

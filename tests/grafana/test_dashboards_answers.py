@@ -85,7 +85,11 @@ def test_every_query_has_an_answer_with_its_labels(prometheus: Prometheus) -> No
             "Events in the time range",
             (6 * 3 + 5) * 3600 / 10 * 2,
         ),  # 3 topics for 6 hours, one for 5, in 2 environments
+        ("flatfile-overview", "Failed jobs", 14),
+        ("flatfile-overview", "Failed share of jobs", 0.5),  # as many have failed as are complete
+        ("flatfile-overview", "Failed share of runs", 0.5),
         ("flatfile-agents", "Failed share of runs", 0.5),
+        ("flatfile-environments", "Spaces listed", 2),
         ("flatfile-exporter", "Requests without success", 2 / 3),  # two of three codes
     ],
 )
