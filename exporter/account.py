@@ -52,6 +52,7 @@ TOKEN_EXPIRY = Desc(
 FAMILIES = (UP, SUCCESS, DURATION, LAST_SUCCESS, TOKEN_EXPIRY)
 
 ENVIRONMENT_ID = "environment_id"  # the label
+CONFIGURED = ("flatfile_agents_expected_min",)  # said of an environment whatever is known of it
 ROOT = "environments"  # what `flatfile_up` tells of, and what most collectors build on
 UNCONFIGURED = CollectorConfig(enabled=True, interval=60.0, max_age=900.0)  # for a collector without a key of its own
 
@@ -242,7 +243,7 @@ class Account:
         seen = {
             labels[family.desc.labels.index(ENVIRONMENT_ID)]
             for family in families
-            if ENVIRONMENT_ID in family.desc.labels
+            if ENVIRONMENT_ID in family.desc.labels and family.desc.name not in CONFIGURED
             for labels, _ in family.samples
         }
         by_environment = any(ENVIRONMENT_ID in desc.labels for desc in REGISTRY[name].FAMILIES)

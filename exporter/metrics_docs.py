@@ -155,7 +155,7 @@ as many rows as Flatfile counts: a change that shows in no count, in no time of 
 least every third of `max_age`. `flatfile_exporter_collector_last_success_timestamp_seconds` says when that was.
 
 **Counters start at 0 with the exporter.** They count what is created from then on, and known topics are there from the
-beginning, so that `increase()` sees a first event.
+beginning, so that `increase()` sees a first event. With `--storage.path` the counters of events go on over a restart.
 
 **Joins.** `environment` and `namespace` are common target labels: scrape with `honor_labels: true`, and join on
 `(account, environment_id)`, for example

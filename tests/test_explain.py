@@ -72,7 +72,8 @@ async def test_a_failure_says_how_often_it_was_tried_and_leaves_the_rest_alone(t
 async def test_environments_that_are_withheld_are_named_with_the_reason(time: Time) -> None:
     world = fixed_world(time)
     first, *_ = world.environments.values()
-    async with Exported(world, time, switches=Switches(forbidden={("*", first.id)})) as exported:
+    expected = f"expected_agents: [{{environment: '{first.id}', agents: [importer], min: 1}}]"
+    async with Exported(world, time, expected, switches=Switches(forbidden={("*", first.id)})) as exported:
         await exported.scrape()
         agents = section(explained(exported), "agents")
         assert agents.startswith("agents: failed in part (forbidden), ")

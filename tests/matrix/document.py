@@ -69,7 +69,8 @@ LESS = """\
 - **`{account}` is asked once an hour** (it tells the account's name). It is not due in the steady state of these cells, so
   its faults were tried at the start alone.
 - **Refused credentials** (any 4xx of `{auth}` but 408 and 429) are not tried again for about {wait:.0f} seconds, then
-  less and less often, up to every 5 minutes. Changing a `*_file` that they come from ends the wait at once.
+  less and less often, up to every 5 minutes. Changing a `*_file` that they come from ends that
+  wait; a collector's own, below, stays.
 - **Failures in a row.** After a first failure the next scrape tries again; after more the collector waits 5 seconds,
   doubling up to 5 minutes. Once the cause is mended, that is how long it may take to show.
 - **A 429 pauses all requests of the account**, so other collectors may answer later than usual. A pause that would last

@@ -26,7 +26,7 @@ from .webhook import Notified, Webhook, listening
 
 DAY = 86400.0
 NORD, GLOBEX = "Nord & Co", "globex"
-COLLECTORS = ("agents", "environments", "events", "guests", "spaces", "users")
+COLLECTORS = ("environments", "spaces", "agents", "executions", "events", "users", "guests", "jobs")
 MAX_AGE = 15 * 60 / FACTOR
 LONGEST = max(milliseconds(rule.wait or "0s") for rule in rules()) / 1000 / FACTOR + MAX_AGE
 """Seconds after which a rule that took "not known" for an answer would have fired."""
