@@ -27,8 +27,8 @@ DEFAULT_COMMAND = "serve"
 FORMATS = {"check-config": ("text", "json"), "audit": ("jsonl", "csv")}
 """What `--format` takes, by command; the first is the default."""
 DESCRIPTION = """\
-Prometheus exporter for Flatfile: environments, spaces, agents and their runs, events, jobs, users and guests of whole
-accounts."""
+Prometheus exporter for Flatfile: environments, spaces, agents and their runs, events, jobs, users and guests
+of whole accounts."""
 DEFAULTS: dict[str, Any] = {
     "config_file": None,
     "web_config_file": None,
