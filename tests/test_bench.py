@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.pages import blocks
+
 ROOT = Path(__file__).parent.parent
 TINY = "--environments=1 --spaces=3 --guests=4 --latency=0 --scrapes=1"
 
@@ -30,3 +32,10 @@ def test_a_benchmark_prints_its_figures(command: str, row: str) -> None:
     assert done.returncode == 0, done.stderr
     (line,) = [line for line in done.stdout.splitlines() if row in line][:1]
     assert line.split()[-1].rstrip("x").replace(".", "").isdecimal()
+
+
+def test_the_guide_names_every_benchmark() -> None:
+    (block,) = [block for block in blocks("docs/scaling.md") if block.kind == "sh benchmarks"]
+    named = {line.partition("python -m bench.")[2].split()[0] for line in block.text.splitlines() if "bench." in line}
+    commands = {path.stem for path in (ROOT / "bench").glob("*.py") if "argparse" in path.read_text(encoding="utf-8")}
+    assert named == commands

@@ -111,6 +111,15 @@ ELSEWHERE = (
     Elsewhere(
         "docs/kubernetes.md", "yaml prometheus", "helm/test_pages.py", "test_promtool_takes_the_scrape_configuration"
     ),
+    Elsewhere("docs/scaling.md", "sh benchmarks", "test_bench.py", "test_the_guide_names_every_benchmark"),
+    Elsewhere("docs/scaling.md", "yaml hashmod", "scaling/test_sharding.py", "test_accounts_are_shared_out"),
+    Elsewhere("docs/scaling.md", "yaml pair", "scaling/test_sharding.py", "test_a_pair_knows_each_account_twice"),
+    Elsewhere(
+        "docs/scaling.md",
+        "yaml victoria-metrics",
+        "scaling/test_victoria_metrics.py",
+        "test_what_prometheus_answers_it_answers_too",
+    ),
     Elsewhere(WEB, "yaml", "web_config/test_docs.py", "test_the_yaml_of_the_documentation"),
 )
 TESTED_ELSEWHERE = {test.page for test in ELSEWHERE} - {WEB, "docs/alerts.md"}

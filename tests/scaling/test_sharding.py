@@ -1,8 +1,10 @@
 """Accounts shared out over two exporters by Prometheus: each is asked by one of them alone, and none is left out."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,66 +12,72 @@ import yaml
 
 from exporter.demo.accounts import sized_world
 from exporter.demo.server import DemoServer
-from tests.e2e.process import Exporter, eventually, serving
+from tests.e2e.process import eventually, serving
 from tests.grafana.e2e import programs
 from tests.grafana.e2e.programs import Prometheus
+from tests.pages import blocks
 from tests.serving import account_lines, configuration
 
-GUIDE = Path(__file__).parents[2] / "docs" / "scaling.md"
+GUIDE = "docs/scaling.md"
 NAMES = [f"customer{number}" for number in range(8)]
 EXPORTERS = ("flatfile-exporter-0:10056", "flatfile-exporter-1:10056")
-"""As docs/scaling.md calls them."""
+"""As the guide calls them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An exporter that knows all accounts, and the API that it alone asks."""
+
+    address: str
+    api: DemoServer
+
+    @property
+    def accounts_asked_for(self) -> int:
+        """How many accounts have got a token: each gets one with its first request."""
+        return self.api.count("/auth")
 
 
 @pytest.fixture
-def exporters(tmp_path: Path) -> Iterator[list[Exporter]]:
-    """Two of one configuration, of which each knows all accounts."""
+def exporters(tmp_path: Path) -> Iterator[list[Served]]:
     world = sized_world(time.time, environments=1, spaces=2, guests=2, users=3, agents=1)
     with ExitStack() as stack:
-        api = stack.enter_context(DemoServer(world).in_thread())
-        text = configuration(*(account_lines(name, api.base_url) for name in NAMES))
-        folders = [tmp_path / str(number) for number in range(2)]
-        for folder in folders:
+        served = []
+        for number in range(len(EXPORTERS)):
+            folder = tmp_path / str(number)
             folder.mkdir()
-        yield [stack.enter_context(serving(text, folder)) for folder in folders]
+            api = stack.enter_context(DemoServer(world).in_thread())
+            text = configuration(*(account_lines(name, api.base_url) for name in NAMES))
+            running = stack.enter_context(serving(text, folder))
+            served.append(Served(running.url.removeprefix("http://"), api))
+        yield served
 
 
-def test_the_guide_shares_accounts_out(prometheus_program: str, exporters: list[Exporter], tmp_path: Path) -> None:
-    with prometheus(prometheus_program, "hashmod", exporters, tmp_path) as running:
-        up = "up{job='flatfile'} == 1"
-        eventually(lambda: len(running.now(up)) == len(NAMES) + len(exporters), "each account once, and the exporters")
-        known = running.now("flatfile_up == 1")
-        assert sorted(one["metric"]["account"] for one in known) == NAMES
-        asked = [accounts_asked(exporter) for exporter in exporters]
-        assert asked[0].isdisjoint(asked[1])
-        assert sorted(asked[0] | asked[1]) == NAMES
-        assert all(asked), "each has some"
-        assert {one["metric"]["instance"].partition("/")[2] for one in running.now(up)} == {"", *NAMES}
-
-
-def test_the_guides_pair_is_scraped_twice(prometheus_program: str, exporters: list[Exporter], tmp_path: Path) -> None:
-    with prometheus(prometheus_program, "pair", exporters, tmp_path) as running:
-        eventually(lambda: len(running.now("flatfile_up == 1")) == 2 * len(NAMES), "each account from both")
-        assert len(running.now("max by (account) (flatfile_up)")) == len(NAMES)
-        assert [accounts_asked(exporter) for exporter in exporters] == [set(NAMES)] * 2
-
-
-def accounts_asked(exporter: Exporter) -> set[str]:
-    """The accounts for which it has sent requests to Flatfile."""
-    lines = exporter.page("/metrics?only=exporter").splitlines() + exporter.page("/metrics?collect[]=none").splitlines()
-    asked = [line for line in lines if line.startswith("flatfile_exporter_api_requests_total{")]
-    return {line.split('account="')[1].split('"')[0] for line in asked}
-
-
-def prometheus(program: str, name: str, exporters: list[Exporter], directory: Path):  # type: ignore[no-untyped-def]
-    """Prometheus with a configuration of the guide: the exporters' addresses and the intervals are all that is changed."""
-    (text,) = [block for block in _blocks() if block.startswith(f"# {name}\n")]
+@contextmanager
+def prometheus(program: str, kind: str, exporters: list[Served], directory: Path) -> Iterator[Prometheus]:
+    """Prometheus with a configuration of the guide: addresses and intervals are all that is changed."""
+    (text,) = [block.text for block in blocks(GUIDE) if block.kind == kind]
     for there, exporter in zip(EXPORTERS, exporters, strict=True):
         assert there in text
-        text = text.replace(there, exporter.url.removeprefix("http://"))
-    config = yaml.safe_load(text) | {"global": {"scrape_interval": "1s", "scrape_timeout": "1s"}}
-    return programs.prometheus(program, config, directory)
+        text = text.replace(there, exporter.address)
+    assert "30s" in text
+    config = yaml.safe_load(text.replace("30s", "1s").replace("10s", "1s"))
+    with programs.prometheus(program, config, directory) as running:
+        yield running
 
 
-def _blocks() -> list[str]:
-    return [part.split("```")[0] for part in GUIDE.read_text(encoding="utf-8").split("```yaml\n")[1:]]
+def test_accounts_are_shared_out(prometheus_program: str, exporters: list[Served], tmp_path: Path) -> None:
+    with prometheus(prometheus_program, "yaml hashmod", exporters, tmp_path) as running:
+        eventually(lambda: len(running.now("flatfile_up == 1")) == len(NAMES), "all accounts are scraped")
+        eventually(lambda: len(running.now("up == 1")) == len(NAMES) + len(exporters), "so are the exporters")
+        known = [one["metric"] for one in running.now("flatfile_up == 1")]
+        assert sorted(one["account"] for one in known) == NAMES
+        shares = Counter(one["instance"].partition("/")[0] for one in known)
+        assert shares == {exporter.address: exporter.accounts_asked_for for exporter in exporters}
+        assert len(shares) == len(exporters), "each has some"
+
+
+def test_a_pair_knows_each_account_twice(prometheus_program: str, exporters: list[Served], tmp_path: Path) -> None:
+    with prometheus(prometheus_program, "yaml pair", exporters, tmp_path) as running:
+        eventually(lambda: len(running.now("flatfile_up == 1")) == 2 * len(NAMES), "all accounts, by both")
+        assert len(running.now("max by (account) (flatfile_up)")) == len(NAMES)
+        assert [exporter.accounts_asked_for for exporter in exporters] == [len(NAMES)] * 2

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
+import yaml
 
 from exporter.demo.server import DemoServer
 from tests.e2e.process import eventually, serving
@@ -12,6 +13,7 @@ from tests.grafana.alert_rules import RULE_FILES, rules
 from tests.grafana.e2e import programs
 from tests.grafana.e2e.programs import Json, Prometheus
 from tests.grafana.queries import all_queries
+from tests.pages import blocks
 from tests.serving import account_lines, configuration
 
 from .engines import VictoriaMetrics, victoria_metrics, vmalert
@@ -41,15 +43,16 @@ def engines(
     text = configuration(account_lines("acme", living_api.base_url, more=EXPECTED), more=MORE)
     with ExitStack() as stack:
         exporter = stack.enter_context(serving(text, directory))
-        target = {"targets": [exporter.url.removeprefix("http://")]}
+        (guide,) = [block.text for block in blocks("docs/scaling.md") if block.kind == "yaml victoria-metrics"]
+        assert "flatfile-exporter:10056" in guide
+        guide = guide.replace("http://flatfile-exporter:10056", exporter.url)
+        scrape: Json = yaml.safe_load(guide.replace("30s", "1s").replace("10s", "1s"))
         # a Kubernetes target has a namespace and an environment of its own
-        target |= {"labels": {"environment": "cluster-7", "namespace": "monitoring"}}
-        scrape: Json = {
-            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-            "scrape_configs": [{"job_name": "flatfile", "honor_labels": True, "static_configs": [target]}],
-        }
-        rule_files = {"rule_files": [str(path) for path in RULE_FILES]}
-        config = scrape | rule_files | {"global": scrape["global"] | {"evaluation_interval": "1s"}}
+        own = {"environment": "cluster-7", "namespace": "monitoring"}
+        scrape["scrape_configs"][0]["relabel_configs"] = [
+            {"target_label": name, "replacement": value} for name, value in own.items()
+        ]
+        config = scrape | {"rule_files": [str(path) for path in RULE_FILES], "global": {"evaluation_interval": "1s"}}
         victoria = stack.enter_context(victoria_metrics(victoria_metrics_program, scrape, directory))
         stack.enter_context(vmalert(vmalert_program, victoria, RULE_FILES, directory))
         prometheus = stack.enter_context(programs.prometheus(prometheus_program, config, directory))
