@@ -94,7 +94,8 @@ MATRIX = Row(
             About(
                 "Agents",
                 "A line for each agent in each environment. Runs, failures and duration are those of the dashboard's "
-                "time range; the duration is the mean. Missing ones come first, without dates.",
+                "time range; the duration is the mean. Missing ones come first, without dates. *unknown*, without a "
+                "status, stands for runs of which Flatfile does not tell the agent.",
                 "no agent is known. No columns of runs, failures and duration, or a dash in them: " + NO_RUNS,
                 "no agent known",
             ),
@@ -105,13 +106,13 @@ MATRIX = Row(
                     "Last deployed",
                     once(of_environment("flatfile_agent_updated_timestamp_seconds"), SLUG) + " * 1000",
                     unit="dateTimeFromNow",
-                    width=135,
+                    width=145,
                 ),
                 Column(
                     "First deployed",
                     once(of_environment("flatfile_agent_created_timestamp_seconds"), SLUG) + " * 1000",
                     unit="dateTimeFromNow",
-                    width=135,
+                    width=145,
                 ),
                 Column("Runs", finished(increase, *SLUG), decimals=0, width=75),
                 Column("Failed", failed(increase, *SLUG), decimals=0, width=75),

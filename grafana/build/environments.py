@@ -98,14 +98,14 @@ EACH = Row(
                     once(of_environment("flatfile_environment_last_space_created_timestamp_seconds"), ENVIRONMENT)
                     + " * 1000",
                     unit="dateTimeFromNow",
-                    width=135,
+                    width=145,
                 ),
                 Column(
                     "Last activity",
                     once(of_environment("flatfile_environment_last_activity_timestamp_seconds"), ENVIRONMENT)
                     + " * 1000",
                     unit="dateTimeFromNow",
-                    width=135,
+                    width=145,
                 ),
             ],
             ID_COLUMNS,

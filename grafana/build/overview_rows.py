@@ -122,18 +122,20 @@ CHANGES = Row(
             ),
             ENVIRONMENT_COLUMN,
             [
-                Column("Active spaces", _spaces),
-                Column("Change of spaces", f"{_spaces} - {_key} group_left () {_before_spaces}"),
-                Column("Guests", _guests),
-                Column("Change of guests", f"{_guests} - {_key} group_left () {_before_guests}"),
+                Column("Active spaces", _spaces, width=120),
+                Column("Change of spaces", f"{_spaces} - {_key} group_left () {_before_spaces}", width=140),
+                Column("Guests", _guests, width=80),
+                Column("Change of guests", f"{_guests} - {_key} group_left () {_before_guests}", width=140),
                 Column(
                     "Events in range",
                     total(increase(of_environment("flatfile_events_total")), ENVIRONMENT, over=("topic",)),
                     decimals=0,
+                    width=125,
                 ),
                 Column(
                     "Failed jobs",
                     once(of_environment("flatfile_jobs", 'status="failed"'), ENVIRONMENT),
+                    width=95,
                 ),
                 Column(
                     "Failed share",
@@ -141,13 +143,15 @@ CHANGES = Row(
                     unit="percentunit",
                     decimals=1,
                     steps=colours.steps(*jobs.SHARE_STEPS, base="text"),
+                    width=110,
                 ),
-                Column("Agents", total(of_environment("flatfile_agents"), ENVIRONMENT, over=("system",))),
+                Column("Agents", total(of_environment("flatfile_agents"), ENVIRONMENT, over=("system",)), width=80),
                 Column(
                     "Last activity",
                     once(of_environment("flatfile_environment_last_activity_timestamp_seconds"), ENVIRONMENT)
                     + " * 1000",
                     unit="dateTimeFromNow",
+                    width=145,
                 ),
             ],
             ID_COLUMNS,

@@ -17,8 +17,8 @@ NO_RUNS = (
 )
 RUNS_EMPTY = "no runs known"
 IN_LUMPS = (
-    "A run is counted up to five minutes after its end, all of those minutes at once where an environment's list is long: "
-    "judge the height over ten minutes or more."
+    "A run is counted up to five minutes after its end, and those of five minutes at once where an environment's list is "
+    "long and in no order: judge the height over ten minutes or more."
 )
 DURATION = "flatfile_agent_execution_duration_seconds"
 SHARE_STEPS = ((0.05, colours.WARNING), (0.2, colours.BAD))

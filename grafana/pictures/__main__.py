@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from .answers import Times, answers
+from .answers import Times, answers, asks_prometheus
 from .browser import PAGE, served, shoot
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,10 @@ def main() -> int:
         for path in sorted((ROOT / "grafana" / "dashboards").glob("*.json")):
             if chosen.dashboards and path.stem not in chosen.dashboards:
                 continue
-            drawn = answers(prometheus, json.loads(path.read_text(encoding="utf-8")), times)
+            dashboard = json.loads(path.read_text(encoding="utf-8"))
+            if not asks_prometheus(dashboard):
+                continue
+            drawn = answers(prometheus, dashboard, times)
             picture = chosen.out / f"{path.stem}.png"
             complaints = shoot(address, drawn, picture, chosen.chromium)
             failed = failed or bool(complaints)

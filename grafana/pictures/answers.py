@@ -46,6 +46,11 @@ def all_chosen(dashboard: Json) -> dict[str, str]:
     return {variable["name"]: variable["allValue"] for variable in variables if variable["type"] == "query"}
 
 
+def asks_prometheus(dashboard: Json) -> bool:
+    """Whether its data come from Prometheus: those of the audit log come from Loki."""
+    return any(one["type"] == "datasource" and one["query"] == "prometheus" for one in dashboard["templating"]["list"])
+
+
 def panels(dashboard: Json) -> Iterator[Json]:
     """The panels to be seen: those inside closed rows ask nothing until somebody opens the row."""
     return (panel for panel in dashboard["panels"] if panel["type"] != "row")

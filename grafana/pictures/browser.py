@@ -42,7 +42,8 @@ class _Files(SimpleHTTPRequestHandler):
         if path.startswith("/public/build/img/icons/"):
             return str(ICONS / path.removeprefix("/public/build/img/icons/"))
         if path.startswith("/public/fonts/inter/"):
-            return str(FONTS / FONT_FILES[Path(path).name])
+            name = Path(path).name
+            return str(FONTS / FONT_FILES.get(name, name))
         return super().translate_path(path)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from grafana.pictures.answers import asks_prometheus
+
 from .queries import dashboards
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +23,7 @@ DOCUMENTS = [
     *sorted((ROOT / "grafana").glob("*/README.md")),
 ]
 
-MOST_BYTES = 400_000
+MOST_BYTES = 300_000
 WIDTH = 1600
 
 DASHBOARDS = dashboards()
@@ -111,6 +113,13 @@ def test_every_image_is_shown_somewhere_and_small() -> None:
     for image in IMAGES.iterdir():
         assert image.resolve() in shown, image.name
         assert image.stat().st_size < MOST_BYTES, image.name
+
+
+def test_only_dashboards_on_prometheus_are_drawn() -> None:
+    files = (ROOT / "grafana" / "dashboards").glob("*.json")
+    boards = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    assert {uid for uid, dashboard in boards.items() if asks_prometheus(dashboard)} == DASHBOARDS.keys()
+    assert boards.keys() - DASHBOARDS.keys() == {"flatfile-audit"}
 
 
 def test_tool_names_exact_versions_and_no_registry() -> None:
