@@ -17,7 +17,8 @@ from exporter.scope import AgentRef, EnvironmentRef, Held, Scope, carried, held
 AGENTS = Desc(
     "flatfile_agents",
     "gauge",
-    "Agents deployed in the environment, by whether they are Flatfile's own (GET /agents).",
+    "Agents deployed in the environment, by whether they are Flatfile's own (GET /agents). Flatfile's own are looked for every "
+    "5 minutes where a plain list does not show them.",
     (*ENVIRONMENT, "system"),
 )
 INFO = Desc(
@@ -53,6 +54,7 @@ EXPECTED_MIN = Desc(
 )
 FAMILIES = (AGENTS, INFO, CREATED, UPDATED, MISSING, EXPECTED_MIN)
 
+SYSTEM_FOR = 300.0  # seconds for which a list of system agents alone counts
 LISTING = Listing(
     Endpoint.AGENTS, models.Agent, identity, page_size=20
 )  # each brings its program, which may be megabytes
@@ -79,6 +81,8 @@ class Collector:
         self._scope = scope
         self._agents: dict[str, Held[tuple[DeployedAgent, ...]]] = {}
         self._ask_for_system = True
+        self._system_for = min(SYSTEM_FOR, scope.config.collectors["agents"].max_age / 3)
+        self._system: dict[str, Held[tuple[models.Agent, ...]]] = {}  # that only a list of them shows; monotonic
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """List each environment's agents; one environment's failure leaves the others alone."""
@@ -87,6 +91,7 @@ class Collector:
             self._scope.selected(), lambda environment: self._deployed(environment, call), call
         )
         self._agents = carried(self._agents, held(found, now), self._scope.selected())
+        self._system = {env: rows for env, rows in self._system.items() if env in self._agents}
         self._scope.agents = {
             env: Held(tuple(AgentRef(agent.id, agent.name) for agent in agents.value), agents.at)
             for env, agents in self._agents.items()
@@ -103,13 +108,8 @@ class Collector:
         if any(row.is_system for row in rows.values()):
             self._ask_for_system = False
         if self._ask_for_system:
-            try:
-                for row in await self._listed(environment, {"isSystem": "true"}, call):
-                    rows.setdefault(row.id, row)
-            except BadResponse as error:
-                if error.status not in (400, 422):
-                    raise
-                self._ask_for_system = False  # older definitions do not have the parameter
+            for row in await self._system_agents(environment, call):
+                rows.setdefault(row.id, row)
         return tuple(
             DeployedAgent(
                 row.id,
@@ -121,6 +121,22 @@ class Collector:
             )
             for row in rows.values()
         )
+
+    async def _system_agents(self, environment: EnvironmentRef, call: Call) -> Sequence[models.Agent]:
+        """List an environment's system agents by themselves, now and then: Flatfile does not deploy often."""
+        now = self._scope.clock.monotonic()
+        known = self._system.get(environment.id)
+        if known is not None and now < known.at + self._system_for:
+            return known.value
+        try:
+            rows = await self._listed(environment, {"isSystem": "true"}, call)
+        except BadResponse as error:
+            if error.status not in (400, 422):
+                raise
+            self._ask_for_system = False  # older definitions do not have the parameter
+            return ()
+        self._system[environment.id] = Held(tuple(row for row in rows if row.is_system), now)
+        return rows
 
     async def _listed(self, environment: EnvironmentRef, more: dict[str, str], call: Call) -> list[models.Agent]:
         rows = await self._scope.client.rows(LISTING, {"environmentId": environment.id, **more}, call)

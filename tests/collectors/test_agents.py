@@ -52,6 +52,27 @@ async def test_system_agents_are_asked_for_by_themselves_until_a_plain_list_show
         assert exported.api.count("/agents") == asked
 
 
+async def test_system_agents_that_a_plain_list_leaves_out_are_looked_for_every_five_minutes(time: Time) -> None:
+    world = World(time)
+    environment = world.add_environment("one").id
+    world.deploy_agent(environment, "importer")
+    first = world.deploy_agent(environment, None, is_system=True)
+    async with Exported(world, time, switches=Switches(system_agents_listed=False)) as exported:
+        await exported.scrape()
+        world.delete_agent(first.id)
+        for _ in range(2):
+            world.deploy_agent(environment, None, is_system=True)
+        own = world.deploy_agent(environment, "validator")
+        exported.api.clear()
+        page = await exported.later(31)
+        assert page.of("agents", environment) == {("true",): 1, ("false",): 2}, "its own agents are those of now"
+        assert exported.api.count("/agents") == 1
+        world.delete_agent(own.id)
+        page = await exported.later(270)
+        assert page.of("agents", environment) == {("true",): 2, ("false",): 1}
+        assert exported.api.count("/agents") == 3
+
+
 @pytest.mark.parametrize("status", [400, 422])
 async def test_an_api_that_does_not_know_is_system_is_not_asked_again(time: Time, status: int) -> None:
     world, one, two = two_environments(time)
