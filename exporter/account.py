@@ -96,7 +96,7 @@ class Account:
         self._clock = clock
         self._telemetry = Telemetry(config.name)
         self._client = make_client(config, self._telemetry, clock)
-        self._scope = Scope(config, self._client, clock, self._again, store=store)
+        self._scope = Scope(config, self._client, clock, self._again, self._settled, store=store)
         self._shown = [name for name in REGISTRY if self._settings(name).enabled]
         self._refreshes: dict[str, Refresh] = {}
         self._closed = False
@@ -174,6 +174,12 @@ class Account:
         """Ask one collector anew for another one that needs to know."""
         refresh = self._refreshes[name]
         await refresh.anew(call.deadline.at, self._before(refresh))
+
+    async def _settled(self, name: str, patience: float) -> None:
+        """Wait for another collector's refresh, if one is under way, at most `patience` seconds."""
+        refresh = self._refreshes.get(name)
+        if refresh is not None:
+            await refresh.settled(patience)
 
     def parts(self, only: Collection[str] | None = None) -> Iterator[Part]:
         """Give the parts of the account's page, of the collectors named in `only` if given."""

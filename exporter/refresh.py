@@ -140,6 +140,11 @@ class Refresh:
         if self.outcome is not None and not self.outcome.reached:
             raise self.outcome.errors[0].with_traceback(None)
 
+    async def settled(self, patience: float) -> None:
+        """Wait for the refresh under way, if there is one, at most `patience` seconds, whatever comes of it."""
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=patience)
+
     async def cancel(self) -> None:
         """End the refresh under way."""
         task = self._task

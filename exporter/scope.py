@@ -58,13 +58,15 @@ class Scope:
     by themselves. `space_guests` says how many guests a space has, `None` where that is not known space by space. `agents`
     holds each environment's deployed agents. `space_hints` are spaces in which something was counted anew, `guest_hints`
     those whose guests changed, `happenings` what the collector `events` has seen of late. `again` asks another collector
-    anew, whatever it knows already, and raises what it raised. `store` keeps what must outlive a restart, `None`: nothing does.
+    anew, whatever it knows already, and raises what it raised; `settled` waits for another's refresh under way, so many
+    seconds at most. `store` keeps what must outlive a restart, `None`: nothing does.
     """
 
     config: AccountConfig
     client: Client
     clock: Clock
     again: Callable[[str, Call], Awaitable[None]]
+    settled: Callable[[str, float], Awaitable[None]]
     environments: tuple[EnvironmentRef, ...] | None = None
     passed_over: tuple[EnvironmentRef, ...] = ()
     environments_at: float = 0.0

@@ -48,6 +48,7 @@ ACTIVE_FOR = (
     900.0  # seconds after its last event for which an environment is asked each time: runs end after their event
 )
 ROTATION = 300.0  # seconds within which each environment is asked, and read an hour back, at the latest
+EVENTS_WAITED_FOR = 1.0  # seconds; then what was known of them before counts
 TAIL = 10  # known rows at the end of a page after which no new one is expected
 LONG = 300  # rows in no known order that are too many to be read each time
 
@@ -76,7 +77,8 @@ class Collector:
         self._snapshots: dict[str, Held[Snapshot]] = {}
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
-        """Look for new runs in the environments that are due."""
+        """Look for new runs in the environments that are due: those with events of just now, too."""
+        await self._scope.settled("events", EVENTS_WAITED_FOR)
         scope, now = self._scope, self._scope.clock.wall()
         environments = scope.selected()
         # One that comes back is counted anew, from the exporter's start on as before.
@@ -131,7 +133,9 @@ class Collector:
         if whole:
             book.read_to(now)
             place.read_at = began
-        place.tedious = not reading.ordered and len(rows) > LONG
+        seen = Reading()  # of all rows: `enough` is not asked about the page that makes a list whole
+        seen.look(rows)
+        place.tedious = not seen.ordered and len(rows) > LONG
         agents = scope.agents.get(environment)
         listed = None if agents is None else [agent.id for agent in agents.value]
         await place.owners.find(rows, listed or [], call)

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.collectors import _runs
+from exporter.collectors import executions as _executions
 from exporter.demo.faults import DuplicateRows, Status
 from exporter.demo.records import Event
 from exporter.demo.switches import ABSENT, Switches
@@ -111,6 +112,18 @@ async def test_runs_of_two_agents_that_are_alike_in_all_that_is_said_of_them_fai
         page = await exported.later(30)
         assert page.ok("executions") == 1
         assert 1 <= sum(site.runs(page).values()) <= 2
+
+
+async def test_a_long_list_in_order_on_one_page_is_read_whenever_something_happens(site: Site, time: Time) -> None:
+    for number in range(_executions.LONG + 50):
+        site.run(site.importer, ago=3000 - number)
+    async with Exported(site.world, time) as exported:
+        await exported.scrape()
+        for number in range(1, 4):
+            time.pass_(30)
+            site.run(site.importer)
+            page = await exported.scrape()
+            assert site.runs(page) == {("importer", "success"): number}
 
 
 async def test_durations_and_lags_are_histograms(site: Site, time: Time) -> None:
