@@ -172,8 +172,7 @@ class Account:
 
     async def _again(self, name: str, call: Call) -> None:
         """Ask one collector anew for another one that needs to know."""
-        refresh = self._refreshes[name]
-        await refresh.anew(call.deadline.at, self._before(refresh))
+        await self.anew(name, call.deadline.at)
 
     async def _settled(self, name: str, patience: float) -> None:
         """Wait for another collector's refresh, if one is under way, at most `patience` seconds."""

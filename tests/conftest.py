@@ -1,10 +1,6 @@
-"""Programs of the system that some tests drive, and what all tests together must have asked of simulated accounts.
-
-Without a program its tests are skipped; where CI is set they fail instead.
-"""
+"""Programs of the system that many tests drive, and what all tests together must have asked of simulated accounts."""
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,6 +8,7 @@ import pytest
 
 from exporter.demo import ledger
 from exporter.flatfile.endpoints import Endpoint
+from tests.programs import program
 
 ALLOWED = frozenset((endpoint.method, endpoint.path) for endpoint in Endpoint)
 _SEEN = pytest.StashKey[set[ledger.Kind]]()
@@ -52,27 +49,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"the exporter has asked simulated accounts for nothing but: {', '.join(paths)}")
 
 
-def _program(*names: str) -> str:
-    for name in names:
-        path = shutil.which(name)
-        if path is not None:
-            return path
-    message = f"{names[0]} is not installed (tests/system-packages.sh)"
-    if os.environ.get("CI"):
-        pytest.fail(message)
-    pytest.skip(message)
-
-
 @pytest.fixture(scope="session")
 def prometheus_program() -> str:
-    return _program("prometheus")
+    return program("prometheus")
 
 
 @pytest.fixture(scope="session")
 def promtool() -> str:
-    return _program("promtool")
+    return program("promtool")
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    return _program("chromium", "chromium-browser", "google-chrome")
+    return program("chromium", "chromium-browser", "google-chrome")
