@@ -12,8 +12,8 @@ from bench.exporting import configuration
 from bench.simulated import CLIENT_ID, SECRET, Size, world_of
 from bench.table import show
 from exporter.account import Account
-from exporter.clock import Clock
 from exporter.config import load
+from exporter.core.clock import Clock
 from exporter.demo.accounts import demo_world
 from exporter.demo.life import Life
 from exporter.demo.server import DemoServer

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from exporter.clock import Clock
 from exporter.collectors import REGISTRY
 from exporter.config import AccountConfig, CollectorConfig
+from exporter.core.clock import Clock
 from exporter.exposition import Format, Lines
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile.client import Client

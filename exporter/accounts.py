@@ -6,11 +6,11 @@ import ssl
 from collections.abc import Callable, Iterator
 
 from exporter.account import Account
-from exporter.clock import Clock
 from exporter.config import AccountConfig, Config, ConfigError
+from exporter.core.clock import Clock
+from exporter.core.logs import fields
 from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
-from exporter.logs import fields
 from exporter.storage import Storage
 from exporter.telemetry import Telemetry
 

@@ -10,9 +10,9 @@ from exporter.account import ROOT, Account, Status
 from exporter.api_facts import AccountFacts, CollectorFacts
 from exporter.api_report import as_json, text
 from exporter.asking import PATIENCE, asked_for, each, troubles
-from exporter.clock import Clock
 from exporter.collectors import agents, environments, events, guests, jobs, spaces, users
 from exporter.config import AccountConfig
+from exporter.core.clock import Clock
 from exporter.families import Desc, HistogramValue, Sample
 from exporter.flatfile.errors import FlatfileError
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from exporter.asking import Trouble
-from exporter.units import format_duration
+from exporter.core.units import format_duration
 
 ASSUMED_SCRAPE = 30.0
 """Seconds between scrapes, for collectors that ask at every scrape: only Prometheus knows."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from exporter.api_facts import ASSUMED_SCRAPE, AccountFacts, CollectorFacts
 from exporter.asking import Trouble
-from exporter.printable import printable
-from exporter.units import format_duration
+from exporter.core.printable import printable
+from exporter.core.units import format_duration
 
 WIDTH = 100
 MOST_NAMED = 5  # environments that are named one by one

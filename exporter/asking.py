@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from exporter.account import Account, Status
 from exporter.accounts import Accounts
-from exporter.clock import Clock
 from exporter.config import AccountConfig, Config
+from exporter.core.clock import Clock
+from exporter.core.printable import printable
 from exporter.flatfile.errors import Reason
 from exporter.page import ADVICE
-from exporter.printable import printable
 
 T = TypeVar("T")
 

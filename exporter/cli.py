@@ -15,11 +15,11 @@ from typing import TextIO, cast
 from exporter import __version__
 from exporter.accounts import Accounts
 from exporter.admission import Admission
-from exporter.clock import Clock
 from exporter.config import Config, ConfigError, from_environment, load
+from exporter.core.clock import Clock
+from exporter.core.logs import configure, fields
 from exporter.flags import parse
 from exporter.healthcheck import healthcheck
-from exporter.logs import configure, fields
 from exporter.server import Signals, allow_open_files, listen, serve, shown
 from exporter.storage import Storage, StorageError
 from exporter.web import Web, WebSettings

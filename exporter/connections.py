@@ -10,7 +10,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from exporter.logs import fields
+from exporter.core.logs import fields
 
 log = logging.getLogger(__name__)
 _uvicorn_log = logging.getLogger("exporter.uvicorn")

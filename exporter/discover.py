@@ -7,11 +7,11 @@ from typing import TextIO
 
 from exporter.account import Account
 from exporter.asking import PATIENCE, Trouble, asked_for, each, troubles
-from exporter.clock import Clock
 from exporter.collectors import agents, environments
 from exporter.config import AccountConfig
+from exporter.core.clock import Clock
+from exporter.core.printable import printable
 from exporter.expected import Agent, Environment, written
-from exporter.printable import printable
 
 
 @dataclass(frozen=True, slots=True)

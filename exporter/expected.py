@@ -9,7 +9,7 @@ from exporter.config.problems import Place, Problems
 from exporter.config.schema import Key, Kind
 from exporter.config.values import read_value
 from exporter.config.yaml_tree import YamlError, compose
-from exporter.printable import printable
+from exporter.core.printable import printable
 
 INDENT = "    "  # of the keys of an account in the configuration's examples
 _TEXT = Key("text", Kind.TEXT, None, "")

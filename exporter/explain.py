@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from exporter.account import Account, Status, Withheld
+from exporter.core.printable import printable
 from exporter.flatfile.trace import Trace
-from exporter.printable import printable
 from exporter.refresh import Failure
 
 MOST_NAMED = 10  # environments that are named one by one

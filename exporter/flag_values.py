@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from exporter.units import parse_duration
+from exporter.core.units import parse_duration
 from exporter.web import OWN_PATHS
 
 T = TypeVar("T")

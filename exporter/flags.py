@@ -9,9 +9,9 @@ from typing import Any, NoReturn
 from exporter import __version__, flag_values
 from exporter.admission import DEFAULT_MOST
 from exporter.audit import flags as audit
+from exporter.core.logs import LEVELS
+from exporter.core.printable import printable
 from exporter.healthcheck import DEFAULT_ADDRESS
-from exporter.logs import LEVELS
-from exporter.printable import printable
 from exporter.server import Address, parse_address
 
 DEFAULT_PORT = 10056

@@ -7,12 +7,12 @@ from math import prod
 
 from exporter.account import FAMILIES as ACCOUNT_FAMILIES
 from exporter.accounts import Accounts
-from exporter.clock import Clock
 from exporter.collectors import REGISTRY
 from exporter.collectors._jobs import STATUSES
 from exporter.collectors._runs import BOUNDS
 from exporter.config import Config
 from exporter.config.keys import COLLECTOR_INTERVALS
+from exporter.core.clock import Clock
 from exporter.families import Desc
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import REASONS

@@ -7,15 +7,15 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
-from exporter.clock import Clock
 from exporter.collectors import Collector
 from exporter.config import CollectorConfig
+from exporter.core.clock import Clock
+from exporter.core.log_throttle import Repeats
+from exporter.core.logs import fields
 from exporter.deadline import Deadline
 from exporter.flatfile.errors import FlatfileError, Reason
 from exporter.flatfile.session import Call
 from exporter.flatfile.trace import Trace
-from exporter.logs import fields
-from exporter.repeats import Repeats
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, S
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from exporter.clock import Clock
 from exporter.config import AccountConfig
+from exporter.core.clock import Clock
 from exporter.flatfile.client import Client
 from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call

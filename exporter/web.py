@@ -13,13 +13,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from exporter.account import Account
 from exporter.accounts import Accounts
-from exporter.clock import Clock
 from exporter.collectors import REGISTRY
 from exporter.config import ConfigError
+from exporter.core.clock import Clock
+from exporter.core.logs import fields
 from exporter.deadline import scrape_timeout
 from exporter.explain import Explained, explain
 from exporter.exposition import Format, lines, render
-from exporter.logs import fields
 from exporter.negotiation import accepts_gzip, choose_format
 from exporter.own_metrics import OwnMetrics
 from exporter.page import SECURITY_HEADERS, Shown, landing

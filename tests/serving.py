@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import httpx
 
 from exporter.accounts import Accounts
-from exporter.clock import Clock
 from exporter.config import Config, parse
+from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.server import DemoServer
 from exporter.server import Address, listen, server, shown

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from exporter.collectors import REGISTRY
+from exporter.core.logs import LogfmtFormatter
 from exporter.demo.accounts import CLIENT_ID, SECRET, fixed_world, sized_world
 from exporter.demo.faults import Hang, NotJson, Status
 from exporter.demo.markers import MARKERS
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.flatfile.errors import REASONS
-from exporter.logs import LogfmtFormatter
 from tests.collectors.exported import Exported, Time, settled
 
 ENVIRONMENT_WISE = set(REGISTRY)

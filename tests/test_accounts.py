@@ -7,8 +7,8 @@ import pytest
 
 from exporter.account import Account
 from exporter.accounts import Accounts
-from exporter.clock import Clock
 from exporter.config import AccountConfig, Config, ConfigError, parse
+from exporter.core.clock import Clock
 from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
 from exporter.telemetry import Telemetry

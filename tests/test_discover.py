@@ -13,8 +13,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.account import Account
-from exporter.clock import Clock
 from exporter.config import AccountConfig, load, parse
+from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world, fixed_world, sized_world
 from exporter.demo.faults import Hang, Status
 from exporter.demo.server import DemoServer

@@ -12,10 +12,10 @@ import pytest
 from exporter import metrics_docs
 from exporter.account import Account
 from exporter.accounts import Accounts
-from exporter.clock import Clock
 from exporter.config import parse
 from exporter.config.keys import ROOT as ROOT_OF_KEYS
 from exporter.config.schema import walk
+from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
 from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches

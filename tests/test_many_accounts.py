@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from exporter.clock import Clock
+from exporter.core.clock import Clock
 from exporter.demo.accounts import sized_world
 from exporter.demo.faults import Hang, Status
 from exporter.demo.server import DemoServer

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.repeats import SAY_AGAIN
+from exporter.core.log_throttle import SAY_AGAIN
 from exporter.storage import Storage, StorageError, Stored
 from exporter.storage import directory as storage_directory
 from exporter.storage.envelope import Owner, Unusable, opened, sealed

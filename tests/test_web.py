@@ -9,7 +9,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.clock import Clock
+from exporter.core.clock import Clock
 from exporter.demo.accounts import SECRET, sized_world
 from exporter.demo.faults import Hang, Status
 from exporter.demo.markers import PERSONAL

@@ -18,11 +18,11 @@ from exporter.audit.outputs import Journal
 from exporter.audit.progress import Progress
 from exporter.audit.reading import Reader, Trouble
 from exporter.audit.spool import Found, Spool
+from exporter.core.logs import fields
 from exporter.deadline import Deadline
 from exporter.flatfile.errors import FlatfileError, Reason
 from exporter.flatfile.session import Call
 from exporter.flatfile.times import iso
-from exporter.logs import fields
 
 log = logging.getLogger(__name__)
 

@@ -20,10 +20,10 @@ from exporter.audit.progress import Progress
 from exporter.audit.reading import Reader
 from exporter.audit.selection import Selection
 from exporter.audit.state import AuditError, StateFile
-from exporter.clock import Clock
 from exporter.config import AccountConfig, Config
+from exporter.core.clock import Clock
+from exporter.core.logs import fields
 from exporter.flatfile.connect import connect
-from exporter.logs import fields
 from exporter.server import Signals
 
 log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from exporter.audit.actors import MODES
 from exporter.audit.options import KEY, KEY_FILE, Options
 from exporter.audit.selection import parse_moment
-from exporter.units import parse_duration
+from exporter.core.units import parse_duration
 
 T = TypeVar("T")
 LONGEST_INTERVAL = 3600.0

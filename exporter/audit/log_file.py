@@ -10,7 +10,7 @@ from pathlib import Path
 
 from exporter.audit.disk import PRIVATE, Disk
 from exporter.audit.state import AuditError, Position
-from exporter.logs import fields
+from exporter.core.logs import fields
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from exporter.audit.actors import LEAST_KEY, Mode
 from exporter.audit.line import FormatName
 from exporter.audit.selection import Moment
+from exporter.core.secret import Secret
 from exporter.flatfile.auth import Stored
 from exporter.flatfile.errors import Unauthorized
-from exporter.secret import Secret
 
 KEY = "FLATFILE_AUDIT_KEY"
 KEY_FILE = "FLATFILE_AUDIT_KEY_FILE"

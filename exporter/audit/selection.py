@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from exporter.config import Globs
+from exporter.core.units import parse_duration
 from exporter.flatfile import times
-from exporter.units import parse_duration
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+)?", re.IGNORECASE)
 

@@ -8,7 +8,7 @@ from heapq import nlargest
 from itertools import compress
 from typing import Literal, NamedTuple, overload
 
-from exporter.identities import Rows, number
+from exporter.core.identities import Rows, number
 
 NEVER = UNKNOWN = float("-inf")  # in a column of times, of counts: the API did not say
 ACTIVE, ARCHIVED, EXPIRED = 0, 1, 2

@@ -1,6 +1,6 @@
 """Which guest is in which space, as told by each space's own list, in columns: 16 bytes for each of them. Pure.
 
-Guests and spaces are known by 64-bit numbers of their ids: `exporter.identities` says how often two of them are taken for one.
+Guests and spaces are known by 64-bit numbers of their ids: `exporter.core.identities` says how often two of them are taken for one.
 """
 
 import heapq
@@ -14,8 +14,8 @@ from itertools import compress
 
 from exporter.collectors._labels import WINDOWS
 from exporter.collectors._space_guests import SpaceGuests
+from exporter.core.identities import Rows, number
 from exporter.flatfile import models, times
-from exporter.identities import Rows, number
 
 NEVER = -math.inf  # in a column of times
 NOWHERE = 0  # in the column of environments: the space is not listed any more

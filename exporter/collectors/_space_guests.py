@@ -4,7 +4,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from exporter.identities import number
+from exporter.core.identities import number
 
 
 class SpaceGuests(Mapping[str, int]):

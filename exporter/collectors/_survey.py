@@ -4,9 +4,9 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-from exporter.clock import Clock
 from exporter.collectors._book import Book, Column, Entry
 from exporter.collectors._windows import Head
+from exporter.core.clock import Clock
 from exporter.flatfile.client import Client, Listing, Taker
 from exporter.flatfile.errors import BadResponse
 from exporter.flatfile.session import Call

@@ -7,6 +7,7 @@ from operator import attrgetter
 from exporter.collectors._event_counts import ACCOUNT_WIDE, Counts, Snapshot, State, obstacle
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
+from exporter.core.logs import fields
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
@@ -17,7 +18,6 @@ from exporter.flatfile.tail import Before, Happened, happened
 from exporter.flatfile.times import iso
 from exporter.flatfile.topics import GUEST_TOPICS
 from exporter.freshness import Freshness
-from exporter.logs import fields
 from exporter.scope import Held, Scope
 
 log = logging.getLogger(__name__)

@@ -9,6 +9,7 @@ from exporter.collectors._book import ACTIVE, ARCHIVED, EXPIRED, NEVER, STATES, 
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
 from exporter.collectors._survey import Question, Survey
+from exporter.core.units import format_duration
 from exporter.families import Desc, Family, Sample
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
@@ -17,7 +18,6 @@ from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
 from exporter.freshness import Freshness
 from exporter.scope import EnvironmentRef, Held, Scope, carried
-from exporter.units import format_duration
 
 SPACES = Desc(
     "flatfile_spaces",

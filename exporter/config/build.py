@@ -18,7 +18,7 @@ from exporter.config.types import (
     SpacesConfig,
     TlsConfig,
 )
-from exporter.secret import Secret
+from exporter.core.secret import Secret
 
 
 def build_account(settings: Settings, expected: tuple[ExpectedAgents, ...], directory: Path) -> AccountConfig:

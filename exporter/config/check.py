@@ -10,7 +10,7 @@ from exporter.config.reader import Block
 from exporter.config.settings import Settings
 from exporter.config.url import is_plain_http_to_elsewhere
 from exporter.config.values import shown
-from exporter.units import format_duration
+from exporter.core.units import format_duration
 
 AUTH_VALUES = ("client_id", "client_secret", "access_token")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from exporter.secret import Secret
+from exporter.core.secret import Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from exporter.config.problems import Place, Problems
 from exporter.config.schema import Key, Kind
 from exporter.config.url import check_proxy_url, normalise_base_url
-from exporter.secret import Secret
-from exporter.units import parse_duration, parse_size
+from exporter.core.secret import Secret
+from exporter.core.units import parse_duration, parse_size
 
 Value = None | bool | int | float | str | Path | Secret | tuple[str, ...] | tuple[float, ...]
 

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from exporter.clock import Clock
+from exporter.core.clock import Clock
+from exporter.core.logs import fields
+from exporter.core.secret import Secret
 from exporter.flatfile import times
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, Unauthorized
 from exporter.flatfile.models import AccessToken
-from exporter.logs import fields
-from exporter.secret import Secret
 
 log = logging.getLogger(__name__)
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from exporter import __version__
-from exporter.clock import Clock
 from exporter.config import AccountConfig
+from exporter.core.clock import Clock
+from exporter.core.secret import Secret
 from exporter.flatfile.auth import Stored
 from exporter.flatfile.client import Client
 from exporter.flatfile.limits import Limiter
 from exporter.flatfile.session import Limits, Observer, Session
 from exporter.flatfile.transport import Transport, default_tls_context
-from exporter.secret import Secret
 
 USER_AGENT = f"flatfile-exporter/{__version__}"
 

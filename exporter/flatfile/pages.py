@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from exporter.core.identities import Rows, number
 from exporter.flatfile.models import Pagination
-from exporter.identities import Rows, number
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from exporter.clock import Clock
+from exporter.core.clock import Clock
+from exporter.core.secret import Secret
 from exporter.deadline import Deadline
 from exporter.flatfile.address import Address
 from exporter.flatfile.auth import Bearer, ExchangedToken, ReadyToken, Stored, credentials
@@ -29,7 +30,6 @@ from exporter.flatfile.server_time import ServerTime
 from exporter.flatfile.statuses import failure, http_date, pause
 from exporter.flatfile.trace import Sent, Trace
 from exporter.flatfile.transport import Answer, Transport
-from exporter.secret import Secret
 
 T = TypeVar("T")
 

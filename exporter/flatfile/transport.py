@@ -18,9 +18,9 @@ from weakref import WeakSet
 
 import httpx
 
+from exporter.core.secret import Secret
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, ConnectionFailed, FlatfileError, Timeout, TooLarge
-from exporter.secret import Secret
 
 _ERROR_BODY_BYTES = 64 * 1024  # of an answer that is no success nothing is used: enough to keep the connection
 _MOST_IDLE = 64  # connections that all accounts together keep open between their scrapes, and one for each at least

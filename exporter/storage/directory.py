@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from exporter.logs import fields
-from exporter.repeats import Repeats
+from exporter.core.log_throttle import Repeats
+from exporter.core.logs import fields
 from exporter.storage import files
 from exporter.storage.envelope import Owner, Unusable, opened, sealed
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import bcrypt
 
-from exporter.secret import Secret
+from exporter.core.secret import Secret
 
 LONGEST_PASSWORD = 72
 """Bytes. bcrypt cannot tell longer ones apart."""

@@ -8,7 +8,7 @@ from yaml.nodes import ScalarNode
 
 from exporter.config.problems import Place, Problems
 from exporter.config.yaml_tree import YamlError, compose
-from exporter.secret import Secret
+from exporter.core.secret import Secret
 from exporter.web_config.names import (
     CIPHER_SUITES,
     CLIENT_AUTH,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from exporter.config.files import reason
-from exporter.secret import Secret
+from exporter.core.secret import Secret
 from exporter.web_config.types import Tls
 
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from exporter.secret import Secret
+from exporter.core.secret import Secret
 
 
 class ClientAuth(Enum):

@@ -15,7 +15,7 @@ from exporter.config import Config, ConfigError
 from exporter.config.files import reason
 from exporter.config.problems import Place, Problems
 from exporter.config.yaml_tree import MAX_CHARACTERS
-from exporter.logs import fields
+from exporter.core.logs import fields
 from exporter.web_config.reading import parse
 from exporter.web_config.tls import ServerContext, TlsError, digest, make_context, read_client_ca, read_pem
 from exporter.web_config.types import Tls, WebConfig

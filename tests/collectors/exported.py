@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from exporter.account import Account
-from exporter.clock import Clock
 from exporter.config import AccountConfig, parse
+from exporter.core.clock import Clock
 from exporter.demo.accounts import FIXED_NOW
 from exporter.demo.faults import Fault, FaultRule
 from exporter.demo.server import DemoServer

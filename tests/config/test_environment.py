@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from exporter.config import ConfigError, from_environment, parse
-from exporter.secret import Secret
+from exporter.core.secret import Secret
 
 PAIR = {"FLATFILE_CLIENT_ID": "id", "FLATFILE_CLIENT_SECRET": "hunter2"}
 

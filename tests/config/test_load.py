@@ -7,7 +7,7 @@ import pytest
 import trustme
 
 from exporter.config import AccountConfig, CollectorConfig, Config, ConfigError, ExpectedAgents, Globs, load, parse
-from exporter.secret import Secret
+from exporter.core.secret import Secret
 
 LEAST = "accounts: [{name: acme, auth: {access_token: t0ken}}]\n"
 

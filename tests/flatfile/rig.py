@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from exporter.clock import Clock
+from exporter.core.clock import Clock
+from exporter.core.secret import Secret
 from exporter.deadline import Deadline
 from exporter.demo.markers import MARKERS
 from exporter.demo.server import DemoServer
@@ -21,7 +22,6 @@ from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.limits import Limiter
 from exporter.flatfile.session import Call, Limits, Session
 from exporter.flatfile.transport import Answer, Transport
-from exporter.secret import Secret
 
 T = TypeVar("T")
 TESTS = Path(__file__).parents[1]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.core.secret import Secret
 from exporter.flatfile.auth import (
     LEAST_LIFE,
     LONGEST_LIFE,
@@ -25,7 +26,6 @@ from exporter.flatfile.auth import (
 from exporter.flatfile.errors import Timeout, Unauthorized
 from exporter.flatfile.models import AccessToken
 from exporter.flatfile.times import iso
-from exporter.secret import Secret
 from tests.flatfile.rig import EPOCH, assert_clean, clock, stored, virtually
 
 DAY = 86400.0

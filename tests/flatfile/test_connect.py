@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.clock import Clock
 from exporter.config import AccountConfig, parse
+from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
 from exporter.demo.server import DemoServer
 from exporter.flatfile.client import Client, Listing, identity

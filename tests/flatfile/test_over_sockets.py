@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from exporter.clock import Clock
+from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, FIXED_NOW, SECRET
 from exporter.demo.faults import Disconnect, HugeBody, NotJson, Redirect, Reset, Status, Truncated
 from exporter.demo.server import DemoServer

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import pytest
 import trustme
 
+from exporter.core.secret import Secret
 from exporter.demo.accounts import sized_world
 from exporter.demo.faults import (
     Disconnect,
@@ -36,7 +37,6 @@ from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, ConnectionFailed, FlatfileError, Timeout, TooLarge
 from exporter.flatfile.models import Page, Space
 from exporter.flatfile.transport import Answer, Transport
-from exporter.secret import Secret
 from tests.flatfile.rig import Told, assert_clean, call, connected
 
 AGENT = "flatfile-exporter/test"

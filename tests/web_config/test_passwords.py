@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.secret import Secret
+from exporter.core.secret import Secret
 from exporter.web_config.passwords import (
     LINE,
     LINE_OF_ONE_CLIENT,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.units import MAX_DURATION, MAX_SIZE, format_duration, format_size, parse_duration, parse_size
+from exporter.core.units import MAX_DURATION, MAX_SIZE, format_duration, format_size, parse_duration, parse_size
 
 
 @pytest.mark.parametrize(

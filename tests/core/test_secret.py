@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.secret import Secret
+from exporter.core.secret import Secret
 
 TEXT = "hunter2"
 

@@ -13,7 +13,7 @@ import uvicorn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.logs import LEVELS, JSONFormatter, LogfmtFormatter, LogFormat, configure, fields
+from exporter.core.logs import LEVELS, JSONFormatter, LogfmtFormatter, LogFormat, configure, fields
 
 LIBRARIES = ["uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "httpx", "httpcore.http11", "asyncio"]
 LOG = logging.getLogger("exporter.account")
@@ -83,7 +83,7 @@ def test_the_source_is_the_caller() -> None:
 
 def test_times_are_utc_wherever_it_runs() -> None:
     program = (
-        "import logging; from exporter.logs import LogfmtFormatter;"
+        "import logging; from exporter.core.logs import LogfmtFormatter;"
         "record = logging.makeLogRecord({'created': 1795459074.0625, 'levelno': 30});"
         "print(LogfmtFormatter().format(record))"
     )

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.identities import Rows, number
+from exporter.core.identities import Rows, number
 
 
 @given(st.text())
