@@ -15,9 +15,9 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from bench.exporting import Exporter, configuration, exporting
 from bench.simulated import CLIENT_ID, SECRET, Size, simulated
 from bench.table import show
-from exporter.exposition import Format, lines
-from exporter.families import Desc, Family, Sample
-from exporter.rendered import Kept, Pages, Part
+from exporter.exposition.cache import Kept, Pages, Part
+from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.text import Format, lines
 
 SIZES = (1_000, 10_000, 100_000)
 PARTS = 8  # as many as there are collectors

@@ -17,7 +17,7 @@ from exporter.core.clock import Clock
 from exporter.demo.accounts import demo_world
 from exporter.demo.life import Life
 from exporter.demo.server import DemoServer
-from exporter.exposition import Format, render
+from exporter.exposition.text import Format, render
 from exporter.flatfile.connect import connect
 
 HOUR = 3600.0

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from exporter.collectors import REGISTRY
 from exporter.config import AccountConfig, CollectorConfig
 from exporter.core.clock import Clock
-from exporter.exposition import Format, Lines
-from exporter.families import Desc, Family, Sample
+from exporter.exposition.cache import Kept, Pages, Part
+from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.freshness import Freshness
+from exporter.exposition.text import Format, Lines
 from exporter.flatfile.client import Client
 from exporter.flatfile.session import Call
 from exporter.flatfile.trace import Trace
-from exporter.freshness import Freshness
 from exporter.refresh import MOST_FAILURES, Failure, Outcome, Refresh
-from exporter.rendered import Kept, Pages, Part
 from exporter.scope import Scope
 from exporter.storage import Stored
 from exporter.telemetry import Telemetry

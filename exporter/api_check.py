@@ -13,7 +13,7 @@ from exporter.asking import PATIENCE, asked_for, each, troubles
 from exporter.collectors import agents, environments, events, guests, jobs, spaces, users
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock
-from exporter.families import Desc, HistogramValue, Sample
+from exporter.exposition.families import Desc, HistogramValue, Sample
 from exporter.flatfile.errors import FlatfileError
 
 FIRST_PART = 0.7  # of the time is for the first pass

@@ -13,7 +13,7 @@ from exporter.collectors._runs import BOUNDS
 from exporter.config import Config
 from exporter.config.keys import COLLECTOR_INTERVALS
 from exporter.core.clock import Clock
-from exporter.families import Desc
+from exporter.exposition.families import Desc
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import REASONS
 from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 
 from exporter import __version__
 from exporter.accounts import Accounts
-from exporter.families import Desc, Family
+from exporter.exposition.families import Desc, Family
 from exporter.registry import from_registry
 
 BUILD_INFO = Desc(

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
-from exporter.families import Desc, Family, MetricType
+from exporter.exposition.families import Desc, Family, MetricType
 
 # The client library's type -> ours, and what the sample's name has behind the metric's.
 _TYPES: dict[str, tuple[MetricType, str]] = {"counter": ("counter", "_total"), "gauge": ("gauge", "")}

@@ -4,7 +4,7 @@ import math
 from bisect import bisect_left
 from collections import Counter, defaultdict
 
-from exporter.families import Desc, Family, HistogramValue
+from exporter.exposition.families import Desc, Family, HistogramValue
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import REASONS, Reason
 

@@ -19,11 +19,11 @@ from exporter.core.clock import Clock
 from exporter.core.logs import fields
 from exporter.deadline import scrape_timeout
 from exporter.explain import Explained, explain
-from exporter.exposition import Format, lines, render
-from exporter.negotiation import accepts_gzip, choose_format
+from exporter.exposition.cache import Pages
+from exporter.exposition.negotiation import accepts_gzip, choose_format
+from exporter.exposition.text import Format, lines, render
 from exporter.own_metrics import OwnMetrics
 from exporter.page import SECURITY_HEADERS, Shown, landing
-from exporter.rendered import Pages
 from exporter.spread import offsets
 
 log = logging.getLogger(__name__)

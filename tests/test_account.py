@@ -282,7 +282,7 @@ async def test_closing_ends_what_is_under_way_and_nothing_is_asked_afterwards(
 
 DROPPED_IN = {
     "tea.py": '''
-from exporter.families import Desc, Family
+from exporter.exposition.families import Desc, Family
 
 FAMILIES = (Desc("flatfile_tea_cups", "gauge", "Cups of tea.", ("account",)),)
 

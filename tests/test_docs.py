@@ -19,7 +19,7 @@ from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
 from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
-from exporter.families import Family, HistogramValue
+from exporter.exposition.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
 from exporter.flatfile.endpoints import Endpoint
 from exporter.own_metrics import OwnMetrics

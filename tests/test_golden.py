@@ -11,8 +11,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.demo.accounts import fixed_world
-from exporter.exposition import Format, render
-from exporter.families import Family
+from exporter.exposition.families import Family
+from exporter.exposition.text import Format, render
 from exporter.flatfile.topics import KNOWN_TOPICS
 from tests.collectors.exported import Exported, Time
 from tests.golden.page import SHAPE, VALUES, described, fixed_families, shape, values

@@ -11,8 +11,8 @@ from exporter.core.clock import Clock
 from exporter.demo.accounts import sized_world
 from exporter.demo.faults import Hang, Status
 from exporter.demo.server import DemoServer
-from exporter.families import Family
-from exporter.freshness import Freshness
+from exporter.exposition.families import Family
+from exporter.exposition.freshness import Freshness
 from exporter.spread import STEP
 
 from .serving import PATIENT, Served, account_lines, configuration, served

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 import pytest
 
 from exporter.config import CollectorConfig
-from exporter.families import Family
+from exporter.exposition.families import Family
+from exporter.exposition.freshness import Freshness
 from exporter.flatfile.errors import FlatfileError, Forbidden, RateLimited, Reason, ServerError, Timeout
 from exporter.flatfile.session import Call
-from exporter.freshness import Freshness
 from exporter.refresh import FIRST_BACKOFF, LONGEST_BACKOFF, Refresh
 from tests.collectors.exported import Time
 

@@ -10,8 +10,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
-from exporter.exposition import Format, render
-from exporter.families import Desc, Family
+from exporter.exposition.families import Desc, Family
+from exporter.exposition.text import Format, render
 from exporter.registry import from_registry
 
 Parse = Callable[[str], Iterable[Metric]]

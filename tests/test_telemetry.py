@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.exposition import Format, render
+from exporter.exposition.text import Format, render
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import REASONS
 from exporter.telemetry import BOUNDS, BYTES, ERRORS, REQUESTS, RETRIES, SECONDS, Telemetry

@@ -14,10 +14,10 @@ import pkgutil
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from exporter.families import Desc, Family
+from exporter.exposition.families import Desc, Family
+from exporter.exposition.freshness import Freshness
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
-from exporter.freshness import Freshness
 from exporter.scope import Scope
 
 

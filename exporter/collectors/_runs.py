@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.collectors._order import Descent
-from exporter.families import HistogramValue
+from exporter.exposition.families import HistogramValue
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing
 from exporter.flatfile.endpoints import Endpoint

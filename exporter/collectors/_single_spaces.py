@@ -5,7 +5,7 @@ from heapq import nlargest
 
 from exporter.collectors._book import STATES, UNKNOWN, Book, Entry
 from exporter.collectors._labels import SPACE
-from exporter.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family, Sample
 
 INFO = Desc(
     "flatfile_space_info",

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from exporter.collectors._labels import ENVIRONMENT
-from exporter.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
-from exporter.freshness import Freshness
 from exporter.scope import AgentRef, EnvironmentRef, Held, Scope, carried, held
 
 AGENTS = Desc(

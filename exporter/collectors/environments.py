@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from itertools import compress
 
 from exporter.collectors._labels import ACCOUNT, ENVIRONMENT
-from exporter.families import Desc, Family
+from exporter.exposition.families import Desc, Family
+from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
-from exporter.freshness import Freshness
 from exporter.scope import EnvironmentRef, Held, Scope, both
 
 ACCOUNT_INFO = Desc(

@@ -8,7 +8,8 @@ from exporter.collectors._event_counts import ACCOUNT_WIDE, Counts, Snapshot, St
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
 from exporter.core.logs import fields
-from exporter.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
@@ -17,7 +18,6 @@ from exporter.flatfile.session import Call
 from exporter.flatfile.tail import Before, Happened, happened
 from exporter.flatfile.times import iso
 from exporter.flatfile.topics import GUEST_TOPICS
-from exporter.freshness import Freshness
 from exporter.scope import Held, Scope
 
 log = logging.getLogger(__name__)

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._owners import Owners
 from exporter.collectors._runs import MOST_ROWS, NEWEST, NOBODY, AgentRuns, Reading, RunBook, Snapshot
-from exporter.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge
 from exporter.flatfile.session import Call
-from exporter.freshness import Freshness
 from exporter.scope import AgentRef, Held, Scope, carried, held
 
 RUNS = Desc(

@@ -10,13 +10,13 @@ from dataclasses import replace
 from exporter.collectors._guest_book import NOBODY, Counts, GuestBook, account_wide, same
 from exporter.collectors._labels import ENVIRONMENT, SPACE
 from exporter.collectors._silence import Silence
-from exporter.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, Forbidden, NotFound, TooLarge, Unauthorized
 from exporter.flatfile.session import Call
-from exporter.freshness import Freshness
 from exporter.scope import Held, Scope, carried, held
 
 GUESTS = Desc(

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from exporter.collectors._jobs import MOST_ROWS, JobBook, Snapshot, Statuses
 from exporter.collectors._labels import ENVIRONMENT
-from exporter.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge
 from exporter.flatfile.session import Call
-from exporter.freshness import Freshness
 from exporter.scope import Held, Scope, carried, held
 
 JOBS = Desc(

@@ -10,13 +10,13 @@ from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
 from exporter.collectors._survey import Question, Survey
 from exporter.core.units import format_duration
-from exporter.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
-from exporter.freshness import Freshness
 from exporter.scope import EnvironmentRef, Held, Scope, carried
 
 SPACES = Desc(

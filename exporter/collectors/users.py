@@ -8,13 +8,13 @@ from msgspec import UNSET
 from exporter.collectors._book import NEVER, Book, Entry
 from exporter.collectors._labels import ACCOUNT, WINDOWS
 from exporter.collectors._survey import Question, Survey
-from exporter.families import Desc, Family
+from exporter.exposition.families import Desc, Family
+from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
-from exporter.freshness import Freshness
 from exporter.scope import Held, Scope
 
 USERS = Desc("flatfile_users", "gauge", "Users of the account (GET /users).", ACCOUNT)

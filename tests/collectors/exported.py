@@ -13,7 +13,7 @@ from exporter.demo.faults import Fault, FaultRule
 from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
-from exporter.families import Family, HistogramValue
+from exporter.exposition.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
 from exporter.storage import Stored
 

@@ -14,7 +14,7 @@ from exporter.demo.faults import DuplicateRows, Status
 from exporter.demo.records import Event
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
-from exporter.families import HistogramValue
+from exporter.exposition.families import HistogramValue
 from exporter.flatfile import models
 from exporter.flatfile.times import iso
 from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Scraped, Time

@@ -18,7 +18,7 @@ from exporter.demo.accounts import fixed_world
 from exporter.demo.faults import Deformed, OnWire
 from exporter.demo.rows import Row
 from exporter.demo.wire import Reply, Wire
-from exporter.exposition import Format, render
+from exporter.exposition.text import Format, render
 from exporter.flatfile.endpoints import Endpoint
 from tests.collectors.exported import Exported, Time
 

@@ -8,8 +8,8 @@ from exporter.accounts import Accounts
 from exporter.collectors import REGISTRY
 from exporter.config import Config
 from exporter.demo.accounts import CLIENT_ID, SECRET, fixed_world
-from exporter.exposition import Format, render
-from exporter.families import Desc, Family
+from exporter.exposition.families import Desc, Family
+from exporter.exposition.text import Format, render
 from exporter.own_metrics import OwnMetrics
 from tests.collectors.exported import ONE_BY_ONE, Exported, Time
 

@@ -21,7 +21,7 @@ from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world, sized_world
 from exporter.demo.life import Life
 from exporter.demo.server import DemoServer
 from exporter.demo.world import World
-from exporter.exposition import Format, render
+from exporter.exposition.text import Format, render
 from exporter.own_metrics import OwnMetrics
 from tests.collectors.exported import Time, settled
 

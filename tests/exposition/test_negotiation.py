@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.exposition import Format
-from exporter.negotiation import accepts_gzip, choose_format
+from exporter.exposition.negotiation import accepts_gzip, choose_format
+from exporter.exposition.text import Format
 
 TEXT = Format.TEXT_0_0_4
 OPENMETRICS = Format.OPENMETRICS_1_0

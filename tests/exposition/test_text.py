@@ -14,8 +14,8 @@ from prometheus_client import parser
 from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
-from exporter.exposition import Format, Lines, lines, merged, render
-from exporter.families import Desc, Family, HistogramValue
+from exporter.exposition.families import Desc, Family, HistogramValue
+from exporter.exposition.text import Format, Lines, lines, merged, render
 
 TEXT = Format.TEXT_0_0_4
 OPENMETRICS = Format.OPENMETRICS_1_0

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
 
-from exporter.families import Desc, Family, HistogramValue
+from exporter.exposition.families import Desc, Family, HistogramValue
 
 
 class Format(Enum):

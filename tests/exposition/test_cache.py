@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.exposition import Format, Lines, lines, render
-from exporter.families import Desc, Family
-from exporter.freshness import Freshness
-from exporter.rendered import Kept, Pages, Part
+from exporter.exposition.cache import Kept, Pages, Part
+from exporter.exposition.families import Desc, Family
+from exporter.exposition.freshness import Freshness
+from exporter.exposition.text import Format, Lines, lines, render
 
 TEXT, OPENMETRICS = Format
 SPACES = Desc("flatfile_spaces", "gauge", "Spaces.", ("account",))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from exporter.exposition import Format
+from exporter.exposition.text import Format
 
 # Prometheus sends some 250 characters. A header longer than this counts as absent.
 _LONGEST = 4096

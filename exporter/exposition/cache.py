@@ -12,10 +12,10 @@ from functools import cached_property
 from itertools import chain
 from typing import Any, TypeVar
 
-from exporter.exposition import Format, Lines, Page, end, family_name, lines, merged
-from exporter.families import Family
-from exporter.freshness import Freshness
-from exporter.packing import Packed, joined, pack
+from exporter.exposition.families import Family
+from exporter.exposition.freshness import Freshness
+from exporter.exposition.packing import Packed, joined, pack
+from exporter.exposition.text import Format, Lines, Page, end, family_name, lines, merged
 
 T = TypeVar("T")
 

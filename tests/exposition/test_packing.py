@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.packing import joined, pack
+from exporter.exposition.packing import joined, pack
 
 pieces = st.lists(
     st.one_of(st.binary(), st.builds(lambda piece, n: piece * n, st.binary(max_size=50), st.integers(0, 3000)))
