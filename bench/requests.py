@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.exporting import configuration
 from bench.simulated import CLIENT_ID, SECRET, Size, world_of
 from bench.table import show
-from exporter.account import Account
+from exporter.account.account import Account
 from exporter.config import load
 from exporter.core.clock import Clock
 from exporter.demo.accounts import demo_world

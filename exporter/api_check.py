@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import TextIO
 
-from exporter.account import ROOT, Account, Status
+from exporter.account.account import ROOT, Account, Status
+from exporter.account.one_shot import PATIENCE, asked_for, each, troubles
 from exporter.api_facts import AccountFacts, CollectorFacts
 from exporter.api_report import as_json, text
-from exporter.asking import PATIENCE, asked_for, each, troubles
 from exporter.collectors import agents, environments, events, guests, jobs, spaces, users
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock

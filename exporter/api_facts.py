@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from exporter.asking import Trouble
+from exporter.account.one_shot import Trouble
 from exporter.core.units import format_duration
 
 ASSUMED_SCRAPE = 30.0

@@ -4,8 +4,8 @@ import json
 import textwrap
 from collections.abc import Iterator, Sequence
 
+from exporter.account.one_shot import Trouble
 from exporter.api_facts import ASSUMED_SCRAPE, AccountFacts, CollectorFacts
-from exporter.asking import Trouble
 from exporter.core.printable import printable
 from exporter.core.units import format_duration
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from exporter import __version__
-from exporter.accounts import Accounts
+from exporter.account.accounts import Accounts
 from exporter.admission import Admission
 from exporter.config import Config, ConfigError, from_environment, load
 from exporter.core.clock import Clock
@@ -70,7 +70,7 @@ def _ends() -> None:
 
 
 def _discover(flags: argparse.Namespace, source: Source) -> int:
-    from exporter.asking import chosen
+    from exporter.account.one_shot import chosen
     from exporter.discover import discover
 
     def run() -> int:
@@ -83,7 +83,7 @@ def _discover(flags: argparse.Namespace, source: Source) -> int:
 
 def _asked(command: Callable[[], int]) -> int:
     """Run a command that asks Flatfile by itself, and tells in its own words what fails."""
-    from exporter.asking import UnknownAccount  # only these commands need it
+    from exporter.account.one_shot import UnknownAccount  # only these commands need it
 
     configure("error", "logfmt", sys.stderr)
     try:
@@ -153,8 +153,8 @@ def _check_config(flags: argparse.Namespace, source: Source) -> int:
 
 
 def _probe(flags: argparse.Namespace, config: Config) -> int:
+    from exporter.account.one_shot import chosen
     from exporter.api_check import probe
-    from exporter.asking import chosen
 
     return _asked(lambda: probe(chosen(config, flags.accounts), flags.format, _in_utf8(sys.stdout)))
 

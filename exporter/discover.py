@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from exporter.account import Account
-from exporter.asking import PATIENCE, Trouble, asked_for, each, troubles
+from exporter.account.account import Account
+from exporter.account.one_shot import PATIENCE, Trouble, asked_for, each, troubles
 from exporter.collectors import agents, environments
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from exporter.account import Account, Status, Withheld
+from exporter.account.account import Account, Status, Withheld
+from exporter.account.refresh import Failure
 from exporter.core.printable import printable
 from exporter.flatfile.trace import Trace
-from exporter.refresh import Failure
 
 MOST_NAMED = 10  # environments that are named one by one
 

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 
-from exporter.account import FAMILIES as ACCOUNT_FAMILIES
-from exporter.accounts import Accounts
+from exporter.account.account import FAMILIES as ACCOUNT_FAMILIES
+from exporter.account.accounts import Accounts
+from exporter.account.api_metrics import Telemetry
 from exporter.collectors import REGISTRY
 from exporter.collectors._jobs import STATUSES
 from exporter.collectors._runs import BOUNDS
@@ -18,7 +19,6 @@ from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import REASONS
 from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS
 from exporter.own_metrics import OwnMetrics
-from exporter.telemetry import Telemetry
 
 SYMBOLS = {
     "E": "environments that the configuration selects",

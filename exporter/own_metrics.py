@@ -7,7 +7,7 @@ from collections import Counter
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
 from exporter import __version__
-from exporter.accounts import Accounts
+from exporter.account.accounts import Accounts
 from exporter.exposition.families import Desc, Family
 from exporter.registry import from_registry
 

@@ -10,9 +10,9 @@ from typing import Literal
 from urllib.parse import quote
 
 from exporter import __version__
-from exporter.account import Account, Status
+from exporter.account.account import Account, Status
+from exporter.account.refresh import Failure
 from exporter.flatfile.errors import Reason
-from exporter.refresh import Failure
 
 STYLE = """
 :root{color-scheme:light dark;--ok:#17713a;--bad:#b3261e;--wait:#5f5f5f;--line:#8884}

@@ -11,8 +11,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from exporter.account import Account
-from exporter.accounts import Accounts
+from exporter.account.account import Account
+from exporter.account.accounts import Accounts
 from exporter.collectors import REGISTRY
 from exporter.config import ConfigError
 from exporter.core.clock import Clock

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from exporter.accounts import Accounts
+from exporter.account.accounts import Accounts
 from exporter.config import Config, parse
 from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET

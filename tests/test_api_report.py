@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.account.one_shot import Trouble
 from exporter.api_facts import AccountFacts, CollectorFacts
 from exporter.api_report import WIDTH, as_json, text
-from exporter.asking import Trouble
 
 REFUSED = Trouble("forbidden", "/agents", 403, "status 403")
 FAILED = Trouble("server_error", "/agents", 500, "status 500")

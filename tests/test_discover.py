@@ -12,7 +12,7 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from exporter.account import Account
+from exporter.account.account import Account
 from exporter.config import AccountConfig, load, parse
 from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world, fixed_world, sized_world

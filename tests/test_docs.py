@@ -10,8 +10,8 @@ import time
 import pytest
 
 from exporter import metrics_docs
-from exporter.account import Account
-from exporter.accounts import Accounts
+from exporter.account.account import Account
+from exporter.account.accounts import Accounts
 from exporter.config import parse
 from exporter.config.keys import ROOT as ROOT_OF_KEYS
 from exporter.config.schema import walk

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exporter.account import Status, Withheld
+from exporter.account.account import Status, Withheld
+from exporter.account.refresh import Failure, Outcome
 from exporter.demo.accounts import fixed_world
 from exporter.demo.faults import Hang
 from exporter.demo.faults import Status as Answered
@@ -15,7 +16,6 @@ from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from exporter.explain import Explained, explain
 from exporter.flatfile.trace import LAST, Sent, Trace
-from exporter.refresh import Failure, Outcome
 from tests.collectors.exported import FAST, Exported, Time
 from tests.serving import serving
 

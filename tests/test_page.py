@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.account import Status
+from exporter.account.account import Status
+from exporter.account.refresh import Failure, Outcome
 from exporter.flatfile.errors import (
     REASONS,
     BadResponse,
@@ -22,7 +23,6 @@ from exporter.flatfile.errors import (
     Unauthorized,
 )
 from exporter.page import ADVICE, SECURITY_HEADERS, STYLE, Shown, landing
-from exporter.refresh import Failure, Outcome
 
 NOW = 1_795_459_074.0  # 2026-11-23T18:37:54Z
 AGES = {"spaces": 900.0, "users": 900.0, "agents": 900.0}

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from exporter.asking import UnknownAccount, chosen
+from exporter.account.one_shot import UnknownAccount, chosen
 from exporter.audit.account import AccountAudit, Manner
 from exporter.audit.actors import telling
 from exporter.audit.cursor import Cursor, Place

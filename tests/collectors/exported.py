@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from types import TracebackType
 from typing import Self
 
-from exporter.account import Account
+from exporter.account.account import Account
 from exporter.config import AccountConfig, parse
 from exporter.core.clock import Clock
 from exporter.demo.accounts import FIXED_NOW

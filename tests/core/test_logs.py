@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from exporter.core.logs import LEVELS, JSONFormatter, LogfmtFormatter, LogFormat, configure, fields
 
 LIBRARIES = ["uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "httpx", "httpcore.http11", "asyncio"]
-LOG = logging.getLogger("exporter.account")
+LOG = logging.getLogger("exporter.account.account")
 
 
 def parse_logfmt(line: str) -> dict[str, str]:
@@ -54,7 +54,9 @@ def configured(level: str = "info", fmt: LogFormat = "logfmt") -> io.StringIO:
 
 
 def record(message: object, *args: object, **extra: object) -> logging.LogRecord:
-    made = LOG.makeRecord("exporter.account", logging.WARNING, "/x/account.py", 42, message, args, None, extra=extra)
+    made = LOG.makeRecord(
+        "exporter.account.account", logging.WARNING, "/x/account.py", 42, message, args, None, extra=extra
+    )
     made.created = 1795459074.0625
     return made
 

@@ -3,8 +3,9 @@
 import re
 from pathlib import Path
 
-from exporter import account, own_metrics
-from exporter.accounts import Accounts
+from exporter import own_metrics
+from exporter.account import account
+from exporter.account.accounts import Accounts
 from exporter.collectors import REGISTRY
 from exporter.config import Config
 from exporter.demo.accounts import CLIENT_ID, SECRET, fixed_world

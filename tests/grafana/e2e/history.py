@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from exporter.account import Account
-from exporter.accounts import Accounts
+from exporter.account.account import Account
+from exporter.account.accounts import Accounts
 from exporter.config import Config, ConfigError, parse
 from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world, sized_world
 from exporter.demo.life import Life

@@ -139,7 +139,7 @@ async def test_what_a_refresh_tells_of_itself(time: Time) -> None:
 async def test_what_fails_below_fails_above_and_is_logged_once(time: Time, caplog: pytest.LogCaptureFixture) -> None:
     async with Exported(fixed_world(time), time) as exported:
         exported.api.faults.add("/environments", Status(500))
-        with caplog.at_level(logging.DEBUG, logger="exporter.refresh"):
+        with caplog.at_level(logging.DEBUG, logger="exporter.account.refresh"):
             page = await exported.scrape()
         assert {name for name in REGISTRY if page.ok(name) == 0} == ENVIRONMENT_WISE - {"users"}
         assert page.errors() == {(name, "server_error"): 1 for name in ENVIRONMENT_WISE - {"users"}}
@@ -346,7 +346,7 @@ def test_adding_a_collector_is_adding_a_file_and_a_broken_one_harms_no_other(tmp
     for name, text in DROPPED_IN.items():
         path = tmp_path / ("main.py" if name == "main.py" else f"added/{name}")
         path.write_text(text)
-    root = Path(__file__).parent.parent
+    root = Path(__file__).parents[2]
     ran = subprocess.run(
         [sys.executable, "-W", "error", tmp_path / "main.py", tmp_path / "added"],
         capture_output=True, text=True, check=False, timeout=60,

@@ -5,14 +5,14 @@ import logging
 import ssl
 from collections.abc import Callable, Iterator
 
-from exporter.account import Account
+from exporter.account.account import Account
+from exporter.account.api_metrics import Telemetry
 from exporter.config import AccountConfig, Config, ConfigError
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
 from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
 from exporter.storage import Storage
-from exporter.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 

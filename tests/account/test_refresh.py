@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import pytest
 
+from exporter.account.refresh import FIRST_BACKOFF, LONGEST_BACKOFF, Refresh
 from exporter.config import CollectorConfig
 from exporter.exposition.families import Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile.errors import FlatfileError, Forbidden, RateLimited, Reason, ServerError, Timeout
 from exporter.flatfile.session import Call
-from exporter.refresh import FIRST_BACKOFF, LONGEST_BACKOFF, Refresh
 from tests.collectors.exported import Time
 
 Step = Callable[[Call], Awaitable[Sequence[FlatfileError]]]

@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.account import Account
-from exporter.accounts import Accounts
+from exporter.account.account import Account
+from exporter.account.accounts import Accounts
+from exporter.account.api_metrics import Telemetry
 from exporter.config import AccountConfig, Config, ConfigError, parse
 from exporter.core.clock import Clock
 from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
-from exporter.telemetry import Telemetry
 
 from .serving import account_lines, configuration
 

@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from exporter.account.api_metrics import Telemetry
+from exporter.account.refresh import MOST_FAILURES, Failure, Outcome, Refresh
 from exporter.collectors import REGISTRY
 from exporter.config import AccountConfig, CollectorConfig
 from exporter.core.clock import Clock
@@ -14,10 +16,8 @@ from exporter.exposition.text import Format, Lines
 from exporter.flatfile.client import Client
 from exporter.flatfile.session import Call
 from exporter.flatfile.trace import Trace
-from exporter.refresh import MOST_FAILURES, Failure, Outcome, Refresh
 from exporter.scope import Scope
 from exporter.storage import Stored
-from exporter.telemetry import Telemetry
 
 UP = Desc(
     "flatfile_up",

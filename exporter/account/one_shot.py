@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from exporter.account import Account, Status
-from exporter.accounts import Accounts
+from exporter.account.account import Account, Status
+from exporter.account.accounts import Accounts
 from exporter.config import AccountConfig, Config
 from exporter.core.clock import Clock
 from exporter.core.printable import printable
