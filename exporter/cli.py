@@ -14,15 +14,15 @@ from typing import TextIO, cast
 
 from exporter import __version__
 from exporter.account.accounts import Accounts
-from exporter.admission import Admission
 from exporter.config import Config, ConfigError, from_environment, load
 from exporter.core.clock import Clock
 from exporter.core.logs import configure, fields
 from exporter.flags import parse
 from exporter.healthcheck import healthcheck
-from exporter.server import Signals, allow_open_files, listen, serve, shown
 from exporter.storage import Storage, StorageError
-from exporter.web import Web, WebSettings
+from exporter.web.app import Web, WebSettings
+from exporter.web.max_requests import Admission
+from exporter.web.server import Signals, allow_open_files, listen, serve, shown
 from exporter.web_config import Gate, ListeningContext, WebFile, both, load_web
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from exporter.core.units import parse_duration
-from exporter.web import OWN_PATHS
+from exporter.web.app import OWN_PATHS
 
 T = TypeVar("T")
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from exporter import __version__, flag_values
-from exporter.admission import DEFAULT_MOST
 from exporter.audit import flags as audit
 from exporter.core.logs import LEVELS
 from exporter.core.printable import printable
 from exporter.healthcheck import DEFAULT_ADDRESS
-from exporter.server import Address, parse_address
+from exporter.web.max_requests import DEFAULT_MOST
+from exporter.web.server import Address, parse_address
 
 DEFAULT_PORT = 10056
 COMMANDS = {

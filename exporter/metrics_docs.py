@@ -18,7 +18,7 @@ from exporter.exposition.families import Desc
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import REASONS
 from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS
-from exporter.own_metrics import OwnMetrics
+from exporter.web.self_metrics import OwnMetrics
 
 SYMBOLS = {
     "E": "environments that the configuration selects",

@@ -13,8 +13,8 @@ from exporter.config import Config, parse
 from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.server import DemoServer
-from exporter.server import Address, listen, server, shown
-from exporter.web import Web, WebSettings
+from exporter.web.app import Web, WebSettings
+from exporter.web.server import Address, listen, server, shown
 
 FAST = "requests: {timeout: 2s, per_second: 1000, retries: 1}\n"
 PATIENT = FAST.replace("2s", "10m")

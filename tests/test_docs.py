@@ -22,7 +22,7 @@ from exporter.demo.switches import Switches
 from exporter.exposition.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
 from exporter.flatfile.endpoints import Endpoint
-from exporter.own_metrics import OwnMetrics
+from exporter.web.self_metrics import OwnMetrics
 from tests.pages import ROOT, blocks, pages, prose, read
 
 INVENTED = {"python collector"}  # kinds of blocks whose metrics do not exist

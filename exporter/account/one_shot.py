@@ -11,7 +11,7 @@ from exporter.config import AccountConfig, Config
 from exporter.core.clock import Clock
 from exporter.core.printable import printable
 from exporter.flatfile.errors import Reason
-from exporter.page import ADVICE
+from exporter.web.landing_page import ADVICE
 
 T = TypeVar("T")
 

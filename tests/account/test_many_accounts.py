@@ -13,7 +13,7 @@ from exporter.demo.faults import Hang, Status
 from exporter.demo.server import DemoServer
 from exporter.exposition.families import Family
 from exporter.exposition.freshness import Freshness
-from exporter.spread import STEP
+from exporter.web.stagger import STEP
 
 from .serving import PATIENT, Served, account_lines, configuration, served
 from .test_web import OPENMETRICS, names, samples, value

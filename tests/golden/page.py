@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-from exporter import own_metrics
 from exporter.account import account
 from exporter.account.accounts import Accounts
 from exporter.collectors import REGISTRY
@@ -11,7 +10,8 @@ from exporter.config import Config
 from exporter.demo.accounts import CLIENT_ID, SECRET, fixed_world
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.text import Format, render
-from exporter.own_metrics import OwnMetrics
+from exporter.web import self_metrics
+from exporter.web.self_metrics import OwnMetrics
 from tests.collectors.exported import ONE_BY_ONE, Exported, Time
 
 SHAPE = Path(__file__).parent / "shape.txt"
@@ -48,7 +48,7 @@ async def fixed_families() -> list[Family]:
 def described() -> list[Desc]:
     """The families that the code describes, but those that the client library makes."""
     of_collectors = [desc for module in REGISTRY.values() for desc in module.FAMILIES]
-    return [*of_collectors, *account.FAMILIES, *own_metrics.FAMILIES]
+    return [*of_collectors, *account.FAMILIES, *self_metrics.FAMILIES]
 
 
 def shape(families: list[Family]) -> str:

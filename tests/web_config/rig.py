@@ -12,7 +12,7 @@ import bcrypt
 import trustme
 from starlette.responses import PlainTextResponse
 
-from exporter.server import Address, listen, server
+from exporter.web.server import Address, listen, server
 from exporter.web_config import Gate, ListeningContext, WebFile
 
 PASSWORD = "hunter2-of-the-scraper"

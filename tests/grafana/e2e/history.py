@@ -22,7 +22,7 @@ from exporter.demo.life import Life
 from exporter.demo.server import DemoServer
 from exporter.demo.world import World
 from exporter.exposition.text import Format, render
-from exporter.own_metrics import OwnMetrics
+from exporter.web.self_metrics import OwnMetrics
 from tests.collectors.exported import Time, settled
 
 from .story import CALM, LAST, Changing, Story

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.connections import Connection, Patience
-from exporter.server import Address, listen, server
+from exporter.web.server import Address, listen, server
+from exporter.web.slow_clients import Connection, Patience
 
 LARGE = 32 << 20  # bytes: more than the sockets' buffers hold
 QUESTION = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"

@@ -22,7 +22,7 @@ from exporter.flatfile.errors import (
     ServerError,
     Unauthorized,
 )
-from exporter.page import ADVICE, SECURITY_HEADERS, STYLE, Shown, landing
+from exporter.web.landing_page import ADVICE, SECURITY_HEADERS, STYLE, Shown, landing
 
 NOW = 1_795_459_074.0  # 2026-11-23T18:37:54Z
 AGES = {"spaces": 900.0, "users": 900.0, "agents": 900.0}

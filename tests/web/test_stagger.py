@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.spread import SHARE, STEP, offsets
+from exporter.web.stagger import SHARE, STEP, offsets
 
 lefts = st.floats(-5, 300, allow_subnormal=False)
 

@@ -14,7 +14,7 @@ from exporter.demo.accounts import SECRET, sized_world
 from exporter.demo.faults import Hang, Status
 from exporter.demo.markers import PERSONAL
 from exporter.demo.server import DemoServer
-from exporter.page import SECURITY_HEADERS
+from exporter.web.landing_page import SECURITY_HEADERS
 
 from .serving import PATIENT, Served, account_lines, configuration, served, serving
 

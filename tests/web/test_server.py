@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.server import Address, Signals, listen, parse_address, shown
+from exporter.web.server import Address, Signals, listen, parse_address, shown
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from exporter.admission import Admission
+from exporter.web.max_requests import Admission
 
 
 class _Slow:

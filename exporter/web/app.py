@@ -18,13 +18,13 @@ from exporter.config import ConfigError
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
 from exporter.deadline import scrape_timeout
-from exporter.explain import Explained, explain
 from exporter.exposition.cache import Pages
 from exporter.exposition.negotiation import accepts_gzip, choose_format
 from exporter.exposition.text import Format, lines, render
-from exporter.own_metrics import OwnMetrics
-from exporter.page import SECURITY_HEADERS, Shown, landing
-from exporter.spread import offsets
+from exporter.web.debug_page import Explained, explain
+from exporter.web.landing_page import SECURITY_HEADERS, Shown, landing
+from exporter.web.self_metrics import OwnMetrics
+from exporter.web.stagger import offsets
 
 log = logging.getLogger(__name__)
 

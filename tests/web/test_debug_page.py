@@ -14,8 +14,8 @@ from exporter.demo.faults import Status as Answered
 from exporter.demo.markers import MARKERS
 from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
-from exporter.explain import Explained, explain
 from exporter.flatfile.trace import LAST, Sent, Trace
+from exporter.web.debug_page import Explained, explain
 from tests.collectors.exported import FAST, Exported, Time
 from tests.serving import serving
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from exporter import __version__
 from exporter.account.accounts import Accounts
 from exporter.exposition.families import Desc, Family
-from exporter.registry import from_registry
+from exporter.web.registry import from_registry
 
 BUILD_INFO = Desc(
     "flatfile_exporter_build_info",

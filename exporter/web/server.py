@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
-from exporter.connections import Connection, Patience
+from exporter.web.slow_clients import Connection, Patience
 
 log = logging.getLogger(__name__)
 
