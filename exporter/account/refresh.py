@@ -12,7 +12,7 @@ from exporter.config import CollectorConfig
 from exporter.core.clock import Clock
 from exporter.core.log_throttle import Repeats
 from exporter.core.logs import fields
-from exporter.deadline import Deadline
+from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.errors import FlatfileError, Reason
 from exporter.flatfile.session import Call
 from exporter.flatfile.trace import Trace

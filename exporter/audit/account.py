@@ -19,7 +19,7 @@ from exporter.audit.progress import Progress
 from exporter.audit.reading import Reader, Trouble
 from exporter.audit.spool import Found, Spool
 from exporter.core.logs import fields
-from exporter.deadline import Deadline
+from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.errors import FlatfileError, Reason
 from exporter.flatfile.session import Call
 from exporter.flatfile.times import iso

@@ -10,9 +10,9 @@ import msgspec
 
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
-from exporter.deadline import Deadline
 from exporter.flatfile.address import Address
 from exporter.flatfile.auth import Bearer, ExchangedToken, ReadyToken, Stored, credentials
+from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.decoding import Undecodable, decode
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import (

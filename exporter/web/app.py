@@ -17,7 +17,6 @@ from exporter.collectors import REGISTRY
 from exporter.config import ConfigError
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
-from exporter.deadline import scrape_timeout
 from exporter.exposition.cache import Pages
 from exporter.exposition.negotiation import accepts_gzip, choose_format
 from exporter.exposition.text import Format, lines, render
@@ -25,6 +24,7 @@ from exporter.web.debug_page import Explained, explain
 from exporter.web.landing_page import SECURITY_HEADERS, Shown, landing
 from exporter.web.self_metrics import OwnMetrics
 from exporter.web.stagger import offsets
+from exporter.web.timeout import scrape_timeout
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from typing import Any, TypeVar
 
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
-from exporter.deadline import Deadline
 from exporter.demo.markers import MARKERS
 from exporter.demo.server import DemoServer
 from exporter.flatfile.auth import Stored
 from exporter.flatfile.client import Client
+from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.limits import Limiter

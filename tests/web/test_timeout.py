@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.deadline import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, Deadline, scrape_timeout
+from exporter.flatfile.deadline import Deadline
+from exporter.web.timeout import DEFAULT_TIMEOUT, LONGEST_TIMEOUT, scrape_timeout
 
 TIMEOUTS = [
     # What Prometheus sends, less the offset.
