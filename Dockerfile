@@ -40,5 +40,5 @@ COPY --from=build /opt/flatfile-exporter/ /opt/flatfile-exporter/
 USER 65532:65532
 WORKDIR /
 EXPOSE 10056
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python", "-m", "exporter.healthcheck"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["python", "-m", "exporter.cli.healthcheck"]
 ENTRYPOINT ["flatfile-exporter"]

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from types import FrameType
 
-from exporter import cli
+from exporter.cli import main as cli
 
 FILE = "BENCH_WATCHED"
 """Environment variable: where to write what was asked for, as JSON."""

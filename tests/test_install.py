@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from exporter.cli.flags import parse as parse_flags
 from exporter.config import parse as parse_config
-from exporter.flags import parse as parse_flags
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")

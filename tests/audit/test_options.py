@@ -8,7 +8,7 @@ import pytest
 from exporter.audit.flags import options
 from exporter.audit.options import BadOptions, Options
 from exporter.audit.selection import Moment
-from exporter.flags import parse
+from exporter.cli.flags import parse
 
 KEY = "a key of 16 bytes or more"
 

@@ -14,7 +14,7 @@ import yaml
 
 from exporter.audit.flags import options
 from exporter.audit.line import KEYS
-from exporter.flags import parse
+from exporter.cli.flags import parse
 
 AUDIT = Path(__file__).parents[2] / "deploy" / "audit"
 ALLOY = (AUDIT / "audit.alloy").read_text(encoding="utf-8")

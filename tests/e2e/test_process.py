@@ -287,7 +287,7 @@ def test_it_ends_when_told(api: DemoServer, tmp_path: Path, number: signal.Signa
 
 HANGING_RESOLVER = """
 import socket, sys, time
-from exporter.cli import main
+from exporter.cli.main import main
 
 def look_up(host, *rest, **named):
     if host not in ("slow.invalid", b"slow.invalid"):

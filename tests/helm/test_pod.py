@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter import flags
+from exporter.cli import flags
 from exporter.config import Config, parse
 from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
 from exporter.demo.server import DemoServer

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.cli import main
+from exporter.cli.main import main
 
 
 def failing(ports: Path) -> Callable[[str, tuple[object, ...]], None]:

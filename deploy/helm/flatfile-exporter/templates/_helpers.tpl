@@ -69,7 +69,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- $handler := default (ternary "exec" "httpGet" (not (empty $values.webConfig.existingSecret))) $values.probes.handler -}}
 {{- if eq $handler "exec" -}}
 exec:
-  command: [python, -m, exporter.healthcheck, "--url={{ $values.webConfig.scheme }}://127.0.0.1:{{ $values.containerPort }}{{ .path }}"]
+  command: [python, -m, exporter.cli.healthcheck, "--url={{ $values.webConfig.scheme }}://127.0.0.1:{{ $values.containerPort }}{{ .path }}"]
 {{- else if eq $handler "tcpSocket" -}}
 tcpSocket:
   port: http

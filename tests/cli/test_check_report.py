@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.account.one_shot import Trouble
-from exporter.api_facts import AccountFacts, CollectorFacts
-from exporter.api_report import WIDTH, as_json, text
+from exporter.cli.check_facts import AccountFacts, CollectorFacts
+from exporter.cli.check_report import WIDTH, as_json, text
 
 REFUSED = Trouble("forbidden", "/agents", 403, "status 403")
 FAILED = Trouble("server_error", "/agents", 500, "status 500")

@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from exporter import __version__, flag_values
+from exporter import __version__
 from exporter.audit import flags as audit
+from exporter.cli import flag_types
+from exporter.cli.healthcheck import DEFAULT_ADDRESS
 from exporter.core.logs import LEVELS
 from exporter.core.printable import printable
-from exporter.healthcheck import DEFAULT_ADDRESS
 from exporter.web.max_requests import DEFAULT_MOST
 from exporter.web.server import Address, parse_address
 
@@ -139,7 +140,7 @@ def _web_configuration_flags(group: argparse._ArgumentGroup) -> list[argparse.Ac
         group.add_argument(
             "--web.config.file",
             dest="web_config_file",
-            type=flag_values.flag(flag_values.file),
+            type=flag_types.flag(flag_types.file),
             metavar="FILE",
             help="TLS, users and headers of the exporter's own HTTP side, as in exporter-toolkit (default: none of them)",
         )
@@ -151,7 +152,7 @@ def _configuration_flags(group: argparse._ArgumentGroup) -> list[argparse.Action
         group.add_argument(
             "--config.file",
             dest="config_file",
-            type=flag_values.flag(flag_values.file),
+            type=flag_types.flag(flag_types.file),
             metavar="FILE",
             help="configuration (default: one account from the environment, see below)",
         )
@@ -164,7 +165,7 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
         add(
             "--web.listen-address",
             dest="listen_address",
-            type=flag_values.flag(parse_address),
+            type=flag_types.flag(parse_address),
             action="append",
             metavar="ADDRESS",
             help=f"HOST:PORT, or :PORT for all interfaces; may be repeated (default: :{DEFAULT_PORT})",
@@ -172,14 +173,14 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
         add(
             "--web.telemetry-path",
             dest="telemetry_path",
-            type=flag_values.flag(flag_values.path),
+            type=flag_types.flag(flag_types.path),
             metavar="PATH",
             help="path of the metrics (default: /metrics)",
         ),
         add(
             "--web.max-requests",
             dest="max_requests",
-            type=flag_values.flag(flag_values.number),
+            type=flag_types.flag(flag_types.number),
             metavar="NUMBER",
             help=f"most requests answered at a time, the rest gets status 503; 0 for any number (default: {DEFAULT_MOST})",
         ),
@@ -193,14 +194,14 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
         add(
             "--web.scrape-timeout-offset",
             dest="timeout_offset",
-            type=flag_values.flag(flag_values.offset),
+            type=flag_types.flag(flag_types.offset),
             metavar="DURATION",
             help="how much earlier than Prometheus' own timeout to answer (default: 0.5s; never more than a tenth of it)",
         ),
         add(
             "--storage.path",
             dest="storage_path",
-            type=flag_values.flag(flag_values.directory),
+            type=flag_types.flag(flag_types.directory),
             metavar="DIRECTORY",
             help="keep counters here, so that they go on after a restart (default: they begin anew at 0)",
         ),
@@ -264,7 +265,7 @@ def _log_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
 
 
 def _audit_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    return audit.add_flags(group, flag_values.flag, flag_values.file)
+    return audit.add_flags(group, flag_types.flag, flag_types.file)
 
 
 def _healthcheck_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:

@@ -7,11 +7,11 @@ from typing import TextIO
 
 from exporter.account.account import Account
 from exporter.account.one_shot import PATIENCE, Trouble, asked_for, each, troubles
+from exporter.cli.expected_agents import Agent, Environment, written
 from exporter.collectors import agents, environments
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock
 from exporter.core.printable import printable
-from exporter.expected import Agent, Environment, written
 
 
 @dataclass(frozen=True, slots=True)

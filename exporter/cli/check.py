@@ -8,8 +8,8 @@ from typing import TextIO
 
 from exporter.account.account import ROOT, Account, Status
 from exporter.account.one_shot import PATIENCE, asked_for, each, troubles
-from exporter.api_facts import AccountFacts, CollectorFacts
-from exporter.api_report import as_json, text
+from exporter.cli.check_facts import AccountFacts, CollectorFacts
+from exporter.cli.check_report import as_json, text
 from exporter.collectors import agents, environments, events, guests, jobs, spaces, users
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock

@@ -14,11 +14,11 @@ from typing import TextIO, cast
 
 from exporter import __version__
 from exporter.account.accounts import Accounts
+from exporter.cli.flags import parse
+from exporter.cli.healthcheck import healthcheck
 from exporter.config import Config, ConfigError, from_environment, load
 from exporter.core.clock import Clock
 from exporter.core.logs import configure, fields
-from exporter.flags import parse
-from exporter.healthcheck import healthcheck
 from exporter.storage import Storage, StorageError
 from exporter.web.app import Web, WebSettings
 from exporter.web.max_requests import Admission
@@ -71,7 +71,7 @@ def _ends() -> None:
 
 def _discover(flags: argparse.Namespace, source: Source) -> int:
     from exporter.account.one_shot import chosen
-    from exporter.discover import discover
+    from exporter.cli.discover import discover
 
     def run() -> int:
         config = source()
@@ -154,7 +154,7 @@ def _check_config(flags: argparse.Namespace, source: Source) -> int:
 
 def _probe(flags: argparse.Namespace, config: Config) -> int:
     from exporter.account.one_shot import chosen
-    from exporter.api_check import probe
+    from exporter.cli.check import probe
 
     return _asked(lambda: probe(chosen(config, flags.accounts), flags.format, _in_utf8(sys.stdout)))
 

@@ -1,6 +1,6 @@
 """Asks a running exporter whether it is alive, as a container's health check does: nothing but the standard library.
 
-`python -m exporter.healthcheck` is quicker than `flatfile-exporter healthcheck`, which says the same.
+`python -m exporter.cli.healthcheck` is quicker than `flatfile-exporter healthcheck`, which says the same.
 """
 
 import argparse
@@ -36,7 +36,7 @@ class _Silent(Unhealthy):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read the flags and check."""
-    parser = argparse.ArgumentParser(prog="python -m exporter.healthcheck", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="python -m exporter.cli.healthcheck", description=__doc__, allow_abbrev=False)
     parser.add_argument("--url", default=DEFAULT_ADDRESS, help="where the exporter listens (default: %(default)s)")
     return healthcheck(parser.parse_args(arguments).url)
 

@@ -13,14 +13,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.account.account import Account
+from exporter.cli.discover import discover
+from exporter.cli.expected_agents import Agent, Environment, quoted, written
 from exporter.config import AccountConfig, load, parse
 from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world, fixed_world, sized_world
 from exporter.demo.faults import Hang, Status
 from exporter.demo.server import DemoServer
 from exporter.demo.world import World
-from exporter.discover import discover
-from exporter.expected import Agent, Environment, quoted, written
 from exporter.flatfile.connect import connect
 from tests.e2e.process import run
 

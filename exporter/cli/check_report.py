@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from exporter.account.one_shot import Trouble
-from exporter.api_facts import ASSUMED_SCRAPE, AccountFacts, CollectorFacts
+from exporter.cli.check_facts import ASSUMED_SCRAPE, AccountFacts, CollectorFacts
 from exporter.core.printable import printable
 from exporter.core.units import format_duration
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import __version__
-from exporter.cli import main
+from exporter.cli.main import main
 
 GOOD = "accounts:\n  - {name: acme, auth: {client_id: a, client_secret: b}}\n"
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from exporter.flags import DEFAULT_PORT
-from exporter.healthcheck import DEFAULT_ADDRESS, Unhealthy, ask, main
+from exporter.cli.flags import DEFAULT_PORT
+from exporter.cli.healthcheck import DEFAULT_ADDRESS, Unhealthy, ask, main
 from tests.e2e.process import ANY_PORT, exporter
 from tests.web_config.rig import Certificates, door, users
 
@@ -134,7 +134,7 @@ def test_urls_that_are_none(url: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().err.startswith("flatfile-exporter healthcheck: --url: ")
 
 
-@pytest.mark.parametrize("command", [("-m", "exporter.healthcheck"), ("-m", "exporter", "healthcheck")])
+@pytest.mark.parametrize("command", [("-m", "exporter.cli.healthcheck"), ("-m", "exporter", "healthcheck")])
 def test_the_real_process(command: tuple[str, ...]) -> None:
     with exporter("demo", ANY_PORT) as running:
         url = running.listens().url
@@ -147,7 +147,7 @@ def test_the_real_process(command: tuple[str, ...]) -> None:
 
 def test_it_needs_the_standard_library_alone() -> None:
     """So that a check every few seconds costs next to nothing."""
-    code = "import sys, exporter.healthcheck; print(*{name.partition('.')[0] for name in sys.modules})"
+    code = "import sys, exporter.cli.healthcheck; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) - sys.stdlib_module_names == {"exporter", "__main__"} - sys.stdlib_module_names
     assert "ssl" not in done.stdout.split()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from exporter.api_check import facts, probe
-from exporter.api_report import WIDTH
+from exporter.cli.check import facts, probe
+from exporter.cli.check_report import WIDTH
 from exporter.config import Config, load
 from exporter.demo.accounts import fixed_world, sized_world
 from exporter.demo.faults import FaultRule, Faults, Hang, Status
