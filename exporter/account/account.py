@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from exporter.account.api_metrics import Telemetry
 from exporter.account.refresh import MOST_FAILURES, Failure, Outcome, Refresh
 from exporter.collectors import REGISTRY
+from exporter.collectors._context import Scope
 from exporter.config import AccountConfig, CollectorConfig
 from exporter.core.clock import Clock
 from exporter.exposition.cache import Kept, Pages, Part
@@ -16,7 +17,6 @@ from exporter.exposition.text import Format, Lines
 from exporter.flatfile.client import Client
 from exporter.flatfile.session import Call
 from exporter.flatfile.trace import Trace
-from exporter.scope import Scope
 from exporter.storage import Stored
 
 UP = Desc(

@@ -14,11 +14,11 @@ import pkgutil
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from exporter.collectors._context import Scope
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
-from exporter.scope import Scope
 
 
 class Collector(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from exporter.scope import EnvironmentRef
+from exporter.collectors._context import EnvironmentRef
 
 
 class Silence:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from exporter.collectors._book import Book, Column, Entry
+from exporter.collectors._context import both
 from exporter.collectors._windows import Head
 from exporter.core.clock import Clock
 from exporter.flatfile.client import Client, Listing, Taker
 from exporter.flatfile.errors import BadResponse
 from exporter.flatfile.session import Call
-from exporter.scope import both
 
 T = TypeVar("T")
 

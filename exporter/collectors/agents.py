@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from exporter.collectors._context import AgentRef, EnvironmentRef, Held, Scope, carried, held
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.exposition.families import Desc, Family, Sample
 from exporter.exposition.freshness import Freshness
@@ -12,7 +13,6 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
-from exporter.scope import AgentRef, EnvironmentRef, Held, Scope, carried, held
 
 AGENTS = Desc(
     "flatfile_agents",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import compress
 
+from exporter.collectors._context import EnvironmentRef, Held, Scope, both
 from exporter.collectors._labels import ACCOUNT, ENVIRONMENT
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
@@ -11,7 +12,6 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
-from exporter.scope import EnvironmentRef, Held, Scope, both
 
 ACCOUNT_INFO = Desc(
     "flatfile_account_info",

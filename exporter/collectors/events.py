@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 
+from exporter.collectors._context import Held, Scope
 from exporter.collectors._event_counts import ACCOUNT_WIDE, Counts, Snapshot, State, obstacle
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
@@ -18,7 +19,6 @@ from exporter.flatfile.session import Call
 from exporter.flatfile.tail import Before, Happened, happened
 from exporter.flatfile.times import iso
 from exporter.flatfile.topics import GUEST_TOPICS
-from exporter.scope import Held, Scope
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ may not be listed before its end, below newer ones: now and then the list is rea
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from exporter.collectors._context import AgentRef, Held, Scope, carried, held
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._owners import Owners
 from exporter.collectors._runs import MOST_ROWS, NEWEST, NOBODY, AgentRuns, Reading, RunBook, Snapshot
@@ -17,7 +18,6 @@ from exporter.flatfile import models
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge
 from exporter.flatfile.session import Call
-from exporter.scope import AgentRef, Held, Scope, carried, held
 
 RUNS = Desc(
     "flatfile_agent_executions_total",

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 
+from exporter.collectors._context import Held, Scope, carried, held
 from exporter.collectors._guest_book import NOBODY, Counts, GuestBook, account_wide, same
 from exporter.collectors._labels import ENVIRONMENT, SPACE
 from exporter.collectors._silence import Silence
@@ -17,7 +18,6 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, Forbidden, NotFound, TooLarge, Unauthorized
 from exporter.flatfile.session import Call
-from exporter.scope import Held, Scope, carried, held
 
 GUESTS = Desc(
     "flatfile_guests",

@@ -7,6 +7,7 @@ as far as something is new or open; open jobs further down, and whatever else ma
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from exporter.collectors._context import Held, Scope, carried, held
 from exporter.collectors._jobs import MOST_ROWS, JobBook, Snapshot, Statuses
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.exposition.families import Desc, Family, Sample
@@ -16,7 +17,6 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge
 from exporter.flatfile.session import Call
-from exporter.scope import Held, Scope, carried, held
 
 JOBS = Desc(
     "flatfile_jobs",

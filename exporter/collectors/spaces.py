@@ -6,6 +6,7 @@ from itertools import chain
 
 from exporter.collectors import _single_spaces
 from exporter.collectors._book import ACTIVE, ARCHIVED, EXPIRED, NEVER, STATES, UNKNOWN, Book, Counts, Entry
+from exporter.collectors._context import EnvironmentRef, Held, Scope, carried
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.collectors._silence import Silence
 from exporter.collectors._survey import Question, Survey
@@ -17,7 +18,6 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
-from exporter.scope import EnvironmentRef, Held, Scope, carried
 
 SPACES = Desc(
     "flatfile_spaces",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from msgspec import UNSET
 
 from exporter.collectors._book import NEVER, Book, Entry
+from exporter.collectors._context import Held, Scope
 from exporter.collectors._labels import ACCOUNT, WINDOWS
 from exporter.collectors._survey import Question, Survey
 from exporter.exposition.families import Desc, Family
@@ -15,7 +16,6 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
-from exporter.scope import Held, Scope
 
 USERS = Desc("flatfile_users", "gauge", "Users of the account (GET /users).", ACCOUNT)
 USERS_ACTIVE = Desc(
