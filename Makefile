@@ -61,8 +61,8 @@ bench: $(VENV)/.dev
 	$(PY) -m bench
 
 generate: $(VENV)/.dev
-	$(PY) -m exporter.config.docs > docs/configuration.md
-	$(PY) -m exporter.metrics_docs > docs/metrics.md
+	$(PY) -m docs.build.configuration > docs/configuration.md
+	$(PY) -m docs.build.metrics > docs/metrics.md
 	$(PY) -m grafana.build
 	$(PY) -m deploy.helm.build
 

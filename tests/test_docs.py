@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from exporter import metrics_docs
+from docs.build import metrics as metrics_docs
 from exporter.account.account import Account
 from exporter.account.accounts import Accounts
 from exporter.config import parse
@@ -43,7 +43,7 @@ accounts:
 
 def test_the_page_about_metrics_is_what_the_code_generates() -> None:
     committed = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
-    assert committed == metrics_docs.render(), "python -m exporter.metrics_docs > docs/metrics.md"
+    assert committed == metrics_docs.render(), "python -m docs.build.metrics > docs/metrics.md"
 
 
 def test_numbers_of_series_are_given_for_the_families_that_there_are_and_no_others() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter import metrics_docs
+from docs.build import metrics as metrics_docs
 from exporter.config import load
 from exporter.demo.accounts import demo_world
 from exporter.demo.server import DemoServer

@@ -8,8 +8,8 @@ import pytest
 import yaml
 from yaml.nodes import MappingNode, Node, SequenceNode
 
+from docs.build.configuration import render
 from exporter.config import ConfigError, load, parse
-from exporter.config.docs import render
 from exporter.config.keys import ROOT
 from exporter.config.schema import Key, walk
 
@@ -77,7 +77,7 @@ def test_the_example_warns_of_nothing_but_the_missing_file_and_what_has_no_effec
 
 
 def test_the_page_is_what_the_generator_prints() -> None:
-    assert PAGE.read_text(encoding="utf-8") == render(), "write it again: python -m exporter.config.docs"
+    assert PAGE.read_text(encoding="utf-8") == render(), "write it again: python -m docs.build.configuration"
 
 
 def test_the_page_has_every_key() -> None:

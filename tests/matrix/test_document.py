@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter import metrics_docs
+from docs.build import metrics as metrics_docs
 
 from . import record
 from .cells import Result

@@ -1,0 +1,1 @@
+"""Generates the pages that come from the code."""
