@@ -19,8 +19,7 @@ from exporter.storage import Storage, StorageError, Stored
 from exporter.storage import directory as storage_directory
 from exporter.storage.envelope import Owner, Unusable, opened, sealed
 from exporter.storage.files import LARGEST, MOST_SET_ASIDE
-
-from .e2e.process import eventually
+from tests.e2e.process import eventually
 
 URL = "https://platform.flatfile.com/api/v1"
 OWNER = Owner("acme", "there", "tea")

@@ -12,8 +12,7 @@ from exporter.config import AccountConfig, Config, ConfigError, parse
 from exporter.core.clock import Clock
 from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
-
-from .serving import account_lines, configuration
+from tests.serving import account_lines, configuration
 
 URL = "http://127.0.0.1:9/v1"
 

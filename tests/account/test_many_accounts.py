@@ -14,9 +14,8 @@ from exporter.demo.server import DemoServer
 from exporter.exposition.families import Family
 from exporter.exposition.freshness import Freshness
 from exporter.web.stagger import STEP
-
-from .serving import PATIENT, Served, account_lines, configuration, served
-from .test_web import OPENMETRICS, names, samples, value
+from tests.serving import PATIENT, Served, account_lines, configuration, served
+from tests.web.test_app import OPENMETRICS, names, samples, value
 
 
 @pytest.fixture

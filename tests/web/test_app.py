@@ -15,8 +15,7 @@ from exporter.demo.faults import Hang, Status
 from exporter.demo.markers import PERSONAL
 from exporter.demo.server import DemoServer
 from exporter.web.landing_page import SECURITY_HEADERS
-
-from .serving import PATIENT, Served, account_lines, configuration, served, serving
+from tests.serving import PATIENT, Served, account_lines, configuration, served, serving
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5"
 PATHS = ["/metrics", "/probe?target=acme", "/sd", "/", "/-/healthy", "/-/ready"]
