@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
 from exporter.demo.accounts import demo_world
-from exporter.demo.faults import (
+from exporter.demo.life import Life
+from exporter.demo.switches import Switches
+from exporter.demo.world import World
+from tests.simulator.faults import (
     Disconnect,
     DuplicateRows,
     EmptyBody,
@@ -26,10 +29,7 @@ from exporter.demo.faults import (
     WrongTotal,
     WrongTypes,
 )
-from exporter.demo.life import Life
-from exporter.demo.server import DemoServer
-from exporter.demo.switches import Switches
-from exporter.demo.world import World
+from tests.simulator.server import SimulatedServer
 
 TOKEN_LIFE = 20.0  # seconds
 TOKEN_CALLS = 500
@@ -172,7 +172,7 @@ async def _served(connection: Connection, seed: int, faults: bool) -> None:
     switches = Switches(token_life=TOKEN_LIFE, token_calls=TOKEN_CALLS)
     happened = {"changes": 0, "faults": 0}
     rng = random.Random(seed + 1)
-    async with DemoServer(world, switches, life=Life(world, seed)) as api:
+    async with SimulatedServer(world, switches, life=Life(world, seed)) as api:
 
         async def change() -> None:
             bustle = Bustle(world, seed)

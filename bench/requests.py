@@ -16,9 +16,9 @@ from exporter.config import load
 from exporter.core.clock import Clock
 from exporter.demo.accounts import demo_world
 from exporter.demo.life import Life
-from exporter.demo.server import DemoServer
 from exporter.exposition.text import Format, render
 from exporter.flatfile.connect import connect
+from tests.simulator.server import SimulatedServer
 
 HOUR = 3600.0
 START = 1_700_000_000.0  # unix seconds
@@ -82,7 +82,7 @@ async def _hour(size: Size | None, interval: float, more: str) -> Hour:
     else:
         world = world_of(size, clock.wall)
         life = None
-    async with DemoServer(world, life=life) as api:
+    async with SimulatedServer(world, life=life) as api:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "config.yaml")
             file.write_text(configuration(api.base_url, CLIENT_ID, SECRET, f"requests: {{per_second: 1000}}\n{more}\n"))
@@ -102,7 +102,7 @@ async def _hour(size: Size | None, interval: float, more: str) -> Hour:
     return Hour(name, first, spent, series)
 
 
-async def _whole(account: Account, api: DemoServer) -> int:
+async def _whole(account: Account, api: SimulatedServer) -> int:
     """Scrape until all is known, and count the requests."""
     await _scraped(account)
     return api.count()

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
+from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.activity import Clock
-from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 __all__ = ["CLIENT_ID", "SECRET", "Simulated", "Size", "simulated"]
 
@@ -88,7 +89,7 @@ def _serve(connection: Connection, size: Size, latency: float) -> None:
     world = world_of(size, time.time)
     gc.freeze()  # a large account is not looked through again and again
     switches = Switches(latency={"*": latency}, source_bytes=size.source_bytes)
-    with DemoServer(world, switches).in_thread() as api:
+    with SimulatedServer(world, switches).in_thread() as api:
         connection.send(api.base_url)
         while (question := connection.recv())[0] != "stop":
             match question:

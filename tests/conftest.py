@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo import ledger
 from exporter.flatfile.endpoints import Endpoint
 from tests.programs import program
+from tests.simulator import ledger
 
 ALLOWED = frozenset((endpoint.method, endpoint.path) for endpoint in Endpoint)
 _SEEN = pytest.StashKey[set[ledger.Kind]]()

@@ -12,9 +12,9 @@ from exporter.account.accounts import Accounts
 from exporter.config import Config, parse
 from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET
-from exporter.demo.server import DemoServer
 from exporter.web.app import Web, WebSettings
 from exporter.web.server import Address, listen, server, shown
+from tests.simulator.server import SimulatedServer
 
 FAST = "requests: {timeout: 2s, per_second: 1000, retries: 1}\n"
 PATIENT = FAST.replace("2s", "10m")
@@ -93,7 +93,7 @@ async def served(text: str, settings: WebSettings | None = None, clock: Clock | 
 
 @contextlib.asynccontextmanager
 async def serving(
-    api: DemoServer, name: str = "acme", *, more: str = FAST, **settings: object
+    api: SimulatedServer, name: str = "acme", *, more: str = FAST, **settings: object
 ) -> AsyncIterator[Served]:
     """Serve one simulated account; `settings` are those of `WebSettings`."""
     chosen = dataclasses.replace(WebSettings(), **settings)  # type: ignore[arg-type]

@@ -16,14 +16,15 @@ from exporter.config import parse
 from exporter.config.keys import ROOT as ROOT_OF_KEYS
 from exporter.config.schema import walk
 from exporter.core.clock import Clock
-from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
-from exporter.demo.server import DemoServer
+from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.switches import Switches
 from exporter.exposition.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
 from exporter.flatfile.endpoints import Endpoint
 from exporter.web.self_metrics import OwnMetrics
 from tests.pages import ROOT, blocks, pages, prose, read
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 INVENTED = {"python collector"}  # kinds of blocks whose metrics do not exist
 FLAGS_OF_PROMETHEUS = {"--storage.tsdb.path"}
@@ -78,7 +79,7 @@ def _lines(value: float | HistogramValue) -> int:
 async def _families_of_a_counted_account() -> list[Family]:
     world = sized_world(time.time, environments=ENVIRONMENTS, spaces=SPACES, guests=9, agents=AGENTS_EACH, events=600)
     answers_200_only = Switches(guests_without_space="all")
-    async with DemoServer(world, answers_200_only) as api:
+    async with SimulatedServer(world, answers_200_only) as api:
         text = CONFIGURATION.format(base_url=api.base_url, client_id=CLIENT_ID, secret=SECRET)
         config = parse(text, "test")
         account = Account(config.accounts[0], connect, Clock())

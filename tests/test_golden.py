@@ -10,12 +10,12 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.demo.accounts import fixed_world
 from exporter.exposition.families import Family
 from exporter.exposition.text import Format, render
 from exporter.flatfile.topics import KNOWN_TOPICS
 from tests.collectors.exported import Exported, Time
 from tests.golden.page import SHAPE, VALUES, described, fixed_families, shape, values
+from tests.simulator.worlds import fixed_world
 
 CONTRACT = Path(__file__).parent / "grafana/data/contract.yaml"
 ENVIRONMENT = ("account", "environment_id", "environment")

@@ -21,10 +21,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from docs.build import metrics as metrics_docs
 from exporter.config import load
 from exporter.demo.accounts import demo_world
-from exporter.demo.server import DemoServer
 from tests.grafana.e2e import programs
 from tests.pages import ROOT, Block, blocks, pages, read
 from tests.serving import account_lines, configuration
+from tests.simulator.server import SimulatedServer
 
 PORT = "localhost:10056"  # as the pages have it
 README = "README.md"
@@ -225,7 +225,7 @@ def test_commands_for_a_server_with_tls_and_passwords_end_well(page: str, block:
 
 @each("sh run-with-account")
 def test_commands_that_ask_flatfile_end_well(page: str, block: Block, tmp_path: Path) -> None:
-    with DemoServer(demo_world(time.time, seed=1)).in_thread() as api:
+    with SimulatedServer(demo_world(time.time, seed=1)).in_thread() as api:
         config = tmp_path / "config.yaml"
         config.write_text(configuration(account_lines("acme", api.base_url)), encoding="utf-8")
         config.chmod(0o600)

@@ -1,6 +1,6 @@
 """Which guest is in which space, as told by each space's own list, in columns: 16 bytes for each of them. Pure.
 
-Guests and spaces are known by 64-bit numbers of their ids: `exporter.core.identities` says how often two of them are taken for one.
+Guests and spaces are known by 64-bit numbers of their ids: `core.identities` says how often two of them are taken for one.
 """
 
 import heapq

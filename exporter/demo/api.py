@@ -1,8 +1,8 @@
-"""What the simulated API does with one request: latency, limits, faults, who is let in, and a record of them all."""
+"""Answers one request to the simulated API: latency, rate limit, authorization, and the answer."""
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -11,15 +11,15 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import msgspec
 
 from exporter.demo.accounts import CLIENT_ID, SECRET
-from exporter.demo.answers import ENDPOINTS, FORBIDDEN_GETS, Ask, answer, template
+from exporter.demo.answers import ENDPOINTS, Ask, answer, template
 from exporter.demo.bearers import Bearers
-from exporter.demo.faults import HTML, Deformed, Faults, Hang, OnWire, Replied, Status
-from exporter.demo.ledger import Ledger
 from exporter.demo.life import Life
 from exporter.demo.paging import Refused
 from exporter.demo.switches import Switches, by_path
 from exporter.demo.wire import Reply, Wire
 from exporter.demo.world import World
+
+HTML = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Please sign in</h1></body></html>"
 
 
 @dataclass
@@ -56,62 +56,22 @@ class Request:
 
 
 class Api:
-    """The API of one account, without its socket.
-
-    `requests` keeps the last 100,000; `forbidden_requests` those that a client which only reads must never send
-    (anything but GET, other than POST /auth, and the GETs that change state or reveal secrets).
-    """
+    """The API of one account, without its socket. `received` and `respond` are for subclasses to build on."""
 
     def __init__(self, world: World, switches: Switches | None = None, *, life: Life | None = None) -> None:
         self.world = world
         self.switches = switches or Switches()
-        self.faults = Faults()
         self.bearers = Bearers(self.switches, {CLIENT_ID: SECRET})
-        self.requests: deque[Request] = deque(maxlen=100_000)
-        self.forbidden_requests: deque[Request] = deque(maxlen=1000)
-        self.in_flight = 0
-        self.most_in_flight = 0
-        self._counts: Counter[str] = Counter()
         self._life = life
-        self.ledger = Ledger.of_environment()
         self._arrivals: deque[float] = deque()
 
-    def count(self, endpoint: str | None = None) -> int:
-        """How many requests came, since the start or `clear`: for this path template, or in all."""
-        return self._counts.total() if endpoint is None else self._counts[endpoint]
-
-    def counts(self) -> Counter[str]:
-        """How many requests came, by path template, as `count`."""
-        return self._counts.copy()
-
-    def clear(self) -> None:
-        """Forget the requests."""
-        self.requests.clear()
-        self.forbidden_requests.clear()
-        self._counts.clear()
-        self.most_in_flight = self.in_flight
-
-    def invalidate_tokens(self) -> None:
-        """The next use of any token given out is a 401."""
-        self.bearers.invalidate()
-
-    def set_credentials(self, client_id: str, secret: str) -> None:
-        """These credentials, and no others, are exchanged from now on."""
-        self.bearers.credentials = {client_id: secret}
-
     async def handle(self, request: Request, wire: Wire) -> Reply | None:
-        """The answer, ready to send; None when a fault has taken the connection, which is then to be closed."""
+        """Return the answer, ready to send; None when the connection is to be closed without one."""
         below = self._below_prefix(request.path)
         request.path = request.path if below is None else below
-        self._record(request)
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        try:
-            await asyncio.sleep(by_path(self.switches.latency, request.endpoint) or 0.0)
-            limited = self._limit()
-            reply = limited or await self._struck(request, wire, known=below is not None)
-        finally:
-            self.in_flight -= 1
+        self.received(request)
+        await asyncio.sleep(by_path(self.switches.latency, request.endpoint) or 0.0)
+        reply = self._limit() or await self.respond(request, wire, known=below is not None)
         if reply is not None:
             if not self.switches.keep_alive:
                 reply = replace(reply, headers={**reply.headers, "Connection": "close"})
@@ -119,19 +79,16 @@ class Api:
             request.status = reply.status
         return reply
 
+    def received(self, request: Request) -> None:
+        """Take note of a request."""
+
+    async def respond(self, request: Request, wire: Wire, *, known: bool) -> Reply | None:
+        """Return the answer; `known`: the path is below the prefix that is served."""
+        return self.answer(request) if known else self.other_prefix()
+
     def _below_prefix(self, path: str) -> str | None:
         prefix = self.switches.prefix
         return path.removeprefix(prefix) if path.startswith(prefix + "/") else None
-
-    def _record(self, request: Request) -> None:
-        self.requests.append(request)
-        if self.ledger is not None:
-            self.ledger.note(request.method, request.path, request.headers.get("user-agent", ""))
-        self._counts[request.endpoint] += 1
-        reads = request.method in ("GET", "HEAD") and not FORBIDDEN_GETS.fullmatch(request.path)
-        exchanges = request.method == "POST" and request.path in ("/auth", "/v1/auth", "/api/v1/auth")
-        if not reads and not exchanges:
-            self.forbidden_requests.append(request)
 
     def _limit(self) -> Reply | None:
         """The 429 that this request gets, if it is one too many in this second."""
@@ -143,32 +100,19 @@ class Api:
         if len(self._arrivals) < self.switches.rate:
             self._arrivals.append(now)
             return None
-        return Status(429, self.switches.rate_retry_after).reply(self.world.clock())
+        after = self.switches.rate_retry_after
+        return Reply(
+            429, b'{"errors":[{"message":"Too many requests"}]}', {} if after is None else {"Retry-After": f"{after:g}"}
+        )
 
-    async def _struck(self, request: Request, wire: Wire, *, known: bool) -> Reply | None:
-        """The answer, with the fault that strikes this request, if one does."""
-        rule = self.faults.strike(request.endpoint, request.query.get("environmentId"), request.page)
-        fault = rule.fault if rule else None
-        if rule and isinstance(fault, Hang):
-            if not await _released(rule.released, wire):
-                return None
-            fault = None
-        if isinstance(fault, Replied):
-            return fault.reply(self.world.clock())
-        if not known:
-            return self._other_prefix()
-        reply = self._answer(request, fault.deformed if isinstance(fault, Deformed) else None)
-        if isinstance(fault, OnWire):
-            await fault.send(wire, reply.encoded("", self.world.clock()))
-            return None
-        return reply
-
-    def _other_prefix(self) -> Reply:
+    def other_prefix(self) -> Reply:
+        """Return the answer to a path below another prefix."""
         if self.switches.other_prefix == "html":
             return Reply(200, HTML, {"Content-Type": "text/html"})
         return _refusal(Refused(404, "Not found"))
 
-    def _answer(self, request: Request, deform: Callable[..., Any] | None) -> Reply:
+    def answer(self, request: Request, deform: Callable[..., Any] | None = None) -> Reply:
+        """Return the right answer; `deform` changes its body, given the page asked for and what returns the first page."""
         now = self.world.clock()
         if self._life is not None:
             self._life.advance(now)
@@ -214,15 +158,3 @@ def _refusal(refused: Refused) -> Reply:
 def _ours(text: str, region: str) -> str:
     """Ids of the region that is shown, as the world knows them."""
     return text if region == "us" else text.replace(f"{region}_", "us_")
-
-
-async def _released(event: asyncio.Event, wire: Wire) -> bool:
-    """Wait until the event is set (True) or the client has gone (False)."""
-    waits = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(wire.gone())]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
-    return event.is_set()

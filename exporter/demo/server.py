@@ -23,7 +23,7 @@ BODY_LIMIT = 1 << 20  # bytes of a request
 class DemoServer(Api):
     """Serves a world on loopback: `async with DemoServer(world) as api:`, or `with DemoServer(world).in_thread()`.
 
-    `world`, `switches` and `faults` may be changed at any time, from another thread by `call`. `port` 0: any free
+    `world` and `switches` may be changed at any time, from another thread by `call`. `port` 0: any free
     one, the same until the end.
     """
 

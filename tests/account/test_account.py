@@ -10,13 +10,14 @@ import pytest
 
 from exporter.collectors import REGISTRY
 from exporter.core.logs import LogfmtFormatter
-from exporter.demo.accounts import CLIENT_ID, SECRET, fixed_world, sized_world
-from exporter.demo.faults import Hang, NotJson, Status
+from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.markers import MARKERS
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.flatfile.errors import REASONS
 from tests.collectors.exported import Exported, Time, settled
+from tests.simulator.faults import Hang, NotJson, Status
+from tests.simulator.worlds import fixed_world, sized_world
 
 ENVIRONMENT_WISE = set(REGISTRY)
 
@@ -325,7 +326,7 @@ spec.submodule_search_locations.append(sys.argv[1])
 module = sys.modules["exporter.collectors"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 
-from exporter.demo.accounts import fixed_world
+from tests.simulator.worlds import fixed_world
 from tests.collectors.exported import Exported, Time
 
 async def main():

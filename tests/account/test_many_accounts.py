@@ -8,36 +8,40 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from exporter.core.clock import Clock
-from exporter.demo.accounts import sized_world
-from exporter.demo.faults import Hang, Status
-from exporter.demo.server import DemoServer
 from exporter.exposition.families import Family
 from exporter.exposition.freshness import Freshness
 from exporter.web.stagger import STEP
 from tests.serving import PATIENT, Served, account_lines, configuration, served
+from tests.simulator.faults import Hang, Status
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 from tests.web.test_app import OPENMETRICS, names, samples, value
 
 
 @pytest.fixture
-async def one() -> AsyncIterator[DemoServer]:
-    async with DemoServer(sized_world(time.time, environments=1, spaces=2, guests=2, users=3, agents=1)) as running:
+async def one() -> AsyncIterator[SimulatedServer]:
+    async with SimulatedServer(
+        sized_world(time.time, environments=1, spaces=2, guests=2, users=3, agents=1)
+    ) as running:
         yield running
 
 
 @pytest.fixture
-async def two() -> AsyncIterator[DemoServer]:
-    async with DemoServer(sized_world(time.time, environments=1, spaces=2, guests=2, users=5, agents=1)) as running:
+async def two() -> AsyncIterator[SimulatedServer]:
+    async with SimulatedServer(
+        sized_world(time.time, environments=1, spaces=2, guests=2, users=5, agents=1)
+    ) as running:
         yield running
 
 
 @pytest.fixture
-async def there(one: DemoServer, two: DemoServer) -> AsyncIterator[Served]:
+async def there(one: SimulatedServer, two: SimulatedServer) -> AsyncIterator[Served]:
     text = configuration(account_lines("one", one.base_url), account_lines("two", two.base_url), more=PATIENT)
     async with served(text) as running:
         yield running
 
 
-async def test_an_account_that_hangs_delays_no_other_s_probe(there: Served, one: DemoServer) -> None:
+async def test_an_account_that_hangs_delays_no_other_s_probe(there: Served, one: SimulatedServer) -> None:
     hang = one.faults.add("*", Hang())
     slow = asyncio.create_task(there.get("/probe?target=one", X_Prometheus_Scrape_Timeout_Seconds="250"))
     everything = asyncio.create_task(there.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="250"))
@@ -52,7 +56,7 @@ async def test_an_account_that_hangs_delays_no_other_s_probe(there: Served, one:
     assert {value((await everything).text, "flatfile_users", account=name) for name in ("one", "two")} == {3, 5}
 
 
-async def test_a_broken_account_spoils_no_other(there: Served, one: DemoServer) -> None:
+async def test_a_broken_account_spoils_no_other(there: Served, one: SimulatedServer) -> None:
     one.faults.add("*", Status(500))
     page = (await there.get("/metrics")).text
     assert [value(page, "flatfile_up", account=name) for name in ("one", "two")] == [0, 1]
@@ -93,7 +97,7 @@ async def test_a_page_that_takes_long_to_render_keeps_nobody_waiting(there: Serv
     assert {(await scrape).status_code for scrape in scrapes} == {200}
 
 
-async def test_accounts_ask_one_after_the_other(one: DemoServer) -> None:
+async def test_accounts_ask_one_after_the_other(one: SimulatedServer) -> None:
     names_ = [f"account{number}" for number in range(4)]
     text = configuration(*(account_lines(name, one.base_url) for name in names_))
     one.faults.add("/auth", Hang())
@@ -109,7 +113,7 @@ async def test_accounts_ask_one_after_the_other(one: DemoServer) -> None:
         assert all(value(page, "flatfile_up", account=name) == 1 for name in names_)
 
 
-async def test_who_has_nothing_to_ask_does_not_wait_for_its_turn(one: DemoServer) -> None:
+async def test_who_has_nothing_to_ask_does_not_wait_for_its_turn(one: SimulatedServer) -> None:
     now = [1000.0]
     text = configuration(
         *(account_lines(f"account{number}", one.base_url) for number in range(3)),

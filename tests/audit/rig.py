@@ -17,8 +17,8 @@ from exporter.audit.progress import Progress
 from exporter.audit.reading import Reader
 from exporter.audit.selection import Selection
 from exporter.config import Globs
-from exporter.demo.server import DemoServer
 from tests.flatfile.rig import connected
+from tests.simulator.server import SimulatedServer
 
 EVERYTHING = Globs(("*",), ())
 OVERLAP = 60.0
@@ -79,7 +79,7 @@ class Audited:
 
 @asynccontextmanager
 async def auditing(
-    api: DemoServer,
+    api: SimulatedServer,
     *,
     since: float = -math.inf,
     selection: Selection | None = None,

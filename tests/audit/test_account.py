@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from exporter.audit.account import BATCH
-from exporter.demo.accounts import fixed_world, sized_world
-from exporter.demo.faults import Status
-from exporter.demo.server import DemoServer
 from tests.audit.rig import Collected, auditing
 from tests.collectors.exported import Time
+from tests.simulator.faults import Status
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import fixed_world, sized_world
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Slow(Collected):
 async def test_nothing_is_made_ahead_of_a_slow_reader() -> None:
     world = sized_world(Time(), environments=2, spaces=4, guests=2, users=1, agents=1, events=BATCH * 3)
     out = Slow()
-    async with DemoServer(world) as api, auditing(api, out=out) as audited:
+    async with SimulatedServer(world) as api, auditing(api, out=out) as audited:
         doing = asyncio.create_task(audited.audit.once())
         for batch in range(1, 4):
             await out.offered.acquire()
@@ -59,7 +59,7 @@ class Failing(Collected):
 
 async def test_following_goes_on_when_there_is_room_again(caplog: pytest.LogCaptureFixture) -> None:
     out = Failing()
-    async with DemoServer(fixed_world(Time())) as api, auditing(api, out=out, backoff=0.01) as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api, out=out, backoff=0.01) as audited:
         following = asyncio.create_task(audited.audit.follow(0.01))
         await out.done.wait()
         following.cancel()
@@ -72,7 +72,7 @@ async def test_following_goes_on_when_there_is_room_again(caplog: pytest.LogCapt
 async def test_a_reader_that_is_gone_ends_it() -> None:
     out = Failing()
     out.error = BrokenPipeError()
-    async with DemoServer(fixed_world(Time())) as api, auditing(api, out=out) as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api, out=out) as audited:
         with pytest.raises(BrokenPipeError):
             await audited.audit.follow(0.01)
 
@@ -80,7 +80,7 @@ async def test_a_reader_that_is_gone_ends_it() -> None:
 async def test_following_tries_again_after_a_failure_of_everything() -> None:
     out = Failing()
     out.error = None
-    async with DemoServer(fixed_world(Time())) as api, auditing(api, out=out, backoff=0.01) as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api, out=out, backoff=0.01) as audited:
         api.faults.add("/environments", Status(500), count=2)
         following = asyncio.create_task(audited.audit.follow(0.01))
         await out.done.wait()

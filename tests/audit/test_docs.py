@@ -16,13 +16,13 @@ import pytest
 
 from exporter.audit.flags import DEFAULTS
 from exporter.audit.line import KEYS, PAYLOAD, PEOPLE
-from exporter.demo.accounts import fixed_world, sized_world
-from exporter.demo.server import DemoServer
 from tests.audit.rig import auditing
 from tests.collectors.exported import Time
 from tests.e2e.process import clean_environment, eventually
 from tests.grafana import logql
 from tests.serving import account_lines, configuration
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import fixed_world, sized_world
 from tests.test_docs import _anchors as anchors
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def test_the_schema_is_one_and_has_the_keys_in_their_order() -> None:
 async def test_every_line_fits_the_schema(actors: str) -> None:
     payload = actors == "full"
     async with (
-        DemoServer(fixed_world(Time())) as api,
+        SimulatedServer(fixed_world(Time())) as api,
         auditing(api, actors=actors, payload=payload) as audited,  # type: ignore[arg-type]
     ):
         rows = await audited.once()
@@ -126,7 +126,7 @@ def test_the_query_shown_is_logql_on_the_keys_of_a_line() -> None:
 def place(tmp_path: Path) -> Iterator[Path]:
     """A folder with a configuration of a simulated account."""
     world = sized_world(time.time, environments=2, spaces=4, guests=4, users=3, agents=1, events=20)
-    with DemoServer(world).in_thread() as api:
+    with SimulatedServer(world).in_thread() as api:
         api.call(world.emit, "file:created", next(iter(world.environments)))
         config = tmp_path / "config.yaml"
         config.write_text(configuration(account_lines("acme", api.base_url)), encoding="utf-8")

@@ -2,13 +2,13 @@
 
 import pytest
 
-from exporter.demo.accounts import FIXED_NOW, fixed_world
-from exporter.demo.faults import Status
-from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from exporter.flatfile.errors import ServerError
 from tests.audit.rig import Audited, Row, auditing
 from tests.collectors.exported import Time
+from tests.simulator.faults import Status
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import FIXED_NOW, fixed_world
 
 PROD = "us_env_9f2kQw1d"
 NORD, OLD = "us_sp_Zr5vB81c", "us_sp_Old00001"
@@ -33,7 +33,7 @@ async def row_of(audited: Audited, event_id: str) -> Row:
 @pytest.mark.parametrize("guests", ["refused", "all", "empty"])
 async def test_each_kind_of_actor(event: str, actor: tuple[str | None, ...], guests: str) -> None:
     switches = Switches(guests_without_space=guests)  # type: ignore[arg-type]
-    async with DemoServer(fixed_world(Time()), switches) as api, auditing(api) as audited:
+    async with SimulatedServer(fixed_world(Time()), switches) as api, auditing(api) as audited:
         row = await row_of(audited, event)
     assert tuple(row[key] for key in ("actor_type", "actor_id", "actor_name", "actor_email")) == actor
 
@@ -44,7 +44,7 @@ async def test_spaces_environments_and_ids() -> None:
     context = {"workbookId": "us_wb_1", "sheetId": "us_sh_1", "jobId": "us_jb_1", "fileId": "us_fl_1"}
     made = world.emit("file:created", PROD, space_id=NORD, context=context)
     deployed = world.emit("agent:created", PROD, context={"agentId": "us_ag_Hn3cQ0ye"})
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         rows = {row["event_id"]: row for row in await audited.once()}
     row = rows[made.id]
     assert (row["account"], row["environment"], row["space"]) == ("acme", "production", 'Onboarding "Nord" GmbH')
@@ -66,7 +66,7 @@ async def test_an_archived_space_has_its_name(switches: dict[str, object]) -> No
     time = Time()
     world = fixed_world(time)
     made = world.emit("space:archived", PROD, space_id=OLD)
-    async with DemoServer(world, Switches(**switches)) as api, auditing(api) as audited:  # type: ignore[arg-type]
+    async with SimulatedServer(world, Switches(**switches)) as api, auditing(api) as audited:  # type: ignore[arg-type]
         assert (await row_of(audited, made.id))["space"] == "2024 pilot"
 
 
@@ -81,7 +81,7 @@ async def test_who_and_what_is_gone_has_no_name_and_no_error() -> None:
     world.delete_space(gone.id, announce=False)
     world.emit("agent:deleted", PROD, actor_id="us_ag_G0neG0ne", with_id="us_evt_agent")
     world.emit("file:created", PROD, actor_id=stranger.id, with_id="us_evt_nospace")
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         rows = {row["event_id"]: row for row in await audited.once()}
         assert audited.whole
         assert await audited.audit.whole()
@@ -91,14 +91,14 @@ async def test_who_and_what_is_gone_has_no_name_and_no_error() -> None:
 
 
 async def test_nobody_is_asked_for_where_only_ids_are_wanted() -> None:
-    async with DemoServer(fixed_world(Time())) as api, auditing(api, actors="id") as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api, actors="id") as audited:
         rows = await audited.once()
         assert not {"actor_name", "actor_email"} & set(rows[0])
         assert [api.count(path) for path in ("/users", "/guests", "/agents")] == [0, 0, 0]
 
 
 async def test_with_hashes_no_name_is_left() -> None:
-    async with DemoServer(fixed_world(Time())) as api, auditing(api, actors="hash") as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api, actors="hash") as audited:
         rows = await audited.once()
         text = b"".join(audited.out.lines).decode()
     for mark in ("PERSONAL-", "@customer.test", "@team.test", "us_usr_", "us_g_"):
@@ -109,7 +109,7 @@ async def test_with_hashes_no_name_is_left() -> None:
 async def test_names_are_asked_for_once() -> None:
     time = Time()
     world = fixed_world(time)
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         await audited.once()
         before = [api.count(path) for path in ("/users", "/guests", "/agents", "/spaces")]
         assert before[:2] == [1, 1]
@@ -121,7 +121,7 @@ async def test_names_are_asked_for_once() -> None:
 
 
 async def test_only_spaces_that_events_name_are_asked_for_guests() -> None:
-    async with DemoServer(fixed_world(Time())) as api, auditing(api) as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api) as audited:
         await audited.once()
         asked = [request.query.get("spaceId") for request in api.requests if request.path.endswith("/guests")]
         assert asked == [NORD]
@@ -130,7 +130,7 @@ async def test_only_spaces_that_events_name_are_asked_for_guests() -> None:
 async def test_a_new_guest_and_a_new_space_are_asked_for() -> None:
     time = Time()
     world = fixed_world(time)
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         await audited.once()
         time.pass_(10)
         space = world.add_space(PROD, "Brand new", announce=False)
@@ -143,7 +143,7 @@ async def test_a_new_guest_and_a_new_space_are_asked_for() -> None:
 async def test_a_renamed_space_has_its_new_name_from_then_on() -> None:
     time = Time()
     world = fixed_world(time)
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         await audited.once()
         time.pass_(10)
         world.spaces[NORD].name = "Renamed"
@@ -155,7 +155,7 @@ async def test_a_renamed_space_has_its_new_name_from_then_on() -> None:
 async def test_refused_names_are_null_said_once_and_leave_the_audit_incomplete(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with DemoServer(fixed_world(Time())) as api, auditing(api) as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api) as audited:
         api.faults.add(path, Status(403))
         assert len(await audited.once()) == 10
         assert not await audited.audit.whole()
@@ -166,7 +166,7 @@ async def test_refused_names_are_null_said_once_and_leave_the_audit_incomplete(
 @pytest.mark.parametrize("path", ["/users", "/guests", "/agents", "/spaces"])
 async def test_names_that_may_be_had_later_are_waited_for(path: str) -> None:
     """A line is written once: it must not be without a name because of a failure that passes."""
-    async with DemoServer(fixed_world(Time())) as api, auditing(api) as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api) as audited:
         rule = api.faults.add(path, Status(500))
         with pytest.raises(ServerError):
             await audited.once()
@@ -178,7 +178,7 @@ async def test_names_that_may_be_had_later_are_waited_for(path: str) -> None:
 async def test_names_are_asked_for_again_after_an_hour() -> None:
     time = Time(FIXED_NOW)
     world = fixed_world(time)
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         await audited.once()
         world.users["us_usr_Kq81mZ4t"].name = "Ada L."
         audited.audit._names._since -= 3601

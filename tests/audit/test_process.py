@@ -14,23 +14,24 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.accounts import SECRET, sized_world
-from exporter.demo.server import DemoServer
+from exporter.demo.accounts import SECRET
 from tests.e2e.process import Exporter, clean_environment, eventually, exporter, run
 from tests.serving import account_lines, configuration
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 FAST = "requests: {timeout: 5s, per_second: 10000, retries: 1}\nevents: {overlap: 5s}\n"
 
 
 @pytest.fixture
-def api() -> Iterator[DemoServer]:
+def api() -> Iterator[SimulatedServer]:
     world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=300)
-    with DemoServer(world).in_thread() as running:
+    with SimulatedServer(world).in_thread() as running:
         yield running
 
 
 @pytest.fixture
-def config(api: DemoServer, tmp_path: Path) -> str:
+def config(api: SimulatedServer, tmp_path: Path) -> str:
     """The flag that names a configuration of the account."""
     return configured(tmp_path, account_lines("acme", api.base_url))
 
@@ -42,7 +43,7 @@ def configured(directory: Path, *accounts: str) -> str:
     return f"--config.file={path}"
 
 
-def happened(api: DemoServer) -> list[str]:
+def happened(api: SimulatedServer) -> list[str]:
     """The ids of all events in the order of their time."""
     return [event.id for event in sorted(api.world.events, key=lambda event: (round(event.created_at, 3), event.id))]
 
@@ -51,20 +52,20 @@ def ids(text: str) -> list[str]:
     return [json.loads(line)["event_id"] for line in text.splitlines()]
 
 
-def emit(api: DemoServer, number: int = 1) -> None:
+def emit(api: SimulatedServer, number: int = 1) -> None:
     environments = [*api.world.environments]
     for i in range(number):
         api.call(api.world.emit, "file:created", environments[i % 2])
 
 
-def test_it_writes_what_happened_and_ends(api: DemoServer, config: str) -> None:
+def test_it_writes_what_happened_and_ends(api: SimulatedServer, config: str) -> None:
     done = run("audit", config)
     assert (done.returncode, ids(done.stdout)) == (0, happened(api)), done.stderr
     assert done.stderr.count("\n") == 1
     assert 'msg="audit ended" events=300' in done.stderr
 
 
-def test_csv_has_a_header_and_the_same_events(api: DemoServer, config: str) -> None:
+def test_csv_has_a_header_and_the_same_events(api: SimulatedServer, config: str) -> None:
     rows = [*csv.DictReader(run("audit", config, "--format=csv").stdout.splitlines())]
     assert [row["event_id"] for row in rows] == happened(api)
     assert [*rows[0]][-2:] == ["actor_name", "actor_email"]
@@ -75,14 +76,14 @@ def test_the_window_and_the_globs_are_those_of_the_flags(config: str) -> None:
     assert len(ids(some.stdout)) == pytest.approx(50, abs=2)
 
 
-def test_an_output_file_is_appended_to(api: DemoServer, config: str, tmp_path: Path) -> None:
+def test_an_output_file_is_appended_to(api: SimulatedServer, config: str, tmp_path: Path) -> None:
     out = tmp_path / "audit.jsonl"
     for _ in range(2):
         assert run("audit", config, f"--output={out}").returncode == 0
     assert ids(out.read_text(encoding="utf-8")) == [*happened(api), *happened(api)]
 
 
-def test_with_a_state_each_run_writes_what_is_new(api: DemoServer, config: str, tmp_path: Path) -> None:
+def test_with_a_state_each_run_writes_what_is_new(api: SimulatedServer, config: str, tmp_path: Path) -> None:
     out = tmp_path / "audit.jsonl"
     for _ in range(3):
         assert run("audit", config, f"--output={out}", f"--state={tmp_path / 'state'}").returncode == 0
@@ -106,7 +107,7 @@ def following(config: str, tmp_path: Path, *more: str) -> Iterator[Exporter]:
         yield process
 
 
-def test_following_survives_kill_9_and_tells_each_event_once(api: DemoServer, config: str, tmp_path: Path) -> None:
+def test_following_survives_kill_9_and_tells_each_event_once(api: SimulatedServer, config: str, tmp_path: Path) -> None:
     out = tmp_path / "audit.jsonl"
     size = 0
     for _ in range(4):
@@ -132,7 +133,7 @@ def read(path: Path) -> list[str]:
     return ids(text[: text.rfind("\n") + 1])
 
 
-def test_a_rotated_output_goes_on_in_a_new_file(api: DemoServer, config: str, tmp_path: Path) -> None:
+def test_a_rotated_output_goes_on_in_a_new_file(api: SimulatedServer, config: str, tmp_path: Path) -> None:
     out, old = tmp_path / "audit.jsonl", tmp_path / "audit.jsonl.1"
     with following(config, tmp_path) as process:
         eventually(lambda: len(read(out)) == 300, "the first events")
@@ -154,7 +155,7 @@ def test_a_rotated_output_goes_on_in_a_new_file(api: DemoServer, config: str, tm
     assert [*read(old), *read(tmp_path / "audit.jsonl.0"), *read(out)] == happened(api)
 
 
-def test_two_processes_do_not_write_one_file(api: DemoServer, config: str, tmp_path: Path) -> None:
+def test_two_processes_do_not_write_one_file(api: SimulatedServer, config: str, tmp_path: Path) -> None:
     with following(config, tmp_path):
         eventually(lambda: len(read(tmp_path / "audit.jsonl")) == 300, "it writes")
         second = run("audit", config, f"--output={tmp_path / 'audit.jsonl'}")
@@ -162,7 +163,7 @@ def test_two_processes_do_not_write_one_file(api: DemoServer, config: str, tmp_p
     assert "is written by another process" in second.stderr
 
 
-def test_following_goes_on_after_a_failure(api: DemoServer, config: str, tmp_path: Path) -> None:
+def test_following_goes_on_after_a_failure(api: SimulatedServer, config: str, tmp_path: Path) -> None:
     with following(config, tmp_path) as process:
         eventually(lambda: len(read(tmp_path / "audit.jsonl")) == 300, "it writes")
         environment = next(iter(api.world.environments))
@@ -188,7 +189,7 @@ def test_a_slow_reader_gets_everything(tmp_path: Path) -> None:
     """More than a pipe holds; tests/audit/test_account.py shows that nothing is made ahead of the reader."""
     world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=3_000)
     with (
-        DemoServer(world).in_thread() as api,
+        SimulatedServer(world).in_thread() as api,
         piped(configured(tmp_path, account_lines("acme", api.base_url))) as process,
     ):
         assert process.stdout is not None
@@ -215,7 +216,7 @@ def piped(config: str, *more: str) -> Iterator[subprocess.Popen[bytes]]:
 def test_told_to_end_it_ends_after_a_whole_line(tmp_path: Path) -> None:
     world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=5_000)
     with (
-        DemoServer(world).in_thread() as api,
+        SimulatedServer(world).in_thread() as api,
         piped(configured(tmp_path, account_lines("acme", api.base_url))) as process,
     ):
         assert process.stdout is not None
@@ -245,7 +246,7 @@ def test_a_terminal_sees_progress(config: str, tmp_path: Path) -> None:
     assert shown.rpartition("\x1b[K")[2].startswith("time=")
 
 
-def test_one_refused_environment_is_said_and_the_rest_is_written(api: DemoServer, config: str) -> None:
+def test_one_refused_environment_is_said_and_the_rest_is_written(api: SimulatedServer, config: str) -> None:
     first, second = api.world.environments
     api.switches.forbidden.add(("*", first))
     done = run("audit", config)
@@ -255,7 +256,7 @@ def test_one_refused_environment_is_said_and_the_rest_is_written(api: DemoServer
     assert "reason=forbidden" in done.stderr
 
 
-def test_wrong_credentials_are_said(api: DemoServer, tmp_path: Path) -> None:
+def test_wrong_credentials_are_said(api: SimulatedServer, tmp_path: Path) -> None:
     done = run("audit", configured(tmp_path, account_lines("acme", api.base_url, "wrong")))
     assert done.returncode == 1
     assert done.stdout == ""
@@ -263,7 +264,7 @@ def test_wrong_credentials_are_said(api: DemoServer, tmp_path: Path) -> None:
     assert "client_secret" not in done.stderr
 
 
-def test_several_accounts_and_one_of_them(api: DemoServer, tmp_path: Path) -> None:
+def test_several_accounts_and_one_of_them(api: SimulatedServer, tmp_path: Path) -> None:
     lines = (account_lines("good", api.base_url), account_lines("bad", api.base_url, "wrong"))
     config = configured(tmp_path, *lines)
     both = run("audit", config)

@@ -9,18 +9,18 @@ import pytest
 from exporter.audit.cursor import Place
 from exporter.audit.selection import Selection
 from exporter.config import Globs
-from exporter.demo.accounts import FIXED_NOW, fixed_world, sized_world
-from exporter.demo.faults import Deformed, Status
-from exporter.demo.server import DemoServer
 from exporter.demo.switches import ABSENT, Switches
 from exporter.flatfile.errors import Forbidden, ServerError
 from tests.audit.rig import EVERYTHING, auditing
 from tests.collectors.exported import OfTheWholeAccount, Time
+from tests.simulator.faults import Deformed, Status
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import FIXED_NOW, fixed_world, sized_world
 
 PROD, SECOND, ODD = "us_env_9f2kQw1d", "us_env_2ndProd0", "us_env_7hT3bLx0"
 
 
-def ids(api: DemoServer) -> list[str]:
+def ids(api: SimulatedServer) -> list[str]:
     """All events in the order of their time."""
     return [event.id for event in sorted(api.world.events, key=lambda event: (event.created_at, event.id))]
 
@@ -67,7 +67,7 @@ async def test_each_event_once_in_the_order_of_time(reading: str) -> None:
     if reading == "type_for_topic":
         for event in world.events:
             event.topic_key = "type"
-    async with DemoServer(world, Switches(**READINGS[reading])) as api, auditing(api) as audited:
+    async with SimulatedServer(world, Switches(**READINGS[reading])) as api, auditing(api) as audited:
         await audited.once()
         world.emit("file:created", next(iter(world.environments)), at=time.now + 1)
         time.pass_(5)
@@ -78,7 +78,7 @@ async def test_each_event_once_in_the_order_of_time(reading: str) -> None:
 
 async def test_nothing_new_writes_nothing() -> None:
     time = Time()
-    async with DemoServer(fixed_world(time)) as api, auditing(api) as audited:
+    async with SimulatedServer(fixed_world(time)) as api, auditing(api) as audited:
         assert len(await audited.once()) == 10
         assert await audited.once() == []
         assert audited.whole
@@ -89,7 +89,7 @@ async def test_an_event_that_becomes_visible_late_is_told_once() -> None:
     world = fixed_world(time)
     world.emit("file:created", PROD, with_id="us_evt_late", at=time.now - 1, visible_at=time.now + 50)
     world.emit("file:created", PROD, with_id="us_evt_newer", at=time.now)
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         await audited.once()
         assert "us_evt_late" not in audited.out.ids
         time.pass_(55)
@@ -102,7 +102,7 @@ async def test_since_and_until_bound_what_is_told() -> None:
     time = Time()
     selection = Selection(EVERYTHING, until=FIXED_NOW - 60)
     async with (
-        DemoServer(fixed_world(time), Switches(since="ignored")) as api,
+        SimulatedServer(fixed_world(time), Switches(since="ignored")) as api,
         auditing(api, since=FIXED_NOW - 250, selection=selection) as audited,
     ):
         rows = await audited.once()
@@ -132,7 +132,7 @@ async def test_environments_are_chosen_by_name_or_id(
     environments: tuple[str, ...], configured: Globs, expected: set[str]
 ) -> None:
     async with (
-        DemoServer(fixed_world(Time())) as api,
+        SimulatedServer(fixed_world(Time())) as api,
         auditing(api, selection=Selection(configured, environments)) as audited,
     ):
         assert {row["environment_id"] for row in await audited.once()} == expected
@@ -141,7 +141,7 @@ async def test_environments_are_chosen_by_name_or_id(
 async def test_topics_are_chosen_and_the_mark_moves_on_without_them() -> None:
     time = Time()
     selection = Selection(EVERYTHING, topics=("file:*", "teapot:boiled"))
-    async with DemoServer(fixed_world(time)) as api, auditing(api, selection=selection) as audited:
+    async with SimulatedServer(fixed_world(time)) as api, auditing(api, selection=selection) as audited:
         rows = await audited.once()
         assert [row["topic"] for row in rows] == ["file:created", "file:updated", "teapot:boiled"]
         assert audited.place.read[PROD] == FIXED_NOW - 50  # of the newest event of all
@@ -150,7 +150,7 @@ async def test_topics_are_chosen_and_the_mark_moves_on_without_them() -> None:
 async def test_an_environment_that_the_account_wide_list_hides_is_asked_by_itself() -> None:
     time = Time()
     world = fixed_world(time)
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         api.faults.rules.append(OfTheWholeAccount("/events", Hiding(ODD)))
         await audited.once()
         assert audited.out.ids == ids(api)
@@ -162,7 +162,7 @@ async def test_an_environment_that_the_account_wide_list_hides_is_asked_by_itsel
 
 
 async def test_where_the_account_wide_list_is_refused_each_environment_is_asked() -> None:
-    async with DemoServer(fixed_world(Time())) as api, auditing(api) as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api) as audited:
         api.faults.rules.append(OfTheWholeAccount("/events", Status(403)))
         await audited.once()
         assert audited.out.ids == ids(api)
@@ -173,7 +173,7 @@ async def test_where_the_account_wide_list_is_refused_each_environment_is_asked(
 async def test_events_that_name_no_environment_get_it_from_the_list_of_their_environment() -> None:
     world = fixed_world(Time())
     switches = Switches(fields={"/events": {"context": ABSENT}})
-    async with DemoServer(world, switches) as api, auditing(api) as audited:
+    async with SimulatedServer(world, switches) as api, auditing(api) as audited:
         rows = await audited.once()
         assert audited.out.ids == ids(api)
         assert {row["environment_id"] for row in rows} == {PROD, ODD}
@@ -183,7 +183,7 @@ async def test_events_that_name_no_environment_get_it_from_the_list_of_their_env
 async def test_an_event_without_any_environment_is_told_where_none_is_left_out() -> None:
     world = fixed_world(Time())
     switches = Switches(fields={"/events": {"context": ABSENT}}, forbidden={("/events", PROD)})
-    async with DemoServer(world, switches) as api:
+    async with SimulatedServer(world, switches) as api:
         api.faults.rules.append(OfTheWholeAccount("/events", Foreign()))
         async with auditing(api) as audited:
             rows = await audited.once()
@@ -194,7 +194,7 @@ async def test_an_event_without_any_environment_is_told_where_none_is_left_out()
 
 
 async def test_a_refused_environment_is_reported_and_the_rest_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    async with DemoServer(fixed_world(Time()), Switches(forbidden={("*", PROD)})) as api, auditing(api) as audited:
+    async with SimulatedServer(fixed_world(Time()), Switches(forbidden={("*", PROD)})) as api, auditing(api) as audited:
         rows = await audited.once()
         assert {row["environment_id"] for row in rows} == {ODD}
         assert not audited.whole
@@ -207,7 +207,7 @@ async def test_a_refused_environment_is_reported_and_the_rest_is_told(caplog: py
 async def test_what_was_refused_for_long_is_caught_up_with() -> None:
     time = Time()
     world = fixed_world(time)
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         await audited.once()
         api.switches.forbidden = {("*", PROD)}
         for _ in range(3):
@@ -225,7 +225,7 @@ async def test_what_was_refused_for_long_is_caught_up_with() -> None:
 
 
 async def test_where_everything_fails_the_error_is_raised_and_nothing_moves() -> None:
-    async with DemoServer(fixed_world(Time())) as api, auditing(api) as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api) as audited:
         api.faults.add("/events", Status(500))
         with pytest.raises(ServerError):
             await audited.once()
@@ -239,7 +239,7 @@ async def test_where_everything_fails_the_error_is_raised_and_nothing_moves() ->
 async def test_events_of_a_deleted_environment_are_told_by_its_id() -> None:
     time = Time()
     world = fixed_world(time)
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         world.delete_environment(ODD)
         await audited.once()
         gone = [row for row in audited.out.rows if row["environment_id"] == ODD]
@@ -252,7 +252,7 @@ async def test_events_of_a_deleted_environment_are_told_by_its_id() -> None:
 async def test_an_environment_deleted_between_the_list_and_its_use_is_no_failure() -> None:
     time = Time()
     world = fixed_world(time)
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         await audited.once()
         world.delete_environment(SECOND)
         await audited.once()
@@ -262,7 +262,7 @@ async def test_an_environment_deleted_between_the_list_and_its_use_is_no_failure
 async def test_a_new_environment_is_read_from_its_beginning() -> None:
     time = Time()
     world = fixed_world(time)
-    async with DemoServer(world) as api, auditing(api, since=FIXED_NOW - 3600) as audited:
+    async with SimulatedServer(world) as api, auditing(api, since=FIXED_NOW - 3600) as audited:
         api.faults.rules.append(OfTheWholeAccount("/events", Status(400)))
         await audited.once()
         time.pass_(3600)
@@ -274,7 +274,7 @@ async def test_a_new_environment_is_read_from_its_beginning() -> None:
 
 async def test_an_event_without_a_time_is_reported() -> None:
     switches = Switches(fields={"/events": {"createdAt": "noon"}}, fields_in_row=0)
-    async with DemoServer(fixed_world(Time()), switches) as api, auditing(api) as audited:
+    async with SimulatedServer(fixed_world(Time()), switches) as api, auditing(api) as audited:
         assert len(await audited.once()) >= 8
         assert not audited.whole
 
@@ -284,19 +284,19 @@ async def test_acknowledged_events_are_told_too() -> None:
     world = fixed_world(time)
     for event in world.events:
         event.acknowledged_at = time.now - 10
-    async with DemoServer(world) as api, auditing(api) as audited:
+    async with SimulatedServer(world) as api, auditing(api) as audited:
         await audited.once()
         assert audited.out.ids == ids(api)
 
 
 async def test_only_allowed_requests_are_sent() -> None:
-    async with DemoServer(fixed_world(Time())) as api, auditing(api, payload=True) as audited:
+    async with SimulatedServer(fixed_world(Time())) as api, auditing(api, payload=True) as audited:
         await audited.once()
         assert not api.forbidden_requests
 
 
 async def test_payloads_are_told_when_asked_for() -> None:
-    async with DemoServer(fixed_world(Time())) as api:
+    async with SimulatedServer(fixed_world(Time())) as api:
         async with auditing(api, payload=True) as audited:
             assert {json.dumps(row["payload"]) for row in await audited.once()} == {'{"note": "SECRET-payload"}'}
         async with auditing(api) as audited:

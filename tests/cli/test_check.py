@@ -13,20 +13,20 @@ import pytest
 from exporter.cli.check import facts, probe
 from exporter.cli.check_report import WIDTH
 from exporter.config import Config, load
-from exporter.demo.accounts import fixed_world, sized_world
-from exporter.demo.faults import FaultRule, Faults, Hang, Status
-from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from tests.collectors.exported import Exported, Time
 from tests.e2e.process import run
 from tests.serving import account_lines, configuration
+from tests.simulator.faults import FaultRule, Faults, Hang, Status
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import fixed_world, sized_world
 
 
 @pytest.fixture
-def api() -> Iterator[DemoServer]:
+def api() -> Iterator[SimulatedServer]:
     """Two environments, six spaces, eight guests; served from a thread."""
     world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=20)
-    with DemoServer(world).in_thread() as running:
+    with SimulatedServer(world).in_thread() as running:
         yield running
 
 
@@ -50,7 +50,7 @@ def by_collector(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {each["collector"]: each for each in found["collectors"]}
 
 
-def test_what_there_is_and_what_it_costs(api: DemoServer, tmp_path: Path) -> None:
+def test_what_there_is_and_what_it_costs(api: SimulatedServer, tmp_path: Path) -> None:
     status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
     assert (status, found["ok"]) == (0, True)
     assert found["account_name"] == api.world.name
@@ -82,7 +82,7 @@ async def test_requests_an_hour_are_those_that_are_made_in_an_hour() -> None:
         assert len(exported.api.requests) == pytest.approx(found.per_hour, rel=0.1)
 
 
-def test_collectors_that_are_off_are_not_tried(api: DemoServer, tmp_path: Path) -> None:
+def test_collectors_that_are_off_are_not_tried(api: SimulatedServer, tmp_path: Path) -> None:
     off = ("spaces", "events", "users", "guests", "jobs", "executions", "environments")
     only = "collectors: {" + ", ".join(f"{name}: {{enabled: false}}" for name in off) + "}\n"
     _, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=only)))
@@ -90,7 +90,7 @@ def test_collectors_that_are_off_are_not_tried(api: DemoServer, tmp_path: Path) 
     assert not api.count("/events")
 
 
-def test_what_is_refused_in_one_environment_is_said_of_it(api: DemoServer, tmp_path: Path) -> None:
+def test_what_is_refused_in_one_environment_is_said_of_it(api: SimulatedServer, tmp_path: Path) -> None:
     closed = next(iter(api.world.environments.values()))
     api.call(api.switches.forbidden.add, ("/agents", closed.id))
     status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
@@ -123,7 +123,7 @@ def test_what_is_refused_in_one_environment_is_said_of_it(api: DemoServer, tmp_p
     ],
 )
 def test_what_fails_is_said_with_reason_and_advice(
-    path: str, status: int, state: str, reason: str, broken: list[str], api: DemoServer, tmp_path: Path
+    path: str, status: int, state: str, reason: str, broken: list[str], api: SimulatedServer, tmp_path: Path
 ) -> None:
     api.call(api.faults.add, path, Status(status))
     ended, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
@@ -149,7 +149,7 @@ class AfterTheFirst(FaultRule):
         return fits and self.seen > 1
 
 
-def test_what_fails_only_the_second_time_is_said(api: DemoServer, tmp_path: Path) -> None:
+def test_what_fails_only_the_second_time_is_said(api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.faults.rules.append, AfterTheFirst("/users", Status(500)))
     status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
     users = by_collector(found)["users"]
@@ -159,7 +159,7 @@ def test_what_fails_only_the_second_time_is_said(api: DemoServer, tmp_path: Path
 
 def test_guests_of_many_spaces_are_not_asked_one_by_one(tmp_path: Path) -> None:
     world = sized_world(time.time, environments=2, spaces=2000, guests=10, users=1, agents=1)
-    with DemoServer(world).in_thread() as api:
+    with SimulatedServer(world).in_thread() as api:
         more = "requests: {per_second: 50}\n"
         status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)))
         asked = api.count("/guests")
@@ -178,14 +178,14 @@ def test_guests_of_many_spaces_are_not_asked_one_by_one(tmp_path: Path) -> None:
 
 def test_guests_of_the_whole_account_are_counted(tmp_path: Path) -> None:
     world = sized_world(time.time, environments=2, spaces=200, guests=300, users=1, agents=1)
-    with DemoServer(world, Switches(guests_without_space="all")).in_thread() as api:
+    with SimulatedServer(world, Switches(guests_without_space="all")).in_thread() as api:
         _, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
     guests = by_collector(found)["guests"]
     assert (guests["count"], guests["requests"]["first"], guests["requests"]["estimated"]) == (300, 1, False)
 
 
 @pytest.mark.parametrize("path", ["*", "/environments", "/users"])
-def test_what_hangs_does_not_hold_it_up(path: str, api: DemoServer, tmp_path: Path) -> None:
+def test_what_hangs_does_not_hold_it_up(path: str, api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.faults.add, path, Hang())
     more = "requests: {timeout: 10m, per_second: 10000}\n"
     configured = load(config(tmp_path, account_lines("acme", api.base_url), more=more))
@@ -201,7 +201,7 @@ def test_what_hangs_does_not_hold_it_up(path: str, api: DemoServer, tmp_path: Pa
             assert each["troubles"][0]["text"] == "not ended in time"
 
 
-NOWHERE: dict[str, tuple[Callable[[DemoServer], str], str, str]] = {
+NOWHERE: dict[str, tuple[Callable[[SimulatedServer], str], str, str]] = {
     "dns": (lambda _: "https://flatfile.invalid/v1", "connection", "cannot connect"),
     "tls": (lambda api: api.base_url.replace("http:", "https:"), "connection", "SSL"),
     "port": (lambda _: "http://127.0.0.1:9/v1", "connection", "cannot connect"),
@@ -209,7 +209,7 @@ NOWHERE: dict[str, tuple[Callable[[DemoServer], str], str, str]] = {
 
 
 @pytest.mark.parametrize("case", [*NOWHERE])
-def test_no_connection_is_said_once_with_advice(case: str, api: DemoServer, tmp_path: Path) -> None:
+def test_no_connection_is_said_once_with_advice(case: str, api: SimulatedServer, tmp_path: Path) -> None:
     url, reason, said = NOWHERE[case]
     done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', url(api)))}")
     assert done.returncode == 1
@@ -220,7 +220,7 @@ def test_no_connection_is_said_once_with_advice(case: str, api: DemoServer, tmp_
     assert "an hour, " not in done.stdout
 
 
-def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: DemoServer, tmp_path: Path) -> None:
+def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: SimulatedServer, tmp_path: Path) -> None:
     path = config(
         tmp_path, account_lines("wrong", api.base_url, secret="wrong-secret"), account_lines("good", api.base_url)
     )
@@ -237,7 +237,7 @@ def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: Dem
 
 
 def test_the_table_is_for_people(tmp_path: Path) -> None:
-    with DemoServer(fixed_world(time.time), Switches()).in_thread() as api:
+    with SimulatedServer(fixed_world(time.time), Switches()).in_thread() as api:
         done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}")
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, done.stdout.splitlines())) <= WIDTH
@@ -246,7 +246,7 @@ def test_the_table_is_for_people(tmp_path: Path) -> None:
     assert "🚀\\nline two" in done.stdout, "what a terminal would obey is escaped"
 
 
-def test_json_is_all_there_is_on_standard_output(api: DemoServer, tmp_path: Path) -> None:
+def test_json_is_all_there_is_on_standard_output(api: SimulatedServer, tmp_path: Path) -> None:
     path = config(tmp_path, account_lines("acme", api.base_url))
     path.chmod(0o644)
     done = run("check-config", "--probe", "--format=json", f"--config.file={path}")
@@ -255,7 +255,7 @@ def test_json_is_all_there_is_on_standard_output(api: DemoServer, tmp_path: Path
 
 
 def test_a_refresh_for_which_no_time_is_left_is_taken_to_be_as_large_as_the_first(
-    api: DemoServer, tmp_path: Path
+    api: SimulatedServer, tmp_path: Path
 ) -> None:
     api.call(api.faults.rules.append, AfterTheFirst("/users", Hang()))
     more = "requests: {timeout: 10m, per_second: 10000}\n"
@@ -279,7 +279,7 @@ class Releasing(AfterTheFirst):
 
 
 def test_a_first_pass_that_ends_while_others_are_in_their_second_is_a_whole_one(
-    api: DemoServer, tmp_path: Path
+    api: SimulatedServer, tmp_path: Path
 ) -> None:
     held = api.call(api.faults.add, "/users", Hang())
     api.call(api.faults.rules.append, Releasing("/environments", api.faults, held))
@@ -297,7 +297,7 @@ def test_a_first_pass_that_ends_while_others_are_in_their_second_is_a_whole_one(
 
 def test_a_limit_that_is_too_low_is_a_warning(tmp_path: Path) -> None:
     world = sized_world(time.time, environments=1, spaces=1, guests=1, users=1, agents=1)
-    with DemoServer(world).in_thread() as api:
+    with SimulatedServer(world).in_thread() as api:
         more = "requests: {per_second: 20, concurrency: 8}\ncollectors: {users: {interval: 40ms, max_age: 1s}}\n"
         status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)))
     assert status == 0

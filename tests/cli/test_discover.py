@@ -17,12 +17,13 @@ from exporter.cli.discover import discover
 from exporter.cli.expected_agents import Agent, Environment, quoted, written
 from exporter.config import AccountConfig, load, parse
 from exporter.core.clock import Clock
-from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world, fixed_world, sized_world
-from exporter.demo.faults import Hang, Status
-from exporter.demo.server import DemoServer
+from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world
 from exporter.demo.world import World
 from exporter.flatfile.connect import connect
 from tests.e2e.process import run
+from tests.simulator.faults import Hang, Status
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import fixed_world, sized_world
 
 HOSTILE = st.text(
     st.sampled_from("a*?[]!-:#'\"\\&%@`|>{},~$ \t\n\r\x00\x1b\x85\xa0\u2028\u202e\ufeffé🧪\ud800=<")
@@ -34,9 +35,9 @@ HOSTILE = st.text(
 
 
 @pytest.fixture
-def api() -> Iterator[DemoServer]:
+def api() -> Iterator[SimulatedServer]:
     """Two environments with two agents each; served from a thread."""
-    with DemoServer(sized_world(time.time, environments=2, spaces=2, guests=1, agents=2)).in_thread() as running:
+    with SimulatedServer(sized_world(time.time, environments=2, spaces=2, guests=1, agents=2)).in_thread() as running:
         yield running
 
 
@@ -167,13 +168,13 @@ def configured(directory: Path, *accounts: str) -> str:
     return f"--config.file={path}"
 
 
-def account(api: DemoServer, name: str = "acme", secret: str = SECRET) -> str:
+def account(api: SimulatedServer, name: str = "acme", secret: str = SECRET) -> str:
     return ACCOUNT.format(name=name, base_url=api.base_url, client_id=CLIENT_ID, secret=secret)
 
 
 @pytest.mark.parametrize("world", [*WORLDS])
 async def test_what_is_pasted_is_there(world: str, tmp_path: Path) -> None:
-    async with DemoServer(WORLDS[world]()) as api:
+    async with SimulatedServer(WORLDS[world]()) as api:
         done = await asyncio.to_thread(run, "discover", configured(tmp_path, account(api)))
         assert (done.returncode, done.stderr) == (0, "")
         asked = {request.endpoint for request in api.requests}
@@ -187,7 +188,7 @@ async def test_what_is_pasted_is_there(world: str, tmp_path: Path) -> None:
         assert {value for _, value in missing.samples} == {0}
 
 
-def test_collectors_that_are_off_and_ages_that_are_short_do_not_matter(api: DemoServer, tmp_path: Path) -> None:
+def test_collectors_that_are_off_and_ages_that_are_short_do_not_matter(api: SimulatedServer, tmp_path: Path) -> None:
     off = "    collectors: {agents: {enabled: false, interval: 0s, max_age: 1s}, environments: {enabled: false}}\n"
     api.call(api.switches.latency.update, {"/agents": 1.2})
     done = run("discover", configured(tmp_path, account(api) + off))
@@ -195,7 +196,7 @@ def test_collectors_that_are_off_and_ages_that_are_short_do_not_matter(api: Demo
     assert done.stdout.count("- agent-") == len(api.world.agents)
 
 
-def test_each_account_has_a_block_of_its_own_and_some_may_be_chosen(api: DemoServer, tmp_path: Path) -> None:
+def test_each_account_has_a_block_of_its_own_and_some_may_be_chosen(api: SimulatedServer, tmp_path: Path) -> None:
     config = configured(tmp_path, account(api, "one"), account(api, "two"))
     done = run("discover", config)
     first, second = done.stdout.split("\n\n")
@@ -207,7 +208,7 @@ def test_each_account_has_a_block_of_its_own_and_some_may_be_chosen(api: DemoSer
     assert unknown.stderr == "flatfile-exporter: there is no account 'three': it is one of one, two\n"
 
 
-def test_an_environment_that_cannot_be_asked_is_said(api: DemoServer, tmp_path: Path) -> None:
+def test_an_environment_that_cannot_be_asked_is_said(api: SimulatedServer, tmp_path: Path) -> None:
     closed, open_ = [*api.world.environments.values()]
     api.call(api.switches.forbidden.add, ("/agents", closed.id))
     done = run("discover", configured(tmp_path, account(api)))
@@ -222,9 +223,9 @@ def test_an_environment_that_cannot_be_asked_is_said(api: DemoServer, tmp_path: 
 
 @pytest.mark.parametrize("path", ["/auth", "/environments", "/agents"])
 def test_an_account_that_cannot_be_asked_is_said_and_the_others_are_printed(
-    path: str, api: DemoServer, tmp_path: Path
+    path: str, api: SimulatedServer, tmp_path: Path
 ) -> None:
-    with DemoServer(sized_world(time.time, environments=2, spaces=0, agents=1)).in_thread() as broken:
+    with SimulatedServer(sized_world(time.time, environments=2, spaces=0, agents=1)).in_thread() as broken:
         broken.call(broken.faults.add, path, Status(403))
         done = run("discover", configured(tmp_path, account(broken, "broken"), account(api, "good")))
     assert done.returncode == 1
@@ -236,7 +237,7 @@ def test_an_account_that_cannot_be_asked_is_said_and_the_others_are_printed(
     assert "Traceback" not in done.stderr
 
 
-def test_what_hangs_is_given_up(api: DemoServer, tmp_path: Path) -> None:
+def test_what_hangs_is_given_up(api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.faults.add, "/agents", Hang())
     flag = configured(tmp_path, account(api).replace("timeout: 5s", "timeout: 10m"))
     out, err = StringIO(), StringIO()
@@ -250,7 +251,7 @@ def test_the_output_is_utf_8_whatever_the_terminal(tmp_path: Path) -> None:
     world = World(time.time)
     environment = world.add_environment("日本 🧪")
     world.deploy_agent(environment.id, "größe")
-    with DemoServer(world).in_thread() as api:
+    with SimulatedServer(world).in_thread() as api:
         done = run("discover", configured(tmp_path, account(api)), env={"PYTHONIOENCODING": "latin-1"})
     assert done.returncode == 0, done.stderr
     assert [each.agents for each in pasted(done.stdout).expected_agents] == [("größe",)]

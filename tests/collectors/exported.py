@@ -8,14 +8,14 @@ from typing import Self
 from exporter.account.account import Account
 from exporter.config import AccountConfig, parse
 from exporter.core.clock import Clock
-from exporter.demo.accounts import FIXED_NOW
-from exporter.demo.faults import Fault, FaultRule
-from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.exposition.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
 from exporter.storage import Stored
+from tests.simulator.faults import Fault, FaultRule
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import FIXED_NOW
 
 TOKEN = "pat_test"
 FAST = "requests: {per_second: 10000, retries: 1}"
@@ -36,7 +36,7 @@ class OfTheWholeAccount(FaultRule):
 class Asking(FaultRule):
     """Strikes requests with one of these parameters, as `name=value`. Needs `ONE_BY_ONE`, to know which request it is."""
 
-    def __init__(self, api: DemoServer, path: str, fault: Fault, *parameters: str) -> None:
+    def __init__(self, api: SimulatedServer, path: str, fault: Fault, *parameters: str) -> None:
         super().__init__(path, fault)
         self._api = api
         self.parameters = set(parameters)
@@ -88,7 +88,7 @@ class Exported:
         """`settings` are YAML lines of the account, `more` replaces `FAST`."""
         self.world = world
         self.time = time
-        self.api = DemoServer(world, switches)
+        self.api = SimulatedServer(world, switches)
         self.api.switches.ready_tokens.add(TOKEN)
         self._settings = settings
         self._more = more

@@ -1,10 +1,10 @@
 """Environments and the account: names, the choice of environments, and what is known of the account itself."""
 
-from exporter.demo.accounts import fixed_world
-from exporter.demo.faults import Status
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, Time
+from tests.simulator.faults import Status
+from tests.simulator.worlds import fixed_world
 
 
 async def test_both_kinds_are_counted_also_where_there_is_none(time: Time) -> None:

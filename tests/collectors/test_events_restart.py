@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.accounts import fixed_world
-from exporter.demo.faults import Status
 from exporter.demo.markers import MARKERS
 from exporter.demo.world import World
 from exporter.storage import Storage
 from tests.collectors.exported import Exported, OfTheWholeAccount, Time
 from tests.collectors.test_events import happened, totals, two
+from tests.simulator.faults import Status
+from tests.simulator.worlds import fixed_world
 
 EVENTS = ("events",)
 

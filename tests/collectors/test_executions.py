@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from exporter.collectors import _runs
 from exporter.collectors import executions as _executions
-from exporter.demo.faults import DuplicateRows, Status
 from exporter.demo.records import Event
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
@@ -18,6 +17,7 @@ from exporter.exposition.families import HistogramValue
 from exporter.flatfile import models
 from exporter.flatfile.times import iso
 from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Scraped, Time
+from tests.simulator.faults import DuplicateRows, Status
 
 PATH = "/agents/executions"
 MINUTE = 60.0

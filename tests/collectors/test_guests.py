@@ -6,12 +6,12 @@ import pytest
 
 from exporter.collectors import REGISTRY
 from exporter.collectors._guest_book import account_wide
-from exporter.demo.accounts import fixed_world, sized_world
-from exporter.demo.faults import Hang, Status
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.flatfile.models import Guest, GuestSpace
 from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Time, settled
+from tests.simulator.faults import Hang, Status
+from tests.simulator.worlds import fixed_world, sized_world
 
 PROD, SECOND, ODD = "us_env_9f2kQw1d", "us_env_2ndProd0", "us_env_7hT3bLx0"
 NOW = 1763628900.0  # 2025-11-20T08:55:00Z

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from exporter.collectors import _jobs
 from exporter.collectors._jobs import JobBook, Statuses
-from exporter.demo.accounts import FIXED_NOW
-from exporter.demo.faults import Status
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.flatfile import models
 from exporter.flatfile.times import iso
 from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Scraped, Time
+from tests.simulator.faults import Status
+from tests.simulator.worlds import FIXED_NOW
 
 HOUR, DAY = 3600.0, 86400.0
 PATH = "/jobs"

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from exporter.demo.accounts import sized_world
-from exporter.demo.faults import Status
 from exporter.demo.records import Space
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time
+from tests.simulator.faults import Status
+from tests.simulator.worlds import sized_world
 
 DAY = 86400.0
 PER_PAGE = 10

@@ -2,11 +2,11 @@
 
 import pytest
 
-from exporter.demo.accounts import fixed_world, sized_world
-from exporter.demo.faults import Status
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, Scraped, Time
+from tests.simulator.faults import Status
+from tests.simulator.worlds import fixed_world, sized_world
 
 NAMES = ("space_info", "space_guests", "space_files", "space_workbooks", "space_last_activity_timestamp_seconds")
 PROD, ODD = "us_env_9f2kQw1d", "us_env_7hT3bLx0"

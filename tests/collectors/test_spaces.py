@@ -6,13 +6,13 @@ import pytest
 
 from exporter.collectors._book import Book, Counts
 from exporter.collectors.spaces import entry
-from exporter.demo.accounts import fixed_world, sized_world
-from exporter.demo.faults import Deformed, Status
 from exporter.demo.rows import Row
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.flatfile.models import Space
 from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, OfTheWholeAccount, Time
+from tests.simulator.faults import Deformed, Status
+from tests.simulator.worlds import fixed_world, sized_world
 
 DAY = 86400.0
 NOW = 1763628900.0  # 2025-11-20T08:55:00Z

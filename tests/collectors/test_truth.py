@@ -12,7 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.collectors._jobs import SETTLED, STATUSES
-from exporter.demo.faults import (
+from exporter.demo.switches import Switches
+from exporter.demo.world import World
+from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time
+from tests.simulator.faults import (
     Disconnect,
     DuplicateRows,
     EmptyBody,
@@ -26,9 +29,6 @@ from exporter.demo.faults import (
     WrongTotal,
     WrongTypes,
 )
-from exporter.demo.switches import Switches
-from exporter.demo.world import World
-from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time
 
 DAY = 86400.0
 MAX_AGE = 900.0

@@ -6,11 +6,11 @@ from msgspec import UNSET
 from exporter.collectors._book import Book
 from exporter.collectors.users import ALL, Snapshot, entry
 from exporter.collectors.users import counted as counted_in
-from exporter.demo.faults import Status
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.flatfile.models import User
 from tests.collectors.exported import Exported, Time
+from tests.simulator.faults import Status
 
 NOW = 1763628900.0  # 2025-11-20T08:55:00Z
 DAY = 86400.0

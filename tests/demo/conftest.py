@@ -1,45 +1,5 @@
 """Fixtures shared by the demo's tests."""
 
-from collections.abc import AsyncIterator, Iterator
+from tests.simulator.fixtures import api, client, world
 
-import httpx
-import pytest
-
-from exporter.demo.accounts import CLIENT_ID, FIXED_NOW, SECRET, fixed_world, sized_world
-from exporter.demo.server import DemoServer
-from exporter.demo.world import World
-
-
-@pytest.fixture
-def world() -> World:
-    """Three environments, twelve spaces (one archived), twenty guests, forty events."""
-    return sized_world(lambda: FIXED_NOW, environments=3, spaces=12, guests=20, users=5, agents=3, events=40)
-
-
-@pytest.fixture
-async def api(world: World) -> AsyncIterator[DemoServer]:
-    """A server of that world."""
-    async with DemoServer(world) as server:
-        yield server
-
-
-@pytest.fixture
-async def client(api: DemoServer) -> AsyncIterator[httpx.AsyncClient]:
-    """A client that is let in."""
-    api.switches.ready_tokens.add("pat_test")
-    headers = {"Authorization": "Bearer pat_test"}
-    async with httpx.AsyncClient(base_url=api.base_url, headers=headers, timeout=10, trust_env=False) as session:
-        yield session
-
-
-@pytest.fixture
-def fixed_api() -> Iterator[DemoServer]:
-    """The fixed account, served from a thread."""
-    with DemoServer(fixed_world()).in_thread() as server:
-        server.switches.ready_tokens.add("pat_test")
-        yield server
-
-
-@pytest.fixture
-def credentials() -> dict[str, str]:
-    return {"clientId": CLIENT_ID, "secret": SECRET}
+__all__ = ["api", "client", "world"]

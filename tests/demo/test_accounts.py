@@ -3,10 +3,11 @@
 import json
 from pathlib import Path
 
-from exporter.demo.accounts import DAY, EXPECTED_AGENTS, FIXED_NOW, demo_world, fixed_world, sized_world
+from exporter.demo.accounts import DAY, EXPECTED_AGENTS, demo_world
 from exporter.demo.answers import Ask, answer
 from exporter.demo.records import Agent
 from exporter.demo.switches import Switches
+from tests.simulator.worlds import FIXED_NOW, fixed_world, sized_world
 
 GOLDEN = Path(__file__).with_name("fixed_account.json")
 

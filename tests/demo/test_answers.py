@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.demo.accounts import FIXED_NOW, fixed_world, sized_world
 from exporter.demo.answers import Ask, answer, template
 from exporter.demo.markers import MARKERS
 from exporter.demo.paging import Refused
 from exporter.demo.rows import Row
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
+from tests.simulator.worlds import FIXED_NOW, fixed_world, sized_world
 
 ENV, ODD = "us_env_9f2kQw1d", "us_env_7hT3bLx0"
 IDS = {"/agents/executions": "eventId"}

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from exporter.demo.accounts import demo_world, sized_world
+from exporter.demo.accounts import demo_world
 from exporter.demo.life import BACKFILL, KEPT, Life, rhythm
 from exporter.demo.records import Event
 from exporter.demo.world import World
+from tests.simulator.worlds import sized_world
 
 START = 1_795_546_039.0
 

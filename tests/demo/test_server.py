@@ -10,12 +10,13 @@ import httpx
 import pytest
 import trustme
 
-from exporter.demo.accounts import FIXED_NOW, demo_world, fixed_world
+from exporter.demo.accounts import demo_world
 from exporter.demo.life import Life
-from exporter.demo.server import DemoServer
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import FIXED_NOW, fixed_world
 
 
-async def test_requests_are_recorded(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_requests_are_recorded(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     first = next(iter(api.world.environments))
     await client.get("/spaces", params={"pageSize": 3}, headers={"X-Disable-Hooks": "true"})
     await client.get(f"/environments/{first}")
@@ -43,13 +44,15 @@ async def test_requests_are_recorded(api: DemoServer, client: httpx.AsyncClient)
     ],
 )
 async def test_what_a_reader_must_not_send(
-    api: DemoServer, client: httpx.AsyncClient, method: str, path: str, code: int
+    api: SimulatedServer, client: httpx.AsyncClient, method: str, path: str, code: int
 ) -> None:
     assert (await client.request(method, path)).status_code == code
     assert [(r.method, r.path) for r in api.forbidden_requests] == [(method, path.partition("?")[0])]
 
 
-async def test_what_a_reader_may_send(api: DemoServer, client: httpx.AsyncClient, credentials: dict[str, str]) -> None:
+async def test_what_a_reader_may_send(
+    api: SimulatedServer, client: httpx.AsyncClient, credentials: dict[str, str]
+) -> None:
     await client.post("/auth", json=credentials)
     await client.get("/spaces")
     assert (await client.get("/auth")).status_code == 405
@@ -57,7 +60,7 @@ async def test_what_a_reader_may_send(api: DemoServer, client: httpx.AsyncClient
     assert not api.forbidden_requests
 
 
-async def test_head_and_date_and_gzip(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_head_and_date_and_gzip(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     head = await client.head("/spaces")
     assert (head.status_code, head.content) == (200, b"")
     plain = await client.get("/spaces", headers={"Accept-Encoding": "identity"})
@@ -69,13 +72,13 @@ async def test_head_and_date_and_gzip(api: DemoServer, client: httpx.AsyncClient
     assert api.connections_opened == 1
 
 
-async def test_connections_that_close(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_connections_that_close(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.switches.keep_alive = False
     assert [(await client.get("/spaces")).status_code for _ in range(2)] == [200, 200]
     assert api.connections_opened == 2
 
 
-async def test_the_other_prefix(api: DemoServer) -> None:
+async def test_the_other_prefix(api: SimulatedServer) -> None:
     async with httpx.AsyncClient(base_url=api.root_url, trust_env=False) as client:
         missing = await client.get("/api/v1/environments")
         assert (missing.status_code, missing.json()["errors"][0]["message"]) == (404, "Not found")
@@ -90,7 +93,7 @@ async def test_the_other_prefix(api: DemoServer) -> None:
     ]  # fmt: skip
 
 
-async def test_another_region(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_another_region(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.switches.region = "eu"
     listed = (await client.get("/environments")).json()["data"]
     assert all(row["id"].startswith("eu_env_") and row["accountId"].startswith("eu_acc_") for row in listed)
@@ -100,7 +103,7 @@ async def test_another_region(api: DemoServer, client: httpx.AsyncClient) -> Non
     assert {row["environmentId"] for row in spaces} == {listed[0]["id"]}
 
 
-async def test_a_rate_limit(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_a_rate_limit(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.switches.rate = 3
     codes = await asyncio.gather(*(client.get("/users") for _ in range(8)))
     refused = [a for a in codes if a.status_code == 429]
@@ -108,7 +111,7 @@ async def test_a_rate_limit(api: DemoServer, client: httpx.AsyncClient) -> None:
     assert {a.headers["Retry-After"] for a in refused} == {"1"}
 
 
-async def test_latency_is_by_path(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_latency_is_by_path(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     """What is slow is overtaken by what is not: no time is measured."""
     api.switches.latency = {"*": 0.3, "/users": 0.0}
     slow = asyncio.create_task(client.get("/spaces"))
@@ -120,7 +123,7 @@ async def test_latency_is_by_path(api: DemoServer, client: httpx.AsyncClient) ->
     assert api.most_in_flight == 2
 
 
-async def test_refusing_connections_and_coming_back(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_refusing_connections_and_coming_back(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     await client.get("/spaces")
     port = api.port
     await api.stop_listening()
@@ -133,7 +136,7 @@ async def test_refusing_connections_and_coming_back(api: DemoServer, client: htt
     assert (await client.get("/spaces")).status_code == 200
 
 
-async def test_the_port_stays_ours_while_connections_are_refused(api: DemoServer) -> None:
+async def test_the_port_stays_ours_while_connections_are_refused(api: SimulatedServer) -> None:
     await api.stop_listening()
     with socket.socket() as other, pytest.raises(OSError, match="in use"):
         other.bind((api.host, api.port))
@@ -145,7 +148,7 @@ async def test_the_port_stays_ours_while_connections_are_refused(api: DemoServer
 async def test_the_account_lives_while_it_is_asked() -> None:
     now = [FIXED_NOW]
     world = demo_world(lambda: now[0])
-    async with DemoServer(world, life=Life(world)) as api:
+    async with SimulatedServer(world, life=Life(world)) as api:
         api.switches.ready_tokens.add("pat_test")
         headers = {"Authorization": "Bearer pat_test"}
         async with httpx.AsyncClient(base_url=api.base_url, headers=headers, trust_env=False) as client:
@@ -158,7 +161,7 @@ async def test_the_account_lives_while_it_is_asked() -> None:
     assert ["validator" in slugs for slugs in seen] == [True, False, True]
 
 
-async def test_not_http(api: DemoServer) -> None:
+async def test_not_http(api: SimulatedServer) -> None:
     reader, writer = await asyncio.open_connection(api.host, api.port)
     writer.write(b"\x16\x03\x01 hello\r\n\r\n")
     assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
@@ -173,14 +176,14 @@ async def test_over_tls() -> None:
     trusting = ssl.create_default_context()
     authority.configure_trust(trusting)
     async with (
-        DemoServer(fixed_world(), ssl_context=context) as api,
+        SimulatedServer(fixed_world(), ssl_context=context) as api,
         httpx.AsyncClient(verify=trusting, trust_env=False) as client,
     ):
         assert api.base_url.startswith("https://")
         assert (await client.get(api.base_url + "/environments")).status_code == 401
 
 
-def test_from_a_thread(fixed_api: DemoServer) -> None:
+def test_from_a_thread(fixed_api: SimulatedServer) -> None:
     headers = {"Authorization": "Bearer pat_test"}
     with httpx.Client(base_url=fixed_api.base_url, headers=headers, trust_env=False) as client:
         assert len(client.get("/environments").json()["data"]) == 3
@@ -198,4 +201,4 @@ def test_from_a_thread(fixed_api: DemoServer) -> None:
 
 def test_call_needs_a_started_server() -> None:
     with pytest.raises(RuntimeError, match="started"):
-        DemoServer(fixed_world()).call(print)
+        SimulatedServer(fixed_world()).call(print)

@@ -6,10 +6,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.demo.accounts import FIXED_NOW
 from exporter.demo.records import Event
 from exporter.demo.timeline import Timeline
 from exporter.demo.world import World
+from tests.simulator.worlds import FIXED_NOW
 
 ACTIONS = (
     "add_environment", "delete_environment", "add_space", "archive_space", "unarchive_space", "expire_space",

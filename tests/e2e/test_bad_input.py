@@ -6,7 +6,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.demo.accounts import SECRET
-from exporter.demo.faults import (
+from tests.serving import account_lines, configuration
+from tests.simulator.faults import (
     Disconnect,
     EndlessPages,
     Fault,
@@ -20,8 +21,7 @@ from exporter.demo.faults import (
     Truncated,
     WrongTypes,
 )
-from exporter.demo.server import DemoServer
-from tests.serving import account_lines, configuration
+from tests.simulator.server import SimulatedServer
 
 from .process import Exporter, eventually, serving
 
@@ -99,7 +99,7 @@ collectors:
     ],
     ids=lambda value: repr(value)[:40] if isinstance(value, Fault) else value,
 )
-def test_bad_answers(api: DemoServer, tmp_path: Path, fault: Fault, reason: str) -> None:
+def test_bad_answers(api: SimulatedServer, tmp_path: Path, fault: Fault, reason: str) -> None:
     more = EAGER.replace("retries: 1", "retries: 1, max_pages: 5") if isinstance(fault, EndlessPages) else EAGER
     with serving(configuration(account_lines("acme", api.base_url), more=more), tmp_path) as running:
         before = running.page()
@@ -116,7 +116,7 @@ def test_bad_answers(api: DemoServer, tmp_path: Path, fault: Fault, reason: str)
         assert not api.forbidden_requests
 
 
-def test_a_huge_answer_is_cut_off_at_the_limit(api: DemoServer, tmp_path: Path) -> None:
+def test_a_huge_answer_is_cut_off_at_the_limit(api: SimulatedServer, tmp_path: Path) -> None:
     more = EAGER.replace("retries: 1", "retries: 1, max_response_bytes: 1MiB")
     with serving(configuration(account_lines("acme", api.base_url), more=more), tmp_path) as running:
         before = running.page()
@@ -127,7 +127,7 @@ def test_a_huge_answer_is_cut_off_at_the_limit(api: DemoServer, tmp_path: Path) 
         assert running.peak_bytes < usual + 30 * MEBIBYTE
 
 
-def test_a_token_that_ends_early_is_replaced_and_nothing_is_lost(api: DemoServer, tmp_path: Path) -> None:
+def test_a_token_that_ends_early_is_replaced_and_nothing_is_lost(api: SimulatedServer, tmp_path: Path) -> None:
     with serving(configuration(account_lines("acme", api.base_url), more=EAGER), tmp_path) as running:
         before = running.page()
         api.call(api.invalidate_tokens)
@@ -139,7 +139,7 @@ def test_a_token_that_ends_early_is_replaced_and_nothing_is_lost(api: DemoServer
         assert {key[0] for key in samples(after)} >= {key[0] for key in samples(before)}
 
 
-def test_credentials_that_are_withdrawn(api: DemoServer, tmp_path: Path) -> None:
+def test_credentials_that_are_withdrawn(api: SimulatedServer, tmp_path: Path) -> None:
     with serving(configuration(account_lines("acme", api.base_url), more=EAGER), tmp_path) as running:
         before = running.page()
         api.call(api.set_credentials, "other", "other")

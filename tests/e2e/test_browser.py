@@ -5,9 +5,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from exporter.demo.faults import Status
-from exporter.demo.server import DemoServer
 from tests.serving import account_lines, configuration
+from tests.simulator.faults import Status
+from tests.simulator.server import SimulatedServer
 
 from .process import PATIENCE, serving
 
@@ -36,7 +36,7 @@ def rendered(chromium: str, url: str, directory: Path) -> tuple[str, list[str]]:
     return done.stdout, [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
 
 
-def test_the_page_renders_under_its_policy(chromium: str, api: DemoServer, tmp_path: Path) -> None:
+def test_the_page_renders_under_its_policy(chromium: str, api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.faults.add, "/spaces", Status(503))
     hostile = '<img src=x onerror="document.title=1">'
     text = configuration(account_lines("acme", api.base_url), account_lines(hostile, api.base_url))

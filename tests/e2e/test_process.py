@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter import __version__
 from exporter.demo.accounts import CLIENT_ID, SECRET
-from exporter.demo.faults import Hang, Status
-from exporter.demo.server import DemoServer
 from tests.serving import PATIENT, account_lines, configuration
+from tests.simulator.faults import Hang, Status
+from tests.simulator.server import SimulatedServer
 
 from .process import ANY_PORT, Exporter, eventually, exporter, run, serving
 
@@ -41,7 +41,7 @@ def ends_well(running: Exporter) -> None:
 # Starting
 
 
-def test_it_starts_with_environment_variables_alone(api: DemoServer) -> None:
+def test_it_starts_with_environment_variables_alone(api: SimulatedServer) -> None:
     env = {"FLATFILE_CLIENT_ID": CLIENT_ID, "FLATFILE_CLIENT_SECRET": SECRET, "FLATFILE_BASE_URL": api.base_url}
     with exporter(ANY_PORT, env=env) as running:
         page = running.listens().page()
@@ -51,7 +51,7 @@ def test_it_starts_with_environment_variables_alone(api: DemoServer) -> None:
         ends_well(running)
 
 
-def test_it_starts_with_files_named_by_the_environment(api: DemoServer, tmp_path: Path) -> None:
+def test_it_starts_with_files_named_by_the_environment(api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.switches.ready_tokens.add, "pat_rotated")
     (tmp_path / "token").write_text("pat_old\n")
     env = {"FLATFILE_ACCESS_TOKEN_FILE": str(tmp_path / "token"), "FLATFILE_BASE_URL": api.base_url}
@@ -63,7 +63,7 @@ def test_it_starts_with_files_named_by_the_environment(api: DemoServer, tmp_path
         assert value(running.page(), "flatfile_up") == 1
 
 
-def test_it_starts_with_a_file(api: DemoServer, tmp_path: Path) -> None:
+def test_it_starts_with_a_file(api: SimulatedServer, tmp_path: Path) -> None:
     with serving(configuration(account_lines("acme", api.base_url)), tmp_path) as running:
         assert value(running.page(), "flatfile_up", account="acme") == 1
         build = value(running.page(), "flatfile_exporter_build_info", version=__version__)
@@ -150,7 +150,7 @@ def test_a_configuration_that_cannot_be_read(tmp_path: Path, kind: str) -> None:
     assert done.stderr.startswith(f"{path}:")
 
 
-def test_a_port_in_use(api: DemoServer, tmp_path: Path) -> None:
+def test_a_port_in_use(api: SimulatedServer, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(configuration(account_lines("acme", api.base_url)))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -159,7 +159,7 @@ def test_a_port_in_use(api: DemoServer, tmp_path: Path) -> None:
     assert done.stderr == f"flatfile-exporter: cannot listen on 127.0.0.1:{port}: Address already in use\n"
 
 
-def test_several_addresses_ipv6_among_them(api: DemoServer, tmp_path: Path) -> None:
+def test_several_addresses_ipv6_among_them(api: SimulatedServer, tmp_path: Path) -> None:
     more = ("--web.listen-address=[::1]:0", "--web.listen-address=localhost:0", "--web.listen-address=:0")
     with serving(configuration(account_lines("acme", api.base_url)), tmp_path, *more) as running:
         urls = [running.url]
@@ -204,7 +204,7 @@ def test_an_environment_that_no_connection_can_be_made_with(variable: str, text:
     ],
 )
 def test_it_stays_up_whatever_flatfile_does(
-    api: DemoServer, tmp_path: Path, base_url: str, secret: str, reason: str
+    api: SimulatedServer, tmp_path: Path, base_url: str, secret: str, reason: str
 ) -> None:
     url = api.base_url if base_url == "API" else base_url
     with serving(configuration(account_lines("acme", url, secret)), tmp_path) as running:
@@ -222,7 +222,7 @@ def test_it_stays_up_whatever_flatfile_does(
         ends_well(running)
 
 
-def test_it_comes_back_when_flatfile_does(api: DemoServer, tmp_path: Path) -> None:
+def test_it_comes_back_when_flatfile_does(api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.stop_listening)
     with serving(configuration(account_lines("acme", api.base_url)), tmp_path) as running:
         assert value(running.page(), "flatfile_up") == 0
@@ -234,7 +234,7 @@ def test_it_comes_back_when_flatfile_does(api: DemoServer, tmp_path: Path) -> No
 # Ending
 
 
-def test_it_ends_while_a_scrape_hangs_and_answers_it(api: DemoServer, tmp_path: Path) -> None:
+def test_it_ends_while_a_scrape_hangs_and_answers_it(api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.faults.add, "*", Hang())
     with serving(configuration(account_lines("acme", api.base_url), more=PATIENT), tmp_path) as running:
         host, port = running.url.removeprefix("http://").split(":")
@@ -250,7 +250,7 @@ def test_it_ends_while_a_scrape_hangs_and_answers_it(api: DemoServer, tmp_path: 
         ends_well(running)
 
 
-def test_it_ends_while_a_client_keeps_its_connection_and_reads_nothing(api: DemoServer, tmp_path: Path) -> None:
+def test_it_ends_while_a_client_keeps_its_connection_and_reads_nothing(api: SimulatedServer, tmp_path: Path) -> None:
     with serving(configuration(account_lines("acme", api.base_url)), tmp_path) as running:
         host, port = running.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port))) as idle, socket.create_connection((host, int(port))) as half:
@@ -261,7 +261,7 @@ def test_it_ends_while_a_client_keeps_its_connection_and_reads_nothing(api: Demo
             ends_well(running)
 
 
-def test_a_second_signal_ends_it_at_once(api: DemoServer, tmp_path: Path) -> None:
+def test_a_second_signal_ends_it_at_once(api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.faults.add, "*", Hang())
     with serving(configuration(account_lines("acme", api.base_url), more=PATIENT), tmp_path) as running:
         host, port = running.url.removeprefix("http://").split(":")
@@ -278,7 +278,7 @@ def test_a_second_signal_ends_it_at_once(api: DemoServer, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_when_told(api: DemoServer, tmp_path: Path, number: signal.Signals) -> None:
+def test_it_ends_when_told(api: SimulatedServer, tmp_path: Path, number: signal.Signals) -> None:
     with serving(configuration(account_lines("acme", api.base_url)), tmp_path) as running:
         running.page()
         running.signal(number)
@@ -316,7 +316,7 @@ def test_it_ends_while_a_name_is_looked_up_for_ever(tmp_path: Path) -> None:
 # Reload
 
 
-def test_hanging_up_reloads_all_or_nothing(api: DemoServer, tmp_path: Path) -> None:
+def test_hanging_up_reloads_all_or_nothing(api: SimulatedServer, tmp_path: Path) -> None:
     one, two = account_lines("one", api.base_url), account_lines("two", api.base_url)
     path = tmp_path / "config.yaml"
     with serving(configuration(one, two), tmp_path) as running:
@@ -360,7 +360,7 @@ def test_hanging_up_reloads_all_or_nothing(api: DemoServer, tmp_path: Path) -> N
         ends_well(running)
 
 
-def test_a_reload_while_an_account_that_goes_is_being_asked(api: DemoServer, tmp_path: Path) -> None:
+def test_a_reload_while_an_account_that_goes_is_being_asked(api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.faults.add, "*", Hang())
     with serving(configuration(account_lines("one", api.base_url), more=PATIENT), tmp_path) as running:
         host, port = running.url.removeprefix("http://").split(":")
@@ -380,7 +380,7 @@ def test_a_reload_while_an_account_that_goes_is_being_asked(api: DemoServer, tmp
 # Logs
 
 
-def test_logs_are_logfmt_and_a_failure_is_one_line(api: DemoServer, tmp_path: Path) -> None:
+def test_logs_are_logfmt_and_a_failure_is_one_line(api: SimulatedServer, tmp_path: Path) -> None:
     with serving(configuration(account_lines("acme", api.base_url)), tmp_path) as running:
         for _ in range(3):
             running.page()
@@ -405,7 +405,7 @@ def test_logs_are_logfmt_and_a_failure_is_one_line(api: DemoServer, tmp_path: Pa
             assert field in failures[0]
 
 
-def test_logs_as_json(api: DemoServer, tmp_path: Path) -> None:
+def test_logs_as_json(api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.faults.add, "/users", Status(503))
     with serving(configuration(account_lines("acme", api.base_url)), tmp_path, "--log.format=json") as running:
         running.page()
@@ -417,7 +417,7 @@ def test_logs_as_json(api: DemoServer, tmp_path: Path) -> None:
         assert failure["endpoint"] == "/users"
 
 
-def test_debug_tells_of_good_refreshes_and_never_a_secret(api: DemoServer, tmp_path: Path) -> None:
+def test_debug_tells_of_good_refreshes_and_never_a_secret(api: SimulatedServer, tmp_path: Path) -> None:
     text = configuration(account_lines("acme", api.base_url))
     with serving(text, tmp_path, "--log.level=debug") as running:
         running.page()
@@ -425,7 +425,7 @@ def test_debug_tells_of_good_refreshes_and_never_a_secret(api: DemoServer, tmp_p
         assert not {"SECRET", "eyJ", "Bearer"} & set(re.findall(r"SECRET|eyJ|Bearer", running.text))
 
 
-def test_errors_alone(api: DemoServer, tmp_path: Path) -> None:
+def test_errors_alone(api: SimulatedServer, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(configuration(account_lines("acme", "http://127.0.0.1:9")))
     port = _free_port()
@@ -448,7 +448,7 @@ def _answers(port: int) -> bool:
         return one.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_it_reads_a_configuration_from_a_pipe(api: DemoServer, tmp_path: Path) -> None:
+def test_it_reads_a_configuration_from_a_pipe(api: SimulatedServer, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     assert stat.S_ISFIFO(pipe.stat().st_mode)

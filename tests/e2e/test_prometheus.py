@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exporter.demo.server import DemoServer
 from tests.serving import account_lines, configuration
+from tests.simulator.server import SimulatedServer
 
 from .process import PATIENCE, Exporter, eventually, serving
 
@@ -94,7 +94,7 @@ def started(program: str, path: Path, directory: Path) -> Iterator[Prometheus]:
 
 
 @pytest.fixture
-def exported(api: DemoServer, tmp_path: Path) -> Iterator[Exporter]:
+def exported(api: SimulatedServer, tmp_path: Path) -> Iterator[Exporter]:
     """Two accounts."""
     text = configuration(account_lines("acme", api.base_url), account_lines('Größe "2" & Co', api.base_url))
     with serving(text, tmp_path) as running:
@@ -156,7 +156,7 @@ def test_prometheus_with_labels_of_its_own_in_the_way(
 
 
 def test_an_account_that_is_removed_goes_from_prometheus(
-    prometheus_program: str, api: DemoServer, exported: Exporter, tmp_path: Path
+    prometheus_program: str, api: SimulatedServer, exported: Exporter, tmp_path: Path
 ) -> None:
     with scraping(prometheus_program, exported, tmp_path) as prometheus:
         eventually(lambda: len(prometheus.query("flatfile_users")) == 2, "users of both accounts")

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.demo.server import DemoServer
 from tests.serving import account_lines, configuration
+from tests.simulator.server import SimulatedServer
 
 from .process import ANY_PORT, Exporter, eventually, exporter, run, serving
 
@@ -38,7 +38,7 @@ def totals(page: str) -> Counter[tuple[str, str]]:
 class Bustle:
     """Events in both environments, from a thread: several in one moment, and some that become visible late."""
 
-    def __init__(self, api: DemoServer) -> None:
+    def __init__(self, api: SimulatedServer) -> None:
         self.emitted: Counter[tuple[str, str]] = Counter()
         self._api = api
         self._environments = list(api.world.environments)
@@ -72,7 +72,7 @@ def stops(running: Exporter, number: int) -> None:
     assert running.ended() == (0 if number == signal.SIGTERM else -number)
 
 
-def test_each_event_counts_once_however_often_it_is_killed(api: DemoServer, tmp_path: Path) -> None:
+def test_each_event_counts_once_however_often_it_is_killed(api: SimulatedServer, tmp_path: Path) -> None:
     config = configuration(account_lines("acme", api.base_url), more=ONLY_EVENTS)
     storage = f"--storage.path={tmp_path / 'states'}"
     rng = random.Random(11)
@@ -108,7 +108,7 @@ def test_each_event_counts_once_however_often_it_is_killed(api: DemoServer, tmp_
     assert not any("corrupt" in name for name in states)
 
 
-def test_without_it_counting_begins_anew(api: DemoServer, tmp_path: Path) -> None:
+def test_without_it_counting_begins_anew(api: SimulatedServer, tmp_path: Path) -> None:
     config = configuration(account_lines("acme", api.base_url), more=ONLY_EVENTS)
     environment = next(iter(api.world.environments))
     for _ in range(2):
@@ -119,7 +119,7 @@ def test_without_it_counting_begins_anew(api: DemoServer, tmp_path: Path) -> Non
             stops(running, signal.SIGTERM)
 
 
-def test_a_reload_that_changes_the_account_keeps_its_counts(api: DemoServer, tmp_path: Path) -> None:
+def test_a_reload_that_changes_the_account_keeps_its_counts(api: SimulatedServer, tmp_path: Path) -> None:
     config = configuration(account_lines("acme", api.base_url), more=ONLY_EVENTS)
     environment = next(iter(api.world.environments))
     with serving(config, tmp_path, f"--storage.path={tmp_path / 'states'}") as running:
@@ -141,7 +141,7 @@ runpy.run_module("exporter", run_name="__main__")
 """
 
 
-def test_a_full_disk_is_said_once_and_metrics_go_on(api: DemoServer, tmp_path: Path) -> None:
+def test_a_full_disk_is_said_once_and_metrics_go_on(api: SimulatedServer, tmp_path: Path) -> None:
     """No file may grow beyond 100 bytes, which a state does."""
     (tmp_path / "config.yaml").write_text(configuration(account_lines("acme", api.base_url), more=ONLY_EVENTS))
     arguments = [f"--config.file={tmp_path / 'config.yaml'}", f"--storage.path={tmp_path / 'states'}", ANY_PORT]
@@ -162,7 +162,7 @@ def test_a_full_disk_is_said_once_and_metrics_go_on(api: DemoServer, tmp_path: P
     assert len(list((tmp_path / "states").glob("*.json"))) == 1
 
 
-def test_two_exporters_do_not_share_a_directory(api: DemoServer, tmp_path: Path) -> None:
+def test_two_exporters_do_not_share_a_directory(api: SimulatedServer, tmp_path: Path) -> None:
     config = configuration(account_lines("acme", api.base_url), more=ONLY_EVENTS)
     storage = f"--storage.path={tmp_path / 'states'}"
     with serving(config, tmp_path, storage) as running:

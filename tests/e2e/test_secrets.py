@@ -9,8 +9,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from exporter.demo.accounts import CLIENT_ID, SECRET, fixed_world
-from exporter.demo.faults import (
+from exporter.demo.accounts import CLIENT_ID, SECRET
+from exporter.demo.markers import MARKERS
+from exporter.demo.markers import SECRET as MARK
+from tests.serving import FAST, account_lines, configuration
+from tests.simulator.faults import (
     EmptyBody,
     Fault,
     NoData,
@@ -23,10 +26,8 @@ from exporter.demo.faults import (
     WrongTotal,
     WrongTypes,
 )
-from exporter.demo.markers import MARKERS
-from exporter.demo.markers import SECRET as MARK
-from exporter.demo.server import DemoServer
-from tests.serving import FAST, account_lines, configuration
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import fixed_world
 
 from .process import Exporter, exporter, run, serving
 
@@ -67,9 +68,9 @@ TELLING: list[Fault] = [
 
 
 @pytest.fixture
-def marked() -> Iterator[DemoServer]:
+def marked() -> Iterator[SimulatedServer]:
     """An account of which everything confidential is marked; served from a thread."""
-    with DemoServer(fixed_world(time.time)).in_thread() as running:
+    with SimulatedServer(fixed_world(time.time)).in_thread() as running:
         yield running
 
 
@@ -108,7 +109,7 @@ def arguments(running: Exporter) -> str:
 
 
 @pytest.mark.parametrize("log_format", ["logfmt", "json"])
-def test_a_day_on_which_all_is_well(marked: DemoServer, tmp_path: Path, log_format: str) -> None:
+def test_a_day_on_which_all_is_well(marked: SimulatedServer, tmp_path: Path, log_format: str) -> None:
     config = configuration(account_lines("acme", marked.base_url), more=FAST + EVERYTHING)
     flags = (f"--log.format={log_format}", "--log.level=debug", "--web.enable-lifecycle")
     with serving(config, tmp_path, *flags) as running:
@@ -122,7 +123,7 @@ def test_a_day_on_which_all_is_well(marked: DemoServer, tmp_path: Path, log_form
         assert "flatfile_space_info" in running.page(), "names of spaces are shown where they are asked for"
 
 
-def test_a_day_on_which_nothing_is_well(marked: DemoServer, tmp_path: Path) -> None:
+def test_a_day_on_which_nothing_is_well(marked: SimulatedServer, tmp_path: Path) -> None:
     def config(name: str) -> str:
         return configuration(account_lines(name, marked.base_url), more=FAST + EVERYTHING)
 
@@ -155,7 +156,7 @@ def test_a_fault_of_the_exporter_itself(tmp_path: Path) -> None:
         assert "refresh failed" in running.text
 
 
-def test_credentials_of_the_environment(marked: DemoServer) -> None:
+def test_credentials_of_the_environment(marked: SimulatedServer) -> None:
     env = {"FLATFILE_CLIENT_ID": CLIENT_ID, "FLATFILE_CLIENT_SECRET": SECRET, "FLATFILE_BASE_URL": marked.base_url}
     with exporter("--web.listen-address=127.0.0.1:0", "--log.level=debug", env=env) as running:
         running.listens()
@@ -174,7 +175,7 @@ def asking(directory: Path, *accounts: str) -> Iterator[CompletedProcess[str]]:
         yield run(*command, f"--config.file={path}")
 
 
-def test_commands_that_ask_the_api(marked: DemoServer, tmp_path: Path) -> None:
+def test_commands_that_ask_the_api(marked: SimulatedServer, tmp_path: Path) -> None:
     for ended in asking(tmp_path, account_lines("acme", marked.base_url)):
         assert ended.returncode == 0
         assert not leaks(ended.stdout + ended.stderr)
@@ -183,12 +184,12 @@ def test_commands_that_ask_the_api(marked: DemoServer, tmp_path: Path) -> None:
     assert marked.count("/agents")
 
 
-def test_commands_that_ask_an_api_that_does_not_work(marked: DemoServer, tmp_path: Path) -> None:
+def test_commands_that_ask_an_api_that_does_not_work(marked: SimulatedServer, tmp_path: Path) -> None:
     """Each kind of failure is that of an account of its own, all tried at once."""
     with contextlib.ExitStack() as stack:
         accounts = [account_lines("wrong", marked.base_url, secret=f"{MARK}wrong")]
         for number, fault in enumerate(TELLING):
-            broken = stack.enter_context(DemoServer(fixed_world(time.time)).in_thread())
+            broken = stack.enter_context(SimulatedServer(fixed_world(time.time)).in_thread())
             broken.call(broken.faults.add, ("*", "/agents", "/auth")[number % 3], fault)
             accounts.append(account_lines(f"broken-{number}", broken.base_url))
         for ended in asking(tmp_path, *accounts):

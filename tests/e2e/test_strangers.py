@@ -8,9 +8,9 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from exporter.demo.faults import Hang
-from exporter.demo.server import DemoServer
 from tests.serving import FAST, PATIENT, account_lines, configuration
+from tests.simulator.faults import Hang
+from tests.simulator.server import SimulatedServer
 
 from .process import Exporter, eventually, serving
 
@@ -43,7 +43,7 @@ def _crowd(running: Exporter) -> Iterator[None]:
 
 
 @pytest.fixture
-def running(api: DemoServer, tmp_path: Path) -> Iterator[Exporter]:
+def running(api: SimulatedServer, tmp_path: Path) -> Iterator[Exporter]:
     with serving(configuration(account_lines("acme", api.base_url), more=FAST), tmp_path) as started:
         started.page()
         yield started
@@ -161,7 +161,7 @@ def test_wild_accept_headers_get_a_page(running: Exporter, accept: str) -> None:
     assert b"flatfile_up{" in answer
 
 
-def test_scrapes_over_the_limit_are_refused_at_once_and_health_is_not(api: DemoServer, tmp_path: Path) -> None:
+def test_scrapes_over_the_limit_are_refused_at_once_and_health_is_not(api: SimulatedServer, tmp_path: Path) -> None:
     config = configuration(account_lines("acme", api.base_url), more=PATIENT)
     with serving(config, tmp_path, "--web.max-requests=2") as running, contextlib.ExitStack() as stack:
         rule = api.call(api.faults.add, "/environments", Hang())

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from exporter.demo.accounts import FIXED_NOW, sized_world
-from exporter.demo.server import DemoServer
 from exporter.demo.world import World
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import FIXED_NOW, sized_world
 
 
 @pytest.fixture
@@ -16,6 +16,6 @@ def world() -> World:
 
 
 @pytest.fixture
-async def api(world: World) -> AsyncIterator[DemoServer]:
-    async with DemoServer(world) as server:
+async def api(world: World) -> AsyncIterator[SimulatedServer]:
+    async with SimulatedServer(world) as server:
         yield server

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
 from exporter.demo.markers import MARKERS
-from exporter.demo.server import DemoServer
 from exporter.flatfile.auth import Stored
 from exporter.flatfile.client import Client
 from exporter.flatfile.deadline import Deadline
@@ -22,6 +21,7 @@ from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.limits import Limiter
 from exporter.flatfile.session import Call, Limits, Session
 from exporter.flatfile.transport import Answer, Transport
+from tests.simulator.server import SimulatedServer
 
 T = TypeVar("T")
 TESTS = Path(__file__).parents[1]
@@ -54,7 +54,7 @@ def call(seconds: float = 10.0, *, background: bool = False) -> Call:
 
 @asynccontextmanager
 async def connected(
-    api: DemoServer,
+    api: SimulatedServer,
     *,
     token: str | None = "pat_test",
     credentials: tuple[Stored, Stored] | None = None,

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from exporter.demo.faults import (
+from exporter.demo.switches import Switches
+from exporter.demo.world import World
+from exporter.flatfile.client import Client, Listing, identity
+from exporter.flatfile.endpoints import Endpoint
+from exporter.flatfile.errors import BadResponse, FlatfileError, Forbidden, NotFound, TooLarge
+from exporter.flatfile.models import Account, Agent, Environment, Event, Guest, Space, User
+from exporter.flatfile.tail import Before
+from exporter.flatfile.times import iso
+from exporter.flatfile.transport import Answer
+from tests.flatfile.rig import Script, Sent, answer, assert_clean, call, connected, session_of, stored, virtually
+from tests.simulator.faults import (
     DuplicateRows,
     EmptyBody,
     EndlessPages,
@@ -20,17 +30,7 @@ from exporter.demo.faults import (
     WrongTotal,
     WrongTypes,
 )
-from exporter.demo.server import DemoServer
-from exporter.demo.switches import Switches
-from exporter.demo.world import World
-from exporter.flatfile.client import Client, Listing, identity
-from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError, Forbidden, NotFound, TooLarge
-from exporter.flatfile.models import Account, Agent, Environment, Event, Guest, Space, User
-from exporter.flatfile.tail import Before
-from exporter.flatfile.times import iso
-from exporter.flatfile.transport import Answer
-from tests.flatfile.rig import Script, Sent, answer, assert_clean, call, connected, session_of, stored, virtually
+from tests.simulator.server import SimulatedServer
 
 SORT = {"sortField": "createdAt", "sortDirection": "asc"}
 SPACES = Listing(Endpoint.SPACES, Space, identity, sort=SORT)
@@ -44,16 +44,16 @@ PER_PAGE = 10
 
 
 @pytest.fixture
-async def client(api: DemoServer) -> AsyncIterator[Client]:
+async def client(api: SimulatedServer) -> AsyncIterator[Client]:
     async with connected(api) as made:
         yield made
 
 
-def queries(api: DemoServer) -> list[Mapping[str, str]]:
+def queries(api: SimulatedServer) -> list[Mapping[str, str]]:
     return [request.query for request in api.requests]
 
 
-async def all_spaces(api: DemoServer, client: Client) -> list[str]:
+async def all_spaces(api: SimulatedServer, client: Client) -> list[str]:
     rows = [row.id for row in await client.rows(SPACES, ALL, call())]
     assert len(rows) == len(set(rows))
     assert set(rows) == set(api.world.spaces)
@@ -80,7 +80,7 @@ PAGINGS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("paging", PAGINGS)
 async def test_every_reading_of_paging(world: World, paging: str, first_page: Any, pagination: Any) -> None:
     switches = Switches(**PAGINGS[paging], first_page=first_page, pagination=pagination)
-    async with DemoServer(world, switches) as api, connected(api) as client:
+    async with SimulatedServer(world, switches) as api, connected(api) as client:
         first = await all_spaces(api, client)
         learnt = api.count("/spaces")
         assert sorted(await all_spaces(api, client)) == sorted(first)
@@ -91,7 +91,7 @@ async def test_every_reading_of_paging(world: World, paging: str, first_page: An
 
 
 @pytest.mark.parametrize("pagination", ["right", "absent", "stale", "zero"])
-async def test_a_server_that_ignores_page_numbers(api: DemoServer, client: Client, pagination: Any) -> None:
+async def test_a_server_that_ignores_page_numbers(api: SimulatedServer, client: Client, pagination: Any) -> None:
     """As old ones do for users and agents: all rows at once, again for each page."""
     api.switches.page_number_ignored, api.switches.pagination = {"*"}, pagination
     await all_spaces(api, client)
@@ -99,7 +99,7 @@ async def test_a_server_that_ignores_page_numbers(api: DemoServer, client: Clien
 
 
 @pytest.mark.parametrize("pagination", ["right", "stale", "zero"])
-async def test_a_server_that_gives_but_one_page(api: DemoServer, client: Client, pagination: Any) -> None:
+async def test_a_server_that_gives_but_one_page(api: SimulatedServer, client: Client, pagination: Any) -> None:
     api.switches.page_number_ignored, api.switches.pagination = {"*"}, pagination
     api.switches.page_clamp = {"*": PER_PAGE}
     with pytest.raises(BadResponse, match="broke off") as caught:
@@ -108,7 +108,7 @@ async def test_a_server_that_gives_but_one_page(api: DemoServer, client: Client,
 
 
 @pytest.mark.parametrize("pagination", ["right", "zero"])
-async def test_three_pages_are_three_requests(api: DemoServer, client: Client, pagination: Any) -> None:
+async def test_three_pages_are_three_requests(api: SimulatedServer, client: Client, pagination: Any) -> None:
     api.switches.page_clamp, api.switches.pagination = {"*": PER_PAGE}, pagination
     for _ in range(2):
         api.clear()
@@ -117,7 +117,7 @@ async def test_three_pages_are_three_requests(api: DemoServer, client: Client, p
         assert {query["pageSize"] for query in queries(api)} == {"1000"}
 
 
-async def test_one_page_is_one_request_and_without_a_count_two(api: DemoServer, client: Client) -> None:
+async def test_one_page_is_one_request_and_without_a_count_two(api: SimulatedServer, client: Client) -> None:
     await all_spaces(api, client)
     assert api.count() == 1
     api.switches.pagination = "absent"
@@ -125,7 +125,7 @@ async def test_one_page_is_one_request_and_without_a_count_two(api: DemoServer, 
     assert api.count() == 3
 
 
-async def test_a_list_that_is_not_paged_is_one_request(api: DemoServer, client: Client) -> None:
+async def test_a_list_that_is_not_paged_is_one_request(api: SimulatedServer, client: Client) -> None:
     api.switches.guests_without_space = "all"
     assert len(await client.rows(GUESTS, {}, call())) == 20
     assert [dict(query) for query in queries(api)] == [{}]
@@ -134,7 +134,7 @@ async def test_a_list_that_is_not_paged_is_one_request(api: DemoServer, client: 
 # What the server answers 400 to
 
 
-async def test_halving_is_remembered(api: DemoServer, client: Client) -> None:
+async def test_halving_is_remembered(api: SimulatedServer, client: Client) -> None:
     api.switches.page_limit = {"*": 100}
     await all_spaces(api, client)
     api.clear()
@@ -142,7 +142,7 @@ async def test_halving_is_remembered(api: DemoServer, client: Client) -> None:
     assert [(query["pageSize"], "sortField" in query) for query in queries(api)] == [("62", True)]
 
 
-async def test_a_refused_sort_is_remembered(api: DemoServer, client: Client) -> None:
+async def test_a_refused_sort_is_remembered(api: SimulatedServer, client: Client) -> None:
     api.switches.space_sort_taken = False
     await all_spaces(api, client)
     assert api.count() == 2
@@ -155,7 +155,7 @@ async def test_a_refused_sort_is_remembered(api: DemoServer, client: Client) -> 
     ]
 
 
-async def test_halving_of_one_list_is_none_of_another(api: DemoServer, client: Client) -> None:
+async def test_halving_of_one_list_is_none_of_another(api: SimulatedServer, client: Client) -> None:
     api.switches.page_limit = {"/spaces": 100}
     await all_spaces(api, client)
     api.clear()
@@ -164,7 +164,7 @@ async def test_halving_of_one_list_is_none_of_another(api: DemoServer, client: C
 
 
 @pytest.mark.parametrize("listing", [SPACES, USERS, AGENTS, GUESTS], ids=lambda listing: listing.endpoint.path)
-async def test_a_400_that_nothing_cures(api: DemoServer, client: Client, listing: Listing[Any]) -> None:
+async def test_a_400_that_nothing_cures(api: SimulatedServer, client: Client, listing: Listing[Any]) -> None:
     """It is an error, and nothing is remembered: not the small pages, not that the sort must be left out."""
     where = {"environmentId": next(iter(api.world.environments))} if listing is not GUESTS else {"spaceId": "us_sp_x"}
     rule = api.faults.add(listing.endpoint.path, Status(400))
@@ -182,7 +182,9 @@ async def test_a_400_that_nothing_cures(api: DemoServer, client: Client, listing
         assert ("sortField" in queries(api)[0]) is (listing is SPACES)
 
 
-async def test_one_environments_400_does_not_keep_another_from_smaller_pages(api: DemoServer, client: Client) -> None:
+async def test_one_environments_400_does_not_keep_another_from_smaller_pages(
+    api: SimulatedServer, client: Client
+) -> None:
     bad, good = list(api.world.environments)[:2]
     api.faults.add("/agents", Status(400), environment=bad)
     api.switches.page_limit = {"/agents": 10}
@@ -194,7 +196,7 @@ async def test_one_environments_400_does_not_keep_another_from_smaller_pages(api
 
 @pytest.mark.parametrize(("status", "kind"), [(403, Forbidden), (404, NotFound), (422, BadResponse)])
 async def test_other_refusals_are_asked_once(
-    api: DemoServer, client: Client, status: int, kind: type[FlatfileError]
+    api: SimulatedServer, client: Client, status: int, kind: type[FlatfileError]
 ) -> None:
     await client.rows(USERS, {}, call())  # the path prefix is known
     api.faults.add("/spaces", Status(status))
@@ -210,7 +212,7 @@ async def test_other_refusals_are_asked_once(
 
 
 @pytest.mark.parametrize("pagination", ["right", "absent"])
-async def test_numbers_from_zero_are_found_out_once(api: DemoServer, client: Client, pagination: Any) -> None:
+async def test_numbers_from_zero_are_found_out_once(api: SimulatedServer, client: Client, pagination: Any) -> None:
     api.switches.first_page, api.switches.pagination = 0, pagination
     await all_spaces(api, client)
     api.clear()
@@ -218,7 +220,7 @@ async def test_numbers_from_zero_are_found_out_once(api: DemoServer, client: Cli
     assert [query["pageNumber"] for query in queries(api)] == (["0"] if pagination == "right" else ["0", "1"])
 
 
-async def test_zero_is_asked_for_once_at_most(api: DemoServer, client: Client) -> None:
+async def test_zero_is_asked_for_once_at_most(api: SimulatedServer, client: Client) -> None:
     api.switches.pagination = "absent"
     for _ in range(3):
         await all_spaces(api, client)
@@ -227,7 +229,9 @@ async def test_zero_is_asked_for_once_at_most(api: DemoServer, client: Client) -
 
 
 @pytest.mark.parametrize("pagination", ["right", "absent"])
-async def test_many_lists_at_once_while_numbers_are_not_known(api: DemoServer, client: Client, pagination: Any) -> None:
+async def test_many_lists_at_once_while_numbers_are_not_known(
+    api: SimulatedServer, client: Client, pagination: Any
+) -> None:
     api.switches.first_page, api.switches.pagination = 0, pagination
     api.switches.page_clamp = {"*": 3}
     api.switches.latency = {"/spaces": 0.005}
@@ -237,7 +241,7 @@ async def test_many_lists_at_once_while_numbers_are_not_known(api: DemoServer, c
     assert [len({row.id for row in rows}) for rows in lists] == [26] * 4 + [5] * 4
 
 
-async def test_an_empty_list_of_a_server_that_does_not_count(api: DemoServer, client: Client) -> None:
+async def test_an_empty_list_of_a_server_that_does_not_count(api: SimulatedServer, client: Client) -> None:
     api.world.users.clear()
     api.switches.pagination = "absent"
     assert await client.rows(USERS, {}, call()) == []
@@ -283,7 +287,7 @@ def test_a_server_that_takes_zero_for_one() -> None:
 
 
 @asynccontextmanager
-async def failing(api: DemoServer, fault: Fault, **where: Any) -> AsyncIterator[None]:
+async def failing(api: SimulatedServer, fault: Fault, **where: Any) -> AsyncIterator[None]:
     rule = api.faults.add("/spaces", fault, **where)
     yield
     assert rule.hits
@@ -292,7 +296,9 @@ async def failing(api: DemoServer, fault: Fault, **where: Any) -> AsyncIterator[
 
 @pytest.mark.parametrize("capped", [False, True])
 @pytest.mark.parametrize("by", [-30, -5, -1])
-async def test_a_total_that_is_too_small_loses_nothing(api: DemoServer, client: Client, by: int, capped: bool) -> None:
+async def test_a_total_that_is_too_small_loses_nothing(
+    api: SimulatedServer, client: Client, by: int, capped: bool
+) -> None:
     if capped:
         api.switches.page_clamp = {"*": PER_PAGE}
     async with failing(api, WrongTotal(by)):
@@ -300,7 +306,7 @@ async def test_a_total_that_is_too_small_loses_nothing(api: DemoServer, client: 
 
 
 @pytest.mark.parametrize("by", [1, 100])
-async def test_a_total_that_stays_too_big_is_an_error(api: DemoServer, client: Client, by: int) -> None:
+async def test_a_total_that_stays_too_big_is_an_error(api: SimulatedServer, client: Client, by: int) -> None:
     async with failing(api, WrongTotal(by)):
         with pytest.raises(BadResponse, match=f"broke off: {by} rows fewer"):
             await client.rows(SPACES, ALL, call())
@@ -310,19 +316,19 @@ async def test_a_total_that_stays_too_big_is_an_error(api: DemoServer, client: C
     assert queries(api)[0]["pageNumber"] == "1"
 
 
-async def test_a_total_that_is_too_big_once_is_asked_for_again(api: DemoServer, client: Client) -> None:
+async def test_a_total_that_is_too_big_once_is_asked_for_again(api: SimulatedServer, client: Client) -> None:
     async with failing(api, WrongTotal(1), count=2):
         await all_spaces(api, client)
 
 
-async def test_rows_that_come_twice(api: DemoServer, client: Client) -> None:
+async def test_rows_that_come_twice(api: SimulatedServer, client: Client) -> None:
     api.switches.page_clamp = {"*": PER_PAGE}
     async with failing(api, DuplicateRows()):
         assert len(await all_spaces(api, client)) == 26
 
 
 @pytest.mark.parametrize("fresh", [True, False])
-async def test_pages_without_end(api: DemoServer, fresh: bool) -> None:
+async def test_pages_without_end(api: SimulatedServer, fresh: bool) -> None:
     async with connected(api, max_pages=7) as client, failing(api, EndlessPages(fresh=fresh)):
         with pytest.raises(
             TooLarge if fresh else BadResponse, match="more than 7 pages" if fresh else "broke off"
@@ -332,7 +338,7 @@ async def test_pages_without_end(api: DemoServer, fresh: bool) -> None:
         assert api.count() <= 7
 
 
-async def test_pages_without_end_where_nothing_is_counted(api: DemoServer, client: Client) -> None:
+async def test_pages_without_end_where_nothing_is_counted(api: SimulatedServer, client: Client) -> None:
     api.faults.add("/events", EndlessPages())
     assert await client.rows(EVENTS, {}, call())
 
@@ -354,7 +360,7 @@ def bad_answers() -> Iterator[Any]:
 
 @pytest.mark.parametrize(("fault", "match", "page"), [*bad_answers()])
 async def test_an_answer_that_cannot_be_used(
-    api: DemoServer, client: Client, fault: Fault, match: str, page: int
+    api: SimulatedServer, client: Client, fault: Fault, match: str, page: int
 ) -> None:
     """Whichever page it is: no shorter list, but an error, that quotes nothing of the answer."""
     await client.rows(USERS, {}, call())
@@ -369,14 +375,14 @@ async def test_an_answer_that_cannot_be_used(
     await all_spaces(api, client)
 
 
-async def test_an_empty_id_is_none(api: DemoServer, client: Client) -> None:
+async def test_an_empty_id_is_none(api: SimulatedServer, client: Client) -> None:
     api.switches.fields = {"/spaces": {"id": ""}}
     with pytest.raises(BadResponse, match="a row without an id") as caught:
         await client.rows(SPACES, ALL, call())
     assert caught.value.endpoint == "/spaces"
 
 
-async def test_an_empty_list_may_leave_out_its_data(api: DemoServer, client: Client) -> None:
+async def test_an_empty_list_may_leave_out_its_data(api: SimulatedServer, client: Client) -> None:
     environment = api.world.add_environment("empty", announce=False)
     api.faults.add("/agents", NoData())
     assert await client.rows(AGENTS, {"environmentId": environment.id}, call()) == []
@@ -386,7 +392,7 @@ async def test_an_empty_list_may_leave_out_its_data(api: DemoServer, client: Cli
 
 
 @pytest.mark.parametrize("page", [2, 3])
-async def test_a_page_that_stays_away_is_no_end(api: DemoServer, page: int) -> None:
+async def test_a_page_that_stays_away_is_no_end(api: SimulatedServer, page: int) -> None:
     api.switches.page_clamp = {"*": PER_PAGE}
     async with connected(api, retries=1) as client, failing(api, Status(500), page=page):
         with pytest.raises(FlatfileError, match="status 500"):
@@ -397,7 +403,7 @@ async def test_a_page_that_stays_away_is_no_end(api: DemoServer, page: int) -> N
 
 
 @pytest.mark.parametrize("counted", [True, False])
-async def test_a_stop_is_no_list_that_breaks_off(api: DemoServer, client: Client, counted: bool) -> None:
+async def test_a_stop_is_no_list_that_breaks_off(api: SimulatedServer, client: Client, counted: bool) -> None:
     api.switches.since, api.switches.events_pagination, api.switches.page_clamp = "ignored", counted, {"*": 12}
     since = api.world.clock() - 600
     rows = await client.rows(EVENTS, {"since": iso(since), "includeAcknowledged": "true"}, call(), stop=Before(since))
@@ -410,12 +416,12 @@ async def test_a_stop_is_no_list_that_breaks_off(api: DemoServer, client: Client
 # One object
 
 
-async def test_one(api: DemoServer, client: Client) -> None:
+async def test_one(api: SimulatedServer, client: Client) -> None:
     account = await client.one(Endpoint.ACCOUNT, Account, call())
     assert (account.id, account.name) == (api.world.account_id, api.world.name)
 
 
-async def test_one_that_is_none(api: DemoServer, client: Client) -> None:
+async def test_one_that_is_none(api: SimulatedServer, client: Client) -> None:
     api.faults.add("/accounts/current", EmptyBody())
     with pytest.raises(BadResponse, match="empty body"):
         await client.one(Endpoint.ACCOUNT, Account, call())
@@ -447,7 +453,7 @@ class Kept:
         return [row for page in self.pages for row in page]
 
 
-async def test_each_page_is_handed_on_with_its_new_rows(api: DemoServer, client: Client) -> None:
+async def test_each_page_is_handed_on_with_its_new_rows(api: SimulatedServer, client: Client) -> None:
     api.switches.page_clamp = {"*": PER_PAGE}
     kept = Kept()
     async with failing(api, DuplicateRows()):
@@ -458,7 +464,7 @@ async def test_each_page_is_handed_on_with_its_new_rows(api: DemoServer, client:
     assert kept.totals[0] == 26
 
 
-async def test_what_a_broken_pass_has_handed_on_is_void(api: DemoServer, client: Client) -> None:
+async def test_what_a_broken_pass_has_handed_on_is_void(api: SimulatedServer, client: Client) -> None:
     api.switches.page_clamp = {"*": PER_PAGE}
     kept = Kept()
     async with failing(api, WrongTotal(1), count=4):
@@ -467,7 +473,7 @@ async def test_what_a_broken_pass_has_handed_on_is_void(api: DemoServer, client:
     assert sorted(kept.rows) == sorted(api.world.spaces)
 
 
-async def test_numbers_from_zero_begin_the_list_again(api: DemoServer, client: Client) -> None:
+async def test_numbers_from_zero_begin_the_list_again(api: SimulatedServer, client: Client) -> None:
     api.switches.first_page, api.switches.pagination = 0, "absent"
     api.switches.page_clamp = {"*": PER_PAGE}
     kept = Kept()
@@ -478,7 +484,7 @@ async def test_numbers_from_zero_begin_the_list_again(api: DemoServer, client: C
 
 
 @pytest.mark.parametrize("first_page", [1, 0])
-async def test_a_page_from_the_midst_is_the_one_that_holds_the_place(api: DemoServer, first_page: Any) -> None:
+async def test_a_page_from_the_midst_is_the_one_that_holds_the_place(api: SimulatedServer, first_page: Any) -> None:
     api.switches.first_page = first_page
     api.switches.page_limit = {"/spaces": 15}
     async with connected(api) as client:

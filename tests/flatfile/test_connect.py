@@ -9,8 +9,7 @@ import trustme
 
 from exporter.config import AccountConfig, parse
 from exporter.core.clock import Clock
-from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
-from exporter.demo.server import DemoServer
+from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.connect import USER_AGENT, connect, tls_context
 from exporter.flatfile.endpoints import Endpoint
@@ -18,6 +17,8 @@ from exporter.flatfile.errors import ConnectionFailed
 from exporter.flatfile.models import User
 from exporter.flatfile.transport import Transport
 from tests.flatfile.rig import Told, assert_clean, call
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 USERS = Listing(Endpoint.USERS, User, identity)
 CREDENTIALS = f"{{client_id: {CLIENT_ID}, client_secret: {SECRET}}}"
@@ -46,7 +47,7 @@ def authority(tmp_path: Path) -> tuple[ssl.SSLContext, Path]:
     return context, tmp_path / "ca.pem"
 
 
-async def test_credentials_and_ready_tokens(api: DemoServer, tmp_path: Path) -> None:
+async def test_credentials_and_ready_tokens(api: SimulatedServer, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(f"{SECRET}\n")
     (tmp_path / "id").write_text(f"{CLIENT_ID}\n")
     (tmp_path / "pat").write_text("pat_file\n")
@@ -63,7 +64,7 @@ async def test_credentials_and_ready_tokens(api: DemoServer, tmp_path: Path) -> 
 
 async def test_an_authority_of_ones_own(authority: tuple[ssl.SSLContext, Path]) -> None:
     served, ca_file = authority
-    async with DemoServer(sized_world(lambda: 0.0, environments=1, spaces=1, users=7), ssl_context=served) as api:
+    async with SimulatedServer(sized_world(lambda: 0.0, environments=1, spaces=1, users=7), ssl_context=served) as api:
         assert await users(account(api.base_url, requests=f"{{retries: 1, tls: {{ca_file: {ca_file}}}}}")) == 7
         with pytest.raises(ConnectionFailed, match="certificate is not valid"):
             await users(account(api.base_url))
@@ -89,7 +90,7 @@ async def test_a_file_that_is_no_authority(tmp_path: Path, content: bytes | None
         tls_context(tmp_path / "ca.pem", insecure=False)
 
 
-async def test_a_proxy_gets_the_request_whole(api: DemoServer) -> None:
+async def test_a_proxy_gets_the_request_whole(api: SimulatedServer) -> None:
     """The simulated API plays the proxy, and answers that it has no such path."""
     config = account(
         "https://flatfile.test/v1",

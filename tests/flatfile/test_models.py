@@ -5,15 +5,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from exporter.demo.accounts import CLIENT_ID, SECRET, fixed_world, sized_world
+from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.markers import MARKERS
-from exporter.demo.server import DemoServer
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.models import Pagination
 from exporter.flatfile.topics import ACTOR_TYPES, GUEST_TOPICS, KNOWN_TOPICS, actor_type
 from tests.flatfile.rig import call, connected, stored
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import fixed_world, sized_world
 
 LISTS: dict[Endpoint, Any] = {
     Endpoint.ENVIRONMENTS: models.Environment,
@@ -30,7 +31,7 @@ async def test_no_secret_is_kept(endpoint: Endpoint) -> None:
     """The rows as they come are full of marks; in what is left of them there is none."""
     world = fixed_world()
     where = {"environmentId": "us_env_9f2kQw1d", "spaceId": "us_sp_Zr5vB81c", "includeAcknowledged": "true"}
-    async with DemoServer(world) as api, connected(api) as client:
+    async with SimulatedServer(world) as api, connected(api) as client:
         raw = await client.rows(Listing(endpoint, dict, lambda row: row["id"]), where, call())
         rows = await client.rows(Listing(endpoint, LISTS[endpoint], identity), where, call())
     assert len(rows) == len(raw) > 0
@@ -43,7 +44,7 @@ async def test_no_secret_is_kept(endpoint: Endpoint) -> None:
 async def test_no_secret_is_kept_by_what_lives_on() -> None:
     """After reading everything, no object of the client holds a mark in clear, but for the token in its wrapper."""
     async with (
-        DemoServer(sized_world(lambda: 0.0, environments=1, spaces=3)) as api,
+        SimulatedServer(sized_world(lambda: 0.0, environments=1, spaces=3)) as api,
         connected(api, token=None, credentials=(stored(CLIENT_ID), stored(SECRET))) as client,
     ):
         await client.rows(Listing(Endpoint.SPACES, models.Space, identity), {}, call())

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from exporter.core.clock import Clock
-from exporter.demo.accounts import CLIENT_ID, FIXED_NOW, SECRET
-from exporter.demo.faults import Disconnect, HugeBody, NotJson, Redirect, Reset, Status, Truncated
-from exporter.demo.server import DemoServer
+from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import (
@@ -22,6 +20,9 @@ from exporter.flatfile.errors import (
 )
 from exporter.flatfile.models import Environment, Space, User
 from tests.flatfile.rig import Told, assert_clean, call, connected, stored
+from tests.simulator.faults import Disconnect, HugeBody, NotJson, Redirect, Reset, Status, Truncated
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import FIXED_NOW
 
 SPACES = Listing(Endpoint.SPACES, Space, identity)
 USERS = Listing(Endpoint.USERS, User, identity)
@@ -39,7 +40,7 @@ async def everything(client: Client) -> list[list[Any]]:
 @pytest.mark.parametrize("expires_in", ["string", "number", "junk", "absent"])
 @pytest.mark.parametrize("is_jwt", [True, False])
 async def test_every_shape_of_a_token(
-    api: DemoServer, wrapped: bool, expires: Any, expires_in: Any, is_jwt: bool
+    api: SimulatedServer, wrapped: bool, expires: Any, expires_in: Any, is_jwt: bool
 ) -> None:
     switches = api.switches
     switches.auth_wrapped, switches.expires, switches.expires_in, switches.token_is_jwt = (
@@ -57,7 +58,7 @@ async def test_every_shape_of_a_token(
         assert client.session.token_expiry == pytest.approx(FIXED_NOW + (3600 if told else 86400), abs=2)
 
 
-async def test_the_type_once(api: DemoServer) -> None:
+async def test_the_type_once(api: SimulatedServer) -> None:
     api.switches.auth_needs_type = True
     async with connected(api, credentials=RIGHT) as client:
         await everything(client)
@@ -67,7 +68,7 @@ async def test_the_type_once(api: DemoServer) -> None:
 
 
 @pytest.mark.parametrize("calls", [1, 3])
-async def test_a_token_that_is_worn_out(api: DemoServer, calls: int) -> None:
+async def test_a_token_that_is_worn_out(api: SimulatedServer, calls: int) -> None:
     async with connected(api, credentials=RIGHT) as client:
         api.switches.token_calls = calls
         for _ in range(6):
@@ -75,7 +76,7 @@ async def test_a_token_that_is_worn_out(api: DemoServer, calls: int) -> None:
         assert api.count("/auth") == 6 // calls
 
 
-async def test_a_401_is_one_exchange_for_twenty(api: DemoServer) -> None:
+async def test_a_401_is_one_exchange_for_twenty(api: SimulatedServer) -> None:
     async with connected(api, credentials=RIGHT) as client:
         await everything(client)
         api.invalidate_tokens()
@@ -85,7 +86,7 @@ async def test_a_401_is_one_exchange_for_twenty(api: DemoServer) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-async def test_wrong_credentials(api: DemoServer, status: int) -> None:
+async def test_wrong_credentials(api: SimulatedServer, status: int) -> None:
     api.switches.auth_refusal = status
     async with connected(api, credentials=WRONG) as client:
         for _ in range(3):
@@ -118,7 +119,7 @@ async def test_wrong_credentials(api: DemoServer, status: int) -> None:
 )
 @pytest.mark.parametrize("where", ["/auth", "/spaces"])
 async def test_no_error_tells_a_secret(
-    api: DemoServer, fault: Any, kind: type[FlatfileError], requests: int, where: str
+    api: SimulatedServer, fault: Any, kind: type[FlatfileError], requests: int, where: str
 ) -> None:
     """Whatever happens, and wherever: the reason is told, and nothing of what was sent or came."""
     told = Told()
@@ -139,7 +140,7 @@ async def test_no_error_tells_a_secret(
 
 
 @pytest.mark.parametrize("retry_after", [1.0, "date", None])
-async def test_under_a_rate_limit_everything_comes_in_the_end(api: DemoServer, retry_after: Any) -> None:
+async def test_under_a_rate_limit_everything_comes_in_the_end(api: SimulatedServer, retry_after: Any) -> None:
     """The limit counts any one second: no request is lost, and none goes out while the account is paused."""
     api.switches.rate, api.switches.rate_retry_after = 8, retry_after
     told = Told()

@@ -10,7 +10,6 @@ import pytest
 
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.answers import FORBIDDEN_GETS
-from exporter.demo.server import DemoServer
 from exporter.flatfile import client, session, transport
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
@@ -18,6 +17,7 @@ from exporter.flatfile.models import Account, Page, Space
 from exporter.flatfile.session import Session
 from exporter.flatfile.transport import Transport
 from tests.flatfile.rig import call, connected, stored
+from tests.simulator.server import SimulatedServer
 
 EVIL = [
     SimpleNamespace(method="DELETE", path="/spaces"),
@@ -66,7 +66,7 @@ def test_the_list_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=repr)
-async def test_nothing_else_can_be_asked_for(api: DemoServer, evil: Any) -> None:
+async def test_nothing_else_can_be_asked_for(api: SimulatedServer, evil: Any) -> None:
     made = Transport(user_agent="x", direct=True)
     async with connected(api, transport=made) as asking:
         for attempt in (
@@ -100,7 +100,7 @@ def test_these_are_all_ways_to_ask() -> None:
     }
 
 
-async def test_no_parameter_leads_elsewhere(api: DemoServer) -> None:
+async def test_no_parameter_leads_elsewhere(api: SimulatedServer) -> None:
     """Ids come from outside: none of them gets out of the query."""
     odd = [
         "../secrets",
@@ -119,7 +119,7 @@ async def test_no_parameter_leads_elsewhere(api: DemoServer) -> None:
     assert not api.forbidden_requests
 
 
-async def test_all_that_is_asked_is_a_read(api: DemoServer) -> None:
+async def test_all_that_is_asked_is_a_read(api: SimulatedServer) -> None:
     async with connected(api, token=None, credentials=(stored(CLIENT_ID), stored(SECRET))) as asking:
         for endpoint in Endpoint:
             if endpoint is not Endpoint.AUTH:

@@ -16,8 +16,13 @@ import pytest
 import trustme
 
 from exporter.core.secret import Secret
-from exporter.demo.accounts import sized_world
-from exporter.demo.faults import (
+from exporter.demo.wire import Reply, Wire
+from exporter.flatfile.endpoints import Endpoint
+from exporter.flatfile.errors import BadResponse, ConnectionFailed, FlatfileError, Timeout, TooLarge
+from exporter.flatfile.models import Page, Space
+from exporter.flatfile.transport import Answer, Transport
+from tests.flatfile.rig import Told, assert_clean, call, connected
+from tests.simulator.faults import (
     Disconnect,
     Drip,
     EndlessHeaders,
@@ -31,13 +36,8 @@ from exporter.demo.faults import (
     Status,
     Truncated,
 )
-from exporter.demo.server import DemoServer
-from exporter.demo.wire import Reply, Wire
-from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, ConnectionFailed, FlatfileError, Timeout, TooLarge
-from exporter.flatfile.models import Page, Space
-from exporter.flatfile.transport import Answer, Transport
-from tests.flatfile.rig import Told, assert_clean, call, connected
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 AGENT = "flatfile-exporter/test"
 MB = 1 << 20
@@ -57,7 +57,7 @@ async def ask(transport: Transport, base: str) -> Answer:
 
 async def send(
     transport: Transport,
-    api: DemoServer,
+    api: SimulatedServer,
     endpoint: Endpoint = Endpoint.SPACES,
     *,
     timeout: float = 10.0,
@@ -71,11 +71,11 @@ async def send(
     )
 
 
-def open_connections(api: DemoServer) -> int:
+def open_connections(api: SimulatedServer) -> int:
     return len(vars(api)["_connections"])
 
 
-async def closed(api: DemoServer, left: int = 0) -> None:
+async def closed(api: SimulatedServer, left: int = 0) -> None:
     """Wait until the server sees no more connections than that."""
     async with asyncio.timeout(10):
         while open_connections(api) > left:
@@ -107,7 +107,7 @@ class Raw(OnWire):
 # What is sent
 
 
-async def test_headers_of_a_get(api: DemoServer, transport: Transport) -> None:
+async def test_headers_of_a_get(api: SimulatedServer, transport: Transport) -> None:
     await send(transport, api, pageSize="5", search="ü & +")
     request = api.requests[-1]
     assert (request.method, request.path, request.body) == ("GET", "/spaces", b"")
@@ -121,7 +121,7 @@ async def test_headers_of_a_get(api: DemoServer, transport: Transport) -> None:
     assert "cookie" not in request.headers
 
 
-async def test_headers_of_a_post(api: DemoServer, transport: Transport) -> None:
+async def test_headers_of_a_post(api: SimulatedServer, transport: Transport) -> None:
     await transport.send(
         api.base_url, Endpoint.AUTH, params={}, bearer=None, body=Secret('{"a":"ü"}'), timeout=5, max_bytes=MB
     )
@@ -133,7 +133,7 @@ async def test_headers_of_a_post(api: DemoServer, transport: Transport) -> None:
     assert "authorization" not in request.headers
 
 
-async def test_cookies_are_not_kept(api: DemoServer, transport: Transport) -> None:
+async def test_cookies_are_not_kept(api: SimulatedServer, transport: Transport) -> None:
     api.faults.add("/spaces", Answered(headers={"Set-Cookie": "session=1; Path=/"}), count=1)
     await send(transport, api)
     await send(transport, api)
@@ -141,7 +141,7 @@ async def test_cookies_are_not_kept(api: DemoServer, transport: Transport) -> No
     assert api.connections_opened == 1
 
 
-async def test_an_id_that_no_address_can_hold(api: DemoServer, transport: Transport) -> None:
+async def test_an_id_that_no_address_can_hold(api: SimulatedServer, transport: Transport) -> None:
     for text in ("x" * 100_000, "\ud800"):
         with pytest.raises(BadResponse, match="no address can hold"):
             await send(transport, api, environmentId=text)
@@ -154,9 +154,9 @@ async def test_an_id_that_no_address_can_hold(api: DemoServer, transport: Transp
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("endpoint", [Endpoint.SPACES, Endpoint.AUTH])
 async def test_redirects_are_not_followed(
-    api: DemoServer, transport: Transport, status: int, endpoint: Endpoint
+    api: SimulatedServer, transport: Transport, status: int, endpoint: Endpoint
 ) -> None:
-    async with DemoServer(sized_world(lambda: 0.0, environments=1, spaces=1)) as elsewhere:
+    async with SimulatedServer(sized_world(lambda: 0.0, environments=1, spaces=1)) as elsewhere:
         api.faults.add("*", Redirect(f"{elsewhere.base_url}{endpoint.path}", status))
         answer = await send(transport, api, endpoint, body=None if endpoint is Endpoint.SPACES else Secret("{}"))
         assert answer.status == status
@@ -166,7 +166,7 @@ async def test_redirects_are_not_followed(
 # Bodies
 
 
-async def test_gzip(api: DemoServer, transport: Transport) -> None:
+async def test_gzip(api: SimulatedServer, transport: Transport) -> None:
     answer = await send(transport, api, pageSize="20")
     assert answer.headers["content-encoding"] == "gzip"
     assert answer.wire_bytes < len(answer.body)
@@ -176,7 +176,7 @@ async def test_gzip(api: DemoServer, transport: Transport) -> None:
     assert (answer.body, answer.wire_bytes, answer.status) == (b'{"data":[]}', 11, 200)
 
 
-async def test_nothing_shows_a_body(api: DemoServer, transport: Transport) -> None:
+async def test_nothing_shows_a_body(api: SimulatedServer, transport: Transport) -> None:
     assert "data" not in repr(await send(transport, api))
 
 
@@ -196,7 +196,9 @@ PACKED = gzip.compress(b'{"data":[]}' * 200, mtime=0)
         ({"Content-Encoding": "X-GZIP"}, PACKED + PACKED, "goes on after its end"),
     ],
 )
-async def test_codings(api: DemoServer, transport: Transport, headers: dict[str, str], body: bytes, match: str) -> None:
+async def test_codings(
+    api: SimulatedServer, transport: Transport, headers: dict[str, str], body: bytes, match: str
+) -> None:
     api.faults.add("/spaces", Answered(body, headers), count=1)
     with pytest.raises(BadResponse, match=match) as caught:
         await send(transport, api)
@@ -206,7 +208,7 @@ async def test_codings(api: DemoServer, transport: Transport, headers: dict[str,
 
 
 @pytest.mark.parametrize("gzipped", [False, True])
-async def test_just_as_large_as_allowed(api: DemoServer, transport: Transport, gzipped: bool) -> None:
+async def test_just_as_large_as_allowed(api: SimulatedServer, transport: Transport, gzipped: bool) -> None:
     body = b"x" * 100_000
     sent = gzip.compress(body) if gzipped else body
     api.faults.add("/spaces", Answered(sent, {"Content-Encoding": "gzip"} if gzipped else {}))
@@ -216,7 +218,7 @@ async def test_just_as_large_as_allowed(api: DemoServer, transport: Transport, g
 
 
 @pytest.mark.parametrize("size", [n * 256 * 1024 + more for n in (1, 2, 3) for more in (-1, 0, 1)])
-async def test_what_is_unpacked_in_pieces_is_whole(api: DemoServer, transport: Transport, size: int) -> None:
+async def test_what_is_unpacked_in_pieces_is_whole(api: SimulatedServer, transport: Transport, size: int) -> None:
     """Also where an answer ends with a piece, and where its last bytes are all read before all is unpacked."""
     body = bytes(size)
     api.faults.add("/spaces", Answered(gzip.compress(body), {"Content-Encoding": "gzip"}))
@@ -225,7 +227,7 @@ async def test_what_is_unpacked_in_pieces_is_whole(api: DemoServer, transport: T
 
 @pytest.mark.parametrize("fault", [HugeBody(), HugeBody(declared=True), HugeBody(gzip=True)], ids=repr)
 async def test_a_huge_body_takes_no_more_memory_than_allowed(
-    api: DemoServer, transport: Transport, fault: HugeBody
+    api: SimulatedServer, transport: Transport, fault: HugeBody
 ) -> None:
     api.faults.add("/spaces", fault)
     gc.collect()
@@ -243,7 +245,7 @@ async def test_a_huge_body_takes_no_more_memory_than_allowed(
     await closed(api)
 
 
-async def test_a_bomb_in_one_piece(api: DemoServer, transport: Transport) -> None:
+async def test_a_bomb_in_one_piece(api: SimulatedServer, transport: Transport) -> None:
     bomb = gzip.compress(bytes(60 * MB))
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {len(bomb)}\r\n\r\n"
     api.faults.add("/spaces", Raw(head.encode() + bomb))
@@ -257,7 +259,7 @@ async def test_a_bomb_in_one_piece(api: DemoServer, transport: Transport) -> Non
     assert peak < 16 * MB
 
 
-async def test_a_huge_error_keeps_its_status(api: DemoServer, transport: Transport) -> None:
+async def test_a_huge_error_keeps_its_status(api: SimulatedServer, transport: Transport) -> None:
     api.faults.add("/spaces", Answered(b"x" * MB, status=503), count=1)
     answer = await send(transport, api)
     assert (answer.status, answer.body) == (503, b"")
@@ -286,7 +288,7 @@ async def test_a_huge_error_keeps_its_status(api: DemoServer, transport: Transpo
     ids=repr,
 )
 async def test_a_fault_is_an_error_without_secrets(
-    api: DemoServer, transport: Transport, fault: Fault, kind: type[FlatfileError]
+    api: SimulatedServer, transport: Transport, fault: Fault, kind: type[FlatfileError]
 ) -> None:
     rule = api.faults.add("/spaces", fault)
     with pytest.raises(kind) as caught:
@@ -299,7 +301,7 @@ async def test_a_fault_is_an_error_without_secrets(
     assert (await send(transport, api)).status == 200
 
 
-async def test_the_timeout_is_for_the_whole_exchange(api: DemoServer, transport: Transport) -> None:
+async def test_the_timeout_is_for_the_whole_exchange(api: SimulatedServer, transport: Transport) -> None:
     """A byte now and then does not prolong it."""
     api.faults.add("/spaces", Drip(0.01))
     with pytest.raises(Timeout, match=r"no complete answer within 0\.2s"):
@@ -380,9 +382,9 @@ class Authority:
 
 
 @asynccontextmanager
-async def over_tls(served: ssl.SSLContext, trusted: ssl.SSLContext) -> AsyncIterator[tuple[DemoServer, Transport]]:
+async def over_tls(served: ssl.SSLContext, trusted: ssl.SSLContext) -> AsyncIterator[tuple[SimulatedServer, Transport]]:
     transport = Transport(user_agent=AGENT, verify=trusted, direct=True)
-    async with DemoServer(sized_world(lambda: 0.0, environments=1, spaces=3), ssl_context=served) as api:
+    async with SimulatedServer(sized_world(lambda: 0.0, environments=1, spaces=3), ssl_context=served) as api:
         yield api, transport
         await transport.aclose()
 
@@ -444,7 +446,7 @@ async def test_a_connection_that_somebody_meddles_with(authority: Authority) -> 
         assert (await send(transport, api)).status == 200
 
 
-async def test_a_server_that_does_not_speak_tls(api: DemoServer, authority: Authority) -> None:
+async def test_a_server_that_does_not_speak_tls(api: SimulatedServer, authority: Authority) -> None:
     transport = Transport(user_agent=AGENT, verify=authority.client(), direct=True)
     with pytest.raises(ConnectionFailed, match="cannot connect"):
         await ask(transport, api.base_url.replace("http:", "https:"))
@@ -455,7 +457,7 @@ async def test_a_server_that_does_not_speak_tls(api: DemoServer, authority: Auth
 # Connections
 
 
-async def test_connections_are_used_again(api: DemoServer, transport: Transport) -> None:
+async def test_connections_are_used_again(api: SimulatedServer, transport: Transport) -> None:
     for _ in range(20):
         await send(transport, api)
     assert api.connections_opened == 1
@@ -469,21 +471,21 @@ async def test_connections_are_used_again(api: DemoServer, transport: Transport)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500])
-async def test_an_error_status_keeps_the_connection(api: DemoServer, transport: Transport, status: int) -> None:
+async def test_an_error_status_keeps_the_connection(api: SimulatedServer, transport: Transport, status: int) -> None:
     api.faults.add("/spaces", Status(status))
     for _ in range(5):
         assert (await send(transport, api)).status == status
     assert api.connections_opened == 1
 
 
-async def test_a_server_that_keeps_no_connection(api: DemoServer, transport: Transport) -> None:
+async def test_a_server_that_keeps_no_connection(api: SimulatedServer, transport: Transport) -> None:
     api.switches.keep_alive = False
     for _ in range(3):
         assert (await send(transport, api)).status == 200
     await closed(api)
 
 
-async def test_a_connection_that_the_server_has_closed_meanwhile(api: DemoServer, transport: Transport) -> None:
+async def test_a_connection_that_the_server_has_closed_meanwhile(api: SimulatedServer, transport: Transport) -> None:
     await send(transport, api)
     await api.stop_listening()
     await api.listen()
@@ -491,7 +493,7 @@ async def test_a_connection_that_the_server_has_closed_meanwhile(api: DemoServer
 
 
 @pytest.mark.parametrize("concurrency", [1, 3])
-async def test_never_more_at_once_than_allowed(api: DemoServer, concurrency: int) -> None:
+async def test_never_more_at_once_than_allowed(api: SimulatedServer, concurrency: int) -> None:
     api.switches.latency = {"*": 0.002}
     async with connected(api, concurrency=concurrency) as client:
         ask = client.session.get
@@ -507,7 +509,7 @@ async def steps(task: asyncio.Task[Answer], number: int) -> None:
 
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("turn", [*range(0, 40, 2), 60, 100, 200])
-async def test_whenever_it_is_cancelled(api: DemoServer, transport: Transport, turn: int, again: bool) -> None:
+async def test_whenever_it_is_cancelled(api: SimulatedServer, transport: Transport, turn: int, again: bool) -> None:
     """At any turn of the loop, on a new connection or an old one, and once more while it tidies up."""
     if turn % 4:
         await send(transport, api)
@@ -528,7 +530,7 @@ async def test_whenever_it_is_cancelled(api: DemoServer, transport: Transport, t
     await closed(api)
 
 
-async def test_a_request_that_ends_after_the_transport_was_closed(api: DemoServer, transport: Transport) -> None:
+async def test_a_request_that_ends_after_the_transport_was_closed(api: SimulatedServer, transport: Transport) -> None:
     rule = api.faults.add("/spaces", Hang())
     task = asyncio.create_task(send(transport, api))
     async with asyncio.timeout(10):
@@ -541,7 +543,7 @@ async def test_a_request_that_ends_after_the_transport_was_closed(api: DemoServe
 
 
 @pytest.mark.parametrize("fault", [Disconnect(), Truncated(), HugeBody(size=3 * MB), Drip(), Status(500)], ids=repr)
-async def test_many_failures_leave_nothing_behind(api: DemoServer, fault: Fault) -> None:
+async def test_many_failures_leave_nothing_behind(api: SimulatedServer, fault: Fault) -> None:
     told = Told()
     api.faults.add("/spaces", fault)
     async with connected(api, retries=2, timeout=0.3, max_response_bytes=MB, told=told) as client:

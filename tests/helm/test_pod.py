@@ -14,11 +14,12 @@ import yaml
 
 from exporter.cli import flags
 from exporter.config import Config, parse
-from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
-from exporter.demo.server import DemoServer
+from exporter.demo.accounts import CLIENT_ID, SECRET
 from tests.e2e.process import Exporter, eventually
 from tests.e2e.process import exporter as started_exporter
 from tests.e2e.test_prometheus import started
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 from .rendering import MOUNTED, VALUES_FILES, Helm, Rendered
 
@@ -94,7 +95,7 @@ def test_arguments_are_the_exporters_own(rendered: Rendered) -> None:
 def pod(helm: Helm, tmp_path: Path) -> Iterator[tuple[Rendered, Exporter]]:
     """Two accounts, and the exporter on them as the Deployment starts it, but for the address that it listens on."""
     world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=10)
-    with DemoServer(world).in_thread() as api:
+    with SimulatedServer(world).in_thread() as api:
         auth = {"clientId": CLIENT_ID, "clientSecret": SECRET}
         config = {"base_url": api.base_url}
         values = {

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.accounts import CLIENT_ID, SECRET, sized_world
-from exporter.demo.server import DemoServer
+from exporter.demo.accounts import CLIENT_ID, SECRET
 from tests.e2e.process import ANY_PORT, Exporter, exporter
 from tests.image import build
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 DOCKERFILE = build.PROJECT / "Dockerfile"
 CONTAINED = str(Path(__file__).with_name("contained.py"))
@@ -167,7 +168,7 @@ def check_health(image: build.Image, url: str) -> tuple[int, str]:
 
 def check_serve(image: build.Image) -> None:
     world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=10)
-    with DemoServer(world).in_thread() as api:
+    with SimulatedServer(world).in_thread() as api:
         credentials = {"FLATFILE_CLIENT_ID": CLIENT_ID, "FLATFILE_CLIENT_SECRET": SECRET}
         with container(image, "serve", FLATFILE_BASE_URL=api.base_url, **credentials) as running:
             assert 'flatfile_up{account="default"} 1' in running.page()

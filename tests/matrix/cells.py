@@ -8,10 +8,10 @@ from typing import Literal
 
 from exporter.collectors import REGISTRY
 from exporter.demo.activity import Clock
-from exporter.demo.faults import Fault, Redirect
-from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from tests.serving import account_lines
+from tests.simulator.faults import Fault, Redirect
+from tests.simulator.server import SimulatedServer
 
 from .page import Page, Samples
 from .trials import ACCOUNT, AUTH, COPED, ENVIRONMENTS, Trial, collector_of
@@ -75,7 +75,7 @@ class Cell:
     def __post_init__(self) -> None:
         readings = self.trial.readings(self.path) if self.trial else Switches(guests_without_space="all")
         self.world = matrix_world(self.clock)
-        self.api = DemoServer(self.world, readings, ssl_context=self.ssl_context())
+        self.api = SimulatedServer(self.world, readings, ssl_context=self.ssl_context())
 
     def ssl_context(self) -> ssl.SSLContext | None:
         """What the simulated API serves with; None: plain HTTP."""

@@ -10,10 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exporter.demo.accounts import FIXED_NOW, SECRET
-from exporter.demo.server import DemoServer
+from exporter.demo.accounts import SECRET
 from tests.e2e.process import ANY_PORT, Exporter, exporter
 from tests.serving import configuration
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import FIXED_NOW
 
 from . import record, resolver
 from .cells import SETTLE, STARTS, Cell, Result, Scrape, Truth
@@ -103,7 +104,7 @@ async def run(cells: list[Cell], directory: Path, program: tuple[str, ...]) -> l
     """Run the cells on one exporter: the light ones side by side, then those that weigh, one by one."""
     untouched = Cell("", None, "steady", cells[0].clock)
     async with contextlib.AsyncExitStack() as stack:
-        elsewhere = await stack.enter_async_context(DemoServer(untouched.world, host=ELSEWHERE))
+        elsewhere = await stack.enter_async_context(SimulatedServer(untouched.world, host=ELSEWHERE))
         for cell in (untouched, *cells):
             await stack.enter_async_context(cell.api)
         file = directory / "config.yaml"

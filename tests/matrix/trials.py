@@ -5,7 +5,10 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from exporter.collectors import REGISTRY
-from exporter.demo.faults import (
+from exporter.demo.switches import Switches
+from exporter.flatfile.endpoints import Endpoint
+from exporter.flatfile.errors import Reason
+from tests.simulator.faults import (
     Drip,
     DuplicateRows,
     EmptyBody,
@@ -25,9 +28,6 @@ from exporter.demo.faults import (
     WrongTotal,
     WrongTypes,
 )
-from exporter.demo.switches import Switches
-from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import Reason
 
 COPED: Final = "ok"
 """The exporter gets all that it asked for, and counts no error."""

@@ -1,8 +1,8 @@
 """The account that every cell of the matrix has for itself, and what happens in it while the cell runs."""
 
-from exporter.demo.accounts import FIXED_NOW, fixed_world
 from exporter.demo.activity import Clock
 from exporter.demo.world import World
+from tests.simulator.worlds import FIXED_NOW, fixed_world
 
 PRODUCTION = "us_env_9f2kQw1d"
 EMPTY = "us_env_2ndProd0"

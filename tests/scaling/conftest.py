@@ -7,8 +7,8 @@ import pytest
 
 from exporter.demo.accounts import demo_world
 from exporter.demo.life import Life
-from exporter.demo.server import DemoServer
 from tests.programs import program
+from tests.simulator.server import SimulatedServer
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +22,8 @@ def vmalert_program() -> str:
 
 
 @pytest.fixture(scope="module")
-def living_api() -> Iterator[DemoServer]:
+def living_api() -> Iterator[SimulatedServer]:
     """The demo's account, in which something happens."""
     world = demo_world(time.time)
-    with DemoServer(world, life=Life(world)).in_thread() as api:
+    with SimulatedServer(world, life=Life(world)).in_thread() as api:
         yield api

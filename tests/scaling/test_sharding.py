@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.demo.accounts import sized_world
-from exporter.demo.server import DemoServer
 from tests.e2e.process import eventually, serving
 from tests.grafana.e2e import programs
 from tests.grafana.e2e.programs import Prometheus
 from tests.pages import blocks
 from tests.serving import account_lines, configuration
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 GUIDE = "docs/scaling.md"
 NAMES = [f"customer{number}" for number in range(8)]
@@ -29,7 +29,7 @@ class Served:
     """An exporter that knows all accounts, and the API that it alone asks."""
 
     address: str
-    api: DemoServer
+    api: SimulatedServer
 
     @property
     def accounts_asked_for(self) -> int:
@@ -45,7 +45,7 @@ def exporters(tmp_path: Path) -> Iterator[list[Served]]:
         for number in range(len(EXPORTERS)):
             folder = tmp_path / str(number)
             folder.mkdir()
-            api = stack.enter_context(DemoServer(world).in_thread())
+            api = stack.enter_context(SimulatedServer(world).in_thread())
             text = configuration(*(account_lines(name, api.base_url) for name in NAMES))
             running = stack.enter_context(serving(text, folder))
             served.append(Served(running.url.removeprefix("http://"), api))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pytest
 import yaml
 
-from exporter.demo.server import DemoServer
 from tests.e2e.process import eventually, serving
 from tests.grafana.alert_rules import RULE_FILES, rules
 from tests.grafana.e2e import programs
@@ -15,6 +14,7 @@ from tests.grafana.e2e.programs import Json, Prometheus
 from tests.grafana.queries import all_queries
 from tests.pages import blocks
 from tests.serving import account_lines, configuration
+from tests.simulator.server import SimulatedServer
 
 from .engines import VictoriaMetrics, victoria_metrics, vmalert
 
@@ -36,7 +36,7 @@ def engines(
     victoria_metrics_program: str,
     vmalert_program: str,
     prometheus_program: str,
-    living_api: DemoServer,
+    living_api: SimulatedServer,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Engines]:
     directory = tmp_path_factory.mktemp("engines")

@@ -10,26 +10,27 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.core.clock import Clock
-from exporter.demo.accounts import SECRET, sized_world
-from exporter.demo.faults import Hang, Status
+from exporter.demo.accounts import SECRET
 from exporter.demo.markers import PERSONAL
-from exporter.demo.server import DemoServer
 from exporter.web.landing_page import SECURITY_HEADERS
 from tests.serving import PATIENT, Served, account_lines, configuration, served, serving
+from tests.simulator.faults import Hang, Status
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5"
 PATHS = ["/metrics", "/probe?target=acme", "/sd", "/", "/-/healthy", "/-/ready"]
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[DemoServer]:
+async def api() -> AsyncIterator[SimulatedServer]:
     world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=10)
-    async with DemoServer(world) as running:
+    async with SimulatedServer(world) as running:
         yield running
 
 
 @pytest.fixture
-async def there(api: DemoServer) -> AsyncIterator[Served]:
+async def there(api: SimulatedServer) -> AsyncIterator[Served]:
     async with serving(api) as running:
         yield running
 
@@ -98,7 +99,7 @@ async def test_gzip_only_for_who_takes_it(there: Served) -> None:
         assert b"vary: accept, accept-encoding" in one.lower()
 
 
-async def test_collect_names_the_collectors_to_ask(there: Served, api: DemoServer) -> None:
+async def test_collect_names_the_collectors_to_ask(there: Served, api: SimulatedServer) -> None:
     answer = await there.get("/metrics?collect[]=users&collect[]=environments")
     assert {"flatfile_users", "flatfile_environments", "flatfile_up"} <= names(answer.text)
     assert not {"flatfile_spaces", "flatfile_agents", "flatfile_guests"} & names(answer.text)
@@ -115,14 +116,14 @@ async def test_collect_leaves_out_what_is_known_of_others(there: Served) -> None
     assert value(page, "flatfile_exporter_collector_success", collector="spaces") is None
 
 
-async def test_an_unknown_collector(there: Served, api: DemoServer) -> None:
+async def test_an_unknown_collector(there: Served, api: SimulatedServer) -> None:
     answer = await there.get("/metrics?collect[]=users&collect[]=invoices")
     assert answer.status_code == 400
     assert "collect[]='invoices' is not a collector; there are agents, environments, events" in answer.text
     assert not api.count()
 
 
-async def test_only_the_exporter_itself(there: Served, api: DemoServer) -> None:
+async def test_only_the_exporter_itself(there: Served, api: SimulatedServer) -> None:
     answer = await there.get("/metrics?only=exporter")
     assert answer.status_code == 200
     assert "account=" not in answer.text
@@ -133,7 +134,7 @@ async def test_only_the_exporter_itself(there: Served, api: DemoServer) -> None:
     assert (wrong.status_code, "'exporter'" in wrong.text) == (400, True)
 
 
-async def test_a_probe_gives_its_account_alone(api: DemoServer) -> None:
+async def test_a_probe_gives_its_account_alone(api: SimulatedServer) -> None:
     text = configuration(account_lines("one", api.base_url), account_lines("two", api.base_url))
     async with served(text) as there:
         page = (await there.get("/probe?target=two")).text
@@ -151,7 +152,7 @@ async def test_a_probe_gives_its_account_alone(api: DemoServer) -> None:
 
 
 @pytest.mark.parametrize("target", ["nobody", "", "acme%00", "..%2f", "%F0%9F%98%80", "acme%0A", "%ff%fe", "a" * 5000])
-async def test_a_target_that_is_no_account(there: Served, api: DemoServer, target: str) -> None:
+async def test_a_target_that_is_no_account(there: Served, api: SimulatedServer, target: str) -> None:
     answer = await there.get(f"/probe?target={target}")
     assert answer.status_code == 400
     assert "is not an account of the configuration" in answer.text
@@ -164,7 +165,7 @@ async def test_a_probe_without_target(there: Served) -> None:
     assert (answer.status_code, "'target' is missing" in answer.text) == (400, True)
 
 
-async def test_twenty_scrapes_at_once_cost_one_refresh_and_one_token(there: Served, api: DemoServer) -> None:
+async def test_twenty_scrapes_at_once_cost_one_refresh_and_one_token(there: Served, api: SimulatedServer) -> None:
     await there.get("/metrics")
     alone = {endpoint: api.count(endpoint) for endpoint in ("/auth", "/environments", "/spaces", "/agents", "/events")}
     assert alone["/auth"] == 1
@@ -181,7 +182,7 @@ async def test_twenty_scrapes_at_once_cost_one_refresh_and_one_token(there: Serv
         assert scrapes == 21
 
 
-async def test_the_answer_comes_at_the_deadline_and_the_rest_by_the_next_scrape(api: DemoServer) -> None:
+async def test_the_answer_comes_at_the_deadline_and_the_rest_by_the_next_scrape(api: SimulatedServer) -> None:
     hang = api.faults.add("/spaces", Hang())
     async with serving(api, more=PATIENT) as there:
         first = await there.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="0.5")
@@ -198,7 +199,7 @@ async def test_the_answer_comes_at_the_deadline_and_the_rest_by_the_next_scrape(
         assert api.count("/spaces") == asked, "the request under way is joined, not sent anew"
 
 
-async def test_a_scrape_that_hangs_is_answered_when_the_exporter_ends(api: DemoServer) -> None:
+async def test_a_scrape_that_hangs_is_answered_when_the_exporter_ends(api: SimulatedServer) -> None:
     api.faults.add("*", Hang())
     async with serving(api, more=PATIENT) as there:
         scrape = asyncio.create_task(there.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="250"))
@@ -211,7 +212,7 @@ async def test_a_scrape_that_hangs_is_answered_when_the_exporter_ends(api: DemoS
         assert value(answer.text, "flatfile_exporter_scrapes_total", path="/metrics", outcome="partial") == 1
 
 
-async def test_a_failure_changes_no_value(there: Served, api: DemoServer) -> None:
+async def test_a_failure_changes_no_value(there: Served, api: SimulatedServer) -> None:
     before = (await there.get("/metrics")).text
     api.faults.add("*", Status(500))
     after = await there.get("/metrics")
@@ -253,7 +254,7 @@ async def test_discovery_is_complete(there: Served) -> None:
     ]
 
 
-async def test_discovery_knows_the_path_of_the_metrics(api: DemoServer) -> None:
+async def test_discovery_knows_the_path_of_the_metrics(api: SimulatedServer) -> None:
     async with serving(api, telemetry_path="/own") as there:
         assert (await there.get("/sd")).json()[0]["labels"]["__metrics_path__"] == "/own"
         assert (await there.get("/own")).status_code == 200
@@ -267,7 +268,7 @@ async def test_discovery_without_a_host_header(there: Served) -> None:
     assert f'"targets":["{host}:{port}"]'.encode() in answer
 
 
-async def test_metrics_may_take_the_place_of_the_landing_page(api: DemoServer) -> None:
+async def test_metrics_may_take_the_place_of_the_landing_page(api: SimulatedServer) -> None:
     async with serving(api, telemetry_path="/") as there:
         assert "flatfile_up" in (await there.get("/")).text
 
@@ -275,13 +276,13 @@ async def test_metrics_may_take_the_place_of_the_landing_page(api: DemoServer) -
 # Health
 
 
-async def test_health_asks_nothing(there: Served, api: DemoServer) -> None:
+async def test_health_asks_nothing(there: Served, api: SimulatedServer) -> None:
     for _ in range(2):
         assert (await there.get("/-/healthy")).status_code == 200
     assert not api.count()
 
 
-async def test_readiness_comes_with_the_first_refresh_whatever_came_of_it(there: Served, api: DemoServer) -> None:
+async def test_readiness_comes_with_the_first_refresh_whatever_came_of_it(there: Served, api: SimulatedServer) -> None:
     before = await there.get("/-/ready")
     assert (before.status_code, "acme" in before.text) == (503, True)
     api.faults.add("*", Status(500))
@@ -291,7 +292,7 @@ async def test_readiness_comes_with_the_first_refresh_whatever_came_of_it(there:
     assert api.count() == asked
 
 
-async def test_readiness_needs_every_account(api: DemoServer) -> None:
+async def test_readiness_needs_every_account(api: SimulatedServer) -> None:
     text = configuration(account_lines("one", api.base_url), account_lines("two", api.base_url))
     async with served(text) as there:
         await there.get("/probe?target=one")
@@ -314,7 +315,7 @@ async def test_reload_needs_the_flag(there: Served) -> None:
     )
 
 
-async def test_reload_is_all_or_nothing(api: DemoServer) -> None:
+async def test_reload_is_all_or_nothing(api: SimulatedServer) -> None:
     async with serving(api, enable_lifecycle=True) as there:
         before = (await there.get("/metrics")).text
         since = value(before, "flatfile_exporter_config_last_reload_success_timestamp_seconds")
@@ -342,7 +343,7 @@ async def test_reload_is_all_or_nothing(api: DemoServer) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_head_is_get_without_body(there: Served, api: DemoServer, path: str) -> None:
+async def test_head_is_get_without_body(there: Served, api: SimulatedServer, path: str) -> None:
     head = await there.client.head(path)
     assert not api.count(), "HEAD asks nothing of Flatfile"
     get = await there.get(path)
@@ -365,7 +366,7 @@ async def test_what_is_not_there(there: Served, path: str) -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "PROPFIND"])
-async def test_methods_that_are_not_allowed(there: Served, api: DemoServer, path: str, method: str) -> None:
+async def test_methods_that_are_not_allowed(there: Served, api: SimulatedServer, path: str, method: str) -> None:
     answer = await there.client.request(method, path)
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
@@ -386,7 +387,7 @@ async def test_every_answer_has_the_security_headers(there: Served, path: str) -
     assert "server" not in answer.headers
 
 
-async def test_a_fault_of_ours_has_them_too(api: DemoServer) -> None:
+async def test_a_fault_of_ours_has_them_too(api: SimulatedServer) -> None:
     def broken() -> float:
         if armed:
             raise ZeroDivisionError("SECRET-text")
@@ -437,7 +438,7 @@ async def test_a_wild_query_is_no_fault_of_ours(there: Served) -> None:
         assert len(answer.text) < 500 or answer.status_code == 200
 
 
-async def test_no_secret_and_nothing_personal_is_shown(there: Served, api: DemoServer) -> None:
+async def test_no_secret_and_nothing_personal_is_shown(there: Served, api: SimulatedServer) -> None:
     await there.get("/metrics")
     api.faults.add("/spaces", Status(401))
     api.faults.add("/agents", Status(500))

@@ -8,16 +8,16 @@ import pytest
 
 from exporter.account.account import Status, Withheld
 from exporter.account.refresh import Failure, Outcome
-from exporter.demo.accounts import fixed_world
-from exporter.demo.faults import Hang
-from exporter.demo.faults import Status as Answered
 from exporter.demo.markers import MARKERS
-from exporter.demo.server import DemoServer
 from exporter.demo.switches import Switches
 from exporter.flatfile.trace import LAST, Sent, Trace
 from exporter.web.debug_page import Explained, explain
 from tests.collectors.exported import FAST, Exported, Time
 from tests.serving import serving
+from tests.simulator.faults import Hang
+from tests.simulator.faults import Status as Answered
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import fixed_world
 
 NOW = 1_795_459_074.0  # 2026-11-23T18:37:54Z
 
@@ -122,12 +122,12 @@ def test_names_from_outside_cannot_move_the_cursor() -> None:
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[DemoServer]:
-    async with DemoServer(fixed_world(lambda: NOW)) as running:
+async def api() -> AsyncIterator[SimulatedServer]:
+    async with SimulatedServer(fixed_world(lambda: NOW)) as running:
         yield running
 
 
-async def test_over_http_it_is_a_scrape_like_any_other(api: DemoServer) -> None:
+async def test_over_http_it_is_a_scrape_like_any_other(api: SimulatedServer) -> None:
     async with serving(api) as there:
         answer = await there.get("/probe?target=acme&debug=true", Accept_Encoding="gzip", Accept="*/*")
         assert answer.status_code == 200
@@ -144,7 +144,7 @@ async def test_over_http_it_is_a_scrape_like_any_other(api: DemoServer) -> None:
 
 
 @pytest.mark.parametrize("query", ["target=acme&debug=1", "target=acme&debug=", "debug=true", "target=x&debug=true"])
-async def test_what_cannot_be_explained(api: DemoServer, query: str) -> None:
+async def test_what_cannot_be_explained(api: SimulatedServer, query: str) -> None:
     async with serving(api) as there:
         answer = await there.get(f"/probe?{query}")
         assert answer.status_code == 400

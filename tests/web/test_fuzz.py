@@ -7,9 +7,9 @@ from urllib.parse import quote
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.demo.accounts import sized_world
-from exporter.demo.server import DemoServer
 from tests.serving import serving
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 NAMES = st.sampled_from(["target", "collect[]", "only", "debug", "collect", "TARGET", "", "x"])
 VALUES = st.one_of(
@@ -42,7 +42,7 @@ ASKED = st.tuples(st.sampled_from(["GET", "HEAD", "POST", "PUT", "OPTIONS", "X"]
 def test_whatever_is_asked(asked: list[tuple[str, str, str, list[tuple[str, str]]]]) -> None:
     async def ask() -> None:
         world = sized_world(time.time, environments=1, spaces=2, guests=2, users=1, agents=1)
-        async with DemoServer(world) as api, serving(api) as there:
+        async with SimulatedServer(world) as api, serving(api) as there:
             for method, path, query, headers in asked:
                 lines = [f"{method} {path}?{query} HTTP/1.1", "Connection: close", *(f"{k}: {v}" for k, v in headers)]
                 if not any(name == "Host" for name, _ in headers):

@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from exporter.demo.accounts import sized_world
-from exporter.demo.server import DemoServer
 from tests.e2e.process import ANY_PORT, PATIENCE, Exporter, eventually, exporter, run
 from tests.e2e.test_prometheus import Prometheus, started
 from tests.serving import account_lines, configuration
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 from .rig import PASSWORD, USER, Certificates, hash_of, users
 
@@ -31,13 +31,13 @@ scrape_configs:
 
 
 @pytest.fixture
-def api() -> Iterator[DemoServer]:
-    with DemoServer(sized_world(lambda: 1_790_000_000.0, environments=1, spaces=2)).in_thread() as running:
+def api() -> Iterator[SimulatedServer]:
+    with SimulatedServer(sized_world(lambda: 1_790_000_000.0, environments=1, spaces=2)).in_thread() as running:
         yield running
 
 
 @contextlib.contextmanager
-def serving(files: Certificates, api: DemoServer, web: str, *arguments: str) -> Iterator[Exporter]:
+def serving(files: Certificates, api: SimulatedServer, web: str, *arguments: str) -> Iterator[Exporter]:
     """The exporter with this web configuration; `url` and `client` are for it."""
     config = files.replace("config.yaml", configuration(account_lines("acme", api.base_url)))
     path = files.write(web)
@@ -60,7 +60,7 @@ def scraping(program: str, files: Certificates, url: str, password: str) -> Iter
 
 
 def test_prometheus_scrapes_over_tls_with_a_certificate_and_a_password(
-    files: Certificates, api: DemoServer, prometheus_program: str
+    files: Certificates, api: SimulatedServer, prometheus_program: str
 ) -> None:
     with (
         serving(files, api, files.tls(CLIENTS) + users() + HEADERS) as running,
@@ -78,7 +78,7 @@ def test_prometheus_scrapes_over_tls_with_a_certificate_and_a_password(
         assert PASSWORD not in running.text
 
 
-def test_prometheus_with_the_wrong_password(files: Certificates, api: DemoServer, prometheus_program: str) -> None:
+def test_prometheus_with_the_wrong_password(files: Certificates, api: SimulatedServer, prometheus_program: str) -> None:
     with (
         serving(files, api, files.tls(CLIENTS) + users()) as running,
         scraping(prometheus_program, files, running.url, "wrong"),
@@ -88,7 +88,7 @@ def test_prometheus_with_the_wrong_password(files: Certificates, api: DemoServer
         assert not api.requests
 
 
-def test_the_page_keeps_its_headers(files: Certificates, api: DemoServer) -> None:
+def test_the_page_keeps_its_headers(files: Certificates, api: SimulatedServer) -> None:
     with serving(files, api, files.tls() + users() + HEADERS) as running:
         answer = running.get("/")
         assert answer.status_code == 200
@@ -98,7 +98,7 @@ def test_the_page_keeps_its_headers(files: Certificates, api: DemoServer) -> Non
         assert {entry["labels"]["__scheme__"] for entry in running.get("/sd").json()} == {"https"}
 
 
-def test_a_reload_looks_at_both_configurations(files: Certificates, api: DemoServer) -> None:
+def test_a_reload_looks_at_both_configurations(files: Certificates, api: SimulatedServer) -> None:
     right = files.tls() + users()
     with serving(files, api, right, "--web.enable-lifecycle") as running:
         files.write("basic_auth_users: {a: hunter2}\n")
@@ -114,7 +114,7 @@ def test_a_reload_looks_at_both_configurations(files: Certificates, api: DemoSer
         assert "config.yaml:1:11: accounts" in answer.text
 
 
-def test_nothing_secret_is_logged_or_answered(files: Certificates, api: DemoServer) -> None:
+def test_nothing_secret_is_logged_or_answered(files: Certificates, api: SimulatedServer) -> None:
     answers = []
     with serving(files, api, files.tls() + users(), "--log.level=debug") as running:
         for password in (PASSWORD, "hunter2-wrong", "hunter2" * 20):

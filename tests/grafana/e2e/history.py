@@ -17,13 +17,14 @@ from typing import Self
 from exporter.account.account import Account
 from exporter.account.accounts import Accounts
 from exporter.config import Config, ConfigError, parse
-from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world, sized_world
+from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world
 from exporter.demo.life import Life
-from exporter.demo.server import DemoServer
 from exporter.demo.world import World
 from exporter.exposition.text import Format, render
 from exporter.web.self_metrics import OwnMetrics
 from tests.collectors.exported import Time, settled
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 from .story import CALM, LAST, Changing, Story
 
@@ -118,7 +119,7 @@ def accounts(clock: Callable[[], float]) -> tuple[World, World]:
     return demo_world(clock), sized_world(clock, environments=1, spaces=2, guests=3, users=1)
 
 
-def accounts_now() -> tuple[DemoServer, DemoServer]:
+def accounts_now() -> tuple[SimulatedServer, SimulatedServer]:
     """The same accounts as the story leaves them, by the real time: to go on with."""
     world, quiet = accounts(time.time)
     account = Changing(world)
@@ -126,7 +127,7 @@ def accounts_now() -> tuple[DemoServer, DemoServer]:
     account.rename_staging()
     account.crowd()
     account.lose("validator")
-    return DemoServer(world, life=Life(world, missing=None)), DemoServer(quiet)
+    return SimulatedServer(world, life=Life(world, missing=None)), SimulatedServer(quiet)
 
 
 async def write(directory: Path) -> None:
@@ -140,7 +141,7 @@ async def write(directory: Path) -> None:
     # Grafana's default time range is six hours, and some panels compare with its beginning.
     before += [moment - 6 * HOUR for moment in (story + CALM * 60, *(end + after for after in range(0, 600, 120)))]
     world, quiet = accounts(now)
-    api, other = DemoServer(world), DemoServer(quiet)
+    api, other = SimulatedServer(world), SimulatedServer(quiet)
     with gzip.open(directory / SCRAPES, "wt", compresslevel=1, encoding="utf-8") as file:
         async with AsyncExitStack() as stack:
             for server in (api, other):

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from exporter.demo.accounts import CLIENT_ID, SECRET
-from exporter.demo.faults import FaultRule, Status
-from exporter.demo.server import DemoServer
 from exporter.demo.world import World
+from tests.simulator.faults import FaultRule, Status
+from tests.simulator.server import SimulatedServer
 
 CALM = 16
 """A minute before anything goes wrong."""
@@ -27,7 +27,7 @@ class Exporter(Protocol):
 class Story:
     """What happens in the last hours, by the minute, of which every other one has a scrape."""
 
-    def __init__(self, api: DemoServer, first: Exporter) -> None:
+    def __init__(self, api: SimulatedServer, first: Exporter) -> None:
         self._api = api
         self._rules: list[FaultRule] = []
         account = Changing(api.world)

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from exporter.demo.accounts import CLIENT_ID, SECRET
-from exporter.demo.faults import Status
 from exporter.demo.records import Agent, Environment
-from exporter.demo.server import DemoServer
 from exporter.demo.world import World
 from tests.e2e.process import PATIENCE, eventually, exporter
 from tests.grafana.alert_rules import rules
+from tests.simulator.faults import Status
+from tests.simulator.server import SimulatedServer
 
 from . import programs
 from .programs import Prometheus
@@ -42,7 +42,7 @@ class Site:
         self.world = World(time.time, name=name)
         self.production = self._environment("Production", is_prod=True)
         self.testing = self._environment('Prüfung "2"', is_prod=False)
-        self.api = DemoServer(self.world)
+        self.api = SimulatedServer(self.world)
 
     def _environment(self, name: str, *, is_prod: bool) -> Environment:
         made = self.world.add_environment(name, is_prod=is_prod, announce=False)

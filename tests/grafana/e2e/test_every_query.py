@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.demo.faults import Status
-from exporter.demo.server import DemoServer
 from tests.e2e.process import Exporter, eventually, serving
 from tests.grafana import promql
 from tests.grafana.alert_rules import ALERTS, FILLED_IN, RULE_FILES, rules
 from tests.grafana.queries import Query, all_queries
+from tests.simulator.faults import Status
+from tests.simulator.server import SimulatedServer
 
 from . import programs
 from .backfill import WAYS, fill
@@ -92,7 +92,7 @@ def silent(logger: str) -> Iterator[None]:
 class Living:
     """The simulated API of the account after the history, and two new exporter processes."""
 
-    api: DemoServer
+    api: SimulatedServer
     exporters: list[Exporter]
 
     @contextmanager

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import httpx
 
-from exporter.demo.accounts import fixed_world
-from exporter.demo.ledger import Ledger, kinds, strange
-from exporter.demo.server import DemoServer
+from tests.simulator.ledger import Ledger, kinds, strange
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import fixed_world
 
 ALLOWED = [("GET", "/spaces"), ("POST", "/auth")]
 
 
 async def test_requests_of_the_exporter_are_written_whatever_is_answered(tmp_path: Path) -> None:
     path = tmp_path / "ledger"
-    async with DemoServer(fixed_world(lambda: 1.7e9)) as api, httpx.AsyncClient(base_url=api.base_url) as client:
+    async with SimulatedServer(fixed_world(lambda: 1.7e9)) as api, httpx.AsyncClient(base_url=api.base_url) as client:
         api.ledger = Ledger(path)
         for agent in ("flatfile-exporter/1.0", "curl/8"):
             client.headers["User-Agent"] = agent

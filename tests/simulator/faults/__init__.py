@@ -4,7 +4,7 @@ A fault either gives another reply (`Replied`), deforms the body of a right one 
 connection and does as it likes with it (`OnWire`). All of them end when the client goes away or the server stops.
 """
 
-from exporter.demo.faults.bodies import (
+from tests.simulator.faults.bodies import (
     DuplicateRows,
     EndlessPages,
     NoData,
@@ -13,10 +13,10 @@ from exporter.demo.faults.bodies import (
     WrongTotal,
     WrongTypes,
 )
-from exporter.demo.faults.kinds import Deformed, Fault, Hang, OnWire, Replied
-from exporter.demo.faults.on_wire import Disconnect, Drip, EndlessHeaders, HugeBody, Reset, Truncated
-from exporter.demo.faults.replies import HTML, EmptyBody, NotJson, Redirect, Status
-from exporter.demo.faults.rules import FaultRule, Faults
+from tests.simulator.faults.kinds import Deformed, Fault, Hang, OnWire, Replied
+from tests.simulator.faults.on_wire import Disconnect, Drip, EndlessHeaders, HugeBody, Reset, Truncated
+from tests.simulator.faults.replies import HTML, EmptyBody, NotJson, Redirect, Status
+from tests.simulator.faults.rules import FaultRule, Faults
 
 __all__ = [
     "HTML",

@@ -4,8 +4,8 @@ import asyncio
 import zlib
 from dataclasses import dataclass
 
-from exporter.demo.faults.kinds import OnWire
 from exporter.demo.wire import Reply, Wire
+from tests.simulator.faults.kinds import OnWire
 
 CHUNK = 1 << 20
 

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Literal
 
-from exporter.demo.faults.kinds import Replied
+from exporter.demo.api import HTML
 from exporter.demo.markers import SECRET
 from exporter.demo.wire import Reply
-
-HTML = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Please sign in</h1></body></html>"
+from tests.simulator.faults.kinds import Replied
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from exporter.demo.accounts import FIXED_NOW
-from exporter.demo.faults import (
+from tests.simulator.faults import (
     HTML,
     Disconnect,
     Drip,
@@ -30,10 +29,11 @@ from exporter.demo.faults import (
     WrongTotal,
     WrongTypes,
 )
-from exporter.demo.server import DemoServer
+from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import FIXED_NOW
 
 
-async def raw(api: DemoServer, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def raw(api: SimulatedServer, path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection on which this has been asked."""
     reader, writer = await asyncio.open_connection(api.host, api.port)
     lines = f"GET {api.switches.prefix}{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer pat_test\r\n\r\n"
@@ -41,7 +41,7 @@ async def raw(api: DemoServer, path: str) -> tuple[asyncio.StreamReader, asyncio
     return reader, writer
 
 
-async def idle(api: DemoServer) -> None:
+async def idle(api: SimulatedServer) -> None:
     """Wait until no request is under way."""
     async with asyncio.timeout(10):
         while api.in_flight:
@@ -56,7 +56,7 @@ async def rows(client: httpx.AsyncClient, **query: Any) -> Any:
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 404, 408, 418, 429, 500, 502, 503, 504])
-async def test_a_status(api: DemoServer, client: httpx.AsyncClient, code: int) -> None:
+async def test_a_status(api: SimulatedServer, client: httpx.AsyncClient, code: int) -> None:
     api.faults.add("/spaces", Status(code), count=1)
     answer = await client.get("/spaces")
     assert answer.status_code == code
@@ -65,7 +65,7 @@ async def test_a_status(api: DemoServer, client: httpx.AsyncClient, code: int) -
     assert (await client.get("/spaces")).status_code == 200
 
 
-async def test_retry_after_and_bodies(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_retry_after_and_bodies(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     for fault in (Status(429, 2.5), Status(503, "date", "html"), Status(502, body="empty")):
         api.faults.add("/spaces", fault, count=1)
     seconds, date, empty = [await client.get("/spaces") for _ in range(3)]
@@ -75,14 +75,14 @@ async def test_retry_after_and_bodies(api: DemoServer, client: httpx.AsyncClient
     assert empty.content == b""
 
 
-async def test_a_redirect(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_a_redirect(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.faults.add("/spaces", Redirect())
     answer = await client.get("/spaces")
     assert answer.status_code == 302
     assert "127.0.0.2" in answer.headers["Location"]
 
 
-async def test_bodies_that_are_not_json(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_bodies_that_are_not_json(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     for fault in (EmptyBody(), NotJson(), NotJson(b"\xff\xfe{")):
         api.faults.add("/spaces", fault, count=1)
     bodies = [(await client.get("/spaces")).content for _ in range(3)]
@@ -92,7 +92,7 @@ async def test_bodies_that_are_not_json(api: DemoServer, client: httpx.AsyncClie
 # Deformed bodies
 
 
-async def test_deformed_bodies(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_deformed_bodies(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     right = await rows(client)
 
     async def with_fault(fault: Fault, **query: Any) -> Any:
@@ -118,7 +118,7 @@ async def test_deformed_bodies(api: DemoServer, client: httpx.AsyncClient) -> No
     assert await rows(client) == right
 
 
-async def test_a_deformed_object(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_a_deformed_object(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     right = (await client.get("/accounts/current")).json()["data"]
 
     async def with_fault(fault: Fault) -> Any:
@@ -135,7 +135,7 @@ async def test_a_deformed_object(api: DemoServer, client: httpx.AsyncClient) -> 
         assert await with_fault(of_lists_alone) == {"data": right}
 
 
-async def test_a_deformed_token(api: DemoServer, client: httpx.AsyncClient, credentials: dict[str, str]) -> None:
+async def test_a_deformed_token(api: SimulatedServer, client: httpx.AsyncClient, credentials: dict[str, str]) -> None:
     async def with_fault(fault: Fault) -> Any:
         api.faults.add("/auth", fault, count=1)
         return (await client.post("/auth", json=credentials)).json()
@@ -148,7 +148,7 @@ async def test_a_deformed_token(api: DemoServer, client: httpx.AsyncClient, cred
     assert (await with_fault(RowWithoutId()))["accessToken"]
 
 
-async def test_an_error_is_not_deformed(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_an_error_is_not_deformed(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.faults.add("*", DuplicateRows())
     assert (await client.get("/guests")).status_code == 400
     assert (await client.get("/accounts/current")).json()["data"]["id"] == api.world.account_id
@@ -157,7 +157,7 @@ async def test_an_error_is_not_deformed(api: DemoServer, client: httpx.AsyncClie
 # On the wire
 
 
-async def test_the_connection_is_closed_before_the_answer(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_the_connection_is_closed_before_the_answer(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.faults.add("/spaces", Disconnect(), count=1)
     with pytest.raises(httpx.RemoteProtocolError):
         await client.get("/spaces")
@@ -165,7 +165,7 @@ async def test_the_connection_is_closed_before_the_answer(api: DemoServer, clien
     assert [r.status for r in api.requests] == [None, 200]
 
 
-async def test_a_reset_in_the_body(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_a_reset_in_the_body(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.faults.add("/spaces", Reset(), count=2)
     with pytest.raises(httpx.ReadError):
         await client.get("/spaces")
@@ -175,7 +175,7 @@ async def test_a_reset_in_the_body(api: DemoServer, client: httpx.AsyncClient) -
     writer.close()
 
 
-async def test_a_truncated_body(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_a_truncated_body(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.faults.add("/spaces", Truncated(), count=1)
     with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):
         await client.get("/spaces")
@@ -184,7 +184,7 @@ async def test_a_truncated_body(api: DemoServer, client: httpx.AsyncClient) -> N
 @pytest.mark.parametrize(
     "fault", [HugeBody(20_000_000), HugeBody(20_000_000, declared=True), HugeBody(20_000_000, gzip=True)]
 )
-async def test_a_huge_body(api: DemoServer, client: httpx.AsyncClient, fault: HugeBody) -> None:
+async def test_a_huge_body(api: SimulatedServer, client: httpx.AsyncClient, fault: HugeBody) -> None:
     api.faults.add("/spaces", fault)
     async with client.stream("GET", "/spaces") as answer:
         assert ("Content-Length" in answer.headers) == fault.declared
@@ -197,7 +197,7 @@ async def test_a_huge_body(api: DemoServer, client: httpx.AsyncClient, fault: Hu
     assert (on_wire < 100_000) == fault.gzip
 
 
-async def test_a_huge_body_ends_with_its_client(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_a_huge_body_ends_with_its_client(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.faults.add("/spaces", HugeBody(10**15))
     async with client.stream("GET", "/spaces") as answer:
         async for _ in answer.aiter_raw():
@@ -205,21 +205,21 @@ async def test_a_huge_body_ends_with_its_client(api: DemoServer, client: httpx.A
     await idle(api)
 
 
-async def test_endless_headers(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_endless_headers(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.faults.add("/spaces", EndlessHeaders())
     with pytest.raises(httpx.RemoteProtocolError):
         await client.get("/spaces")
     await idle(api)
 
 
-async def test_a_body_that_drips(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_a_body_that_drips(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     right = (await client.get("/environments")).content
     api.faults.add("/environments", Drip(0))
     answer = await client.get("/environments")
     assert answer.content == right
 
 
-async def test_a_slow_drip_ends_with_its_client(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_a_slow_drip_ends_with_its_client(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.faults.add("/spaces", Drip(0.01))
     reader, writer = await raw(api, "/spaces")
     await reader.readuntil(b"\r\n\r\n{")
@@ -228,7 +228,7 @@ async def test_a_slow_drip_ends_with_its_client(api: DemoServer, client: httpx.A
     await idle(api)
 
 
-async def test_a_hang_and_its_release(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_a_hang_and_its_release(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     rule = api.faults.add("/spaces", Hang())
     hanging = asyncio.create_task(client.get("/spaces"))
     while not rule.hits:
@@ -238,7 +238,7 @@ async def test_a_hang_and_its_release(api: DemoServer, client: httpx.AsyncClient
     assert (await hanging).status_code == 200
 
 
-async def test_a_hang_ends_with_its_client(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_a_hang_ends_with_its_client(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.faults.add("/spaces", Hang())
     _, writer = await raw(api, "/spaces")
     while not api.in_flight:
@@ -250,7 +250,9 @@ async def test_a_hang_ends_with_its_client(api: DemoServer, client: httpx.AsyncC
 
 
 @pytest.mark.parametrize("fault", [Hang(), HugeBody(10**15), EndlessHeaders(), Drip(1)])
-async def test_whatever_goes_on_ends_with_the_server(api: DemoServer, client: httpx.AsyncClient, fault: Fault) -> None:
+async def test_whatever_goes_on_ends_with_the_server(
+    api: SimulatedServer, client: httpx.AsyncClient, fault: Fault
+) -> None:
     api.faults.add("/spaces", fault)
     reader, writer = await raw(api, "/spaces")
     while not api.in_flight:
@@ -265,14 +267,14 @@ async def test_whatever_goes_on_ends_with_the_server(api: DemoServer, client: ht
 # Where a fault strikes
 
 
-async def test_half_a_list_and_then_a_failure(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_half_a_list_and_then_a_failure(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     api.faults.add("/spaces", Status(500), page=2)
     answers = [await client.get("/spaces", params={"pageSize": 5, "pageNumber": n}) for n in (1, 2, 3)]
     assert [a.status_code for a in answers] == [200, 500, 500]
     assert answers[0].json()["pagination"]["pageCount"] == 3
 
 
-async def test_one_environment_alone(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_one_environment_alone(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     first, second, _ = api.world.environments
     api.faults.add("*", Status(500), environment=first)
     assert (await client.get("/agents", params={"environmentId": first})).status_code == 500
@@ -280,7 +282,7 @@ async def test_one_environment_alone(api: DemoServer, client: httpx.AsyncClient)
     assert (await client.get("/spaces")).status_code == 200
 
 
-async def test_rules_count_and_clear(api: DemoServer, client: httpx.AsyncClient) -> None:
+async def test_rules_count_and_clear(api: SimulatedServer, client: httpx.AsyncClient) -> None:
     twice = api.faults.add("/spaces", Status(500), count=2)
     always = api.faults.add("/spaces", Status(503))
     assert [(await client.get("/spaces")).status_code for _ in range(4)] == [500, 500, 503, 503]
@@ -289,7 +291,7 @@ async def test_rules_count_and_clear(api: DemoServer, client: httpx.AsyncClient)
     assert (await client.get("/spaces")).status_code == 200
 
 
-async def test_a_fault_on_auth(api: DemoServer, client: httpx.AsyncClient, credentials: dict[str, str]) -> None:
+async def test_a_fault_on_auth(api: SimulatedServer, client: httpx.AsyncClient, credentials: dict[str, str]) -> None:
     api.faults.add("/auth", Status(500), count=1)
     assert (await client.post("/auth", json=credentials)).status_code == 500
     assert (await client.post("/auth", json=credentials)).status_code == 200

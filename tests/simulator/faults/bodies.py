@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from exporter.demo.faults.kinds import Deformed
 from exporter.demo.rows import Row
+from tests.simulator.faults.kinds import Deformed
 
-TOKEN = "accessToken"  # noqa: S105  a field's name
+TOKEN = "accessToken"
 
 
 @dataclass(frozen=True)

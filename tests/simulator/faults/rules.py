@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from exporter.demo.faults.kinds import Fault
+from tests.simulator.faults.kinds import Fault
 
 
 @dataclass(eq=False)

@@ -1,0 +1,5 @@
+"""Fixtures shared by the simulator's tests."""
+
+from tests.simulator.fixtures import api, client, world
+
+__all__ = ["api", "client", "world"]
