@@ -1,5 +1,5 @@
 """Fixtures shared by the demo's tests."""
 
-from tests.simulator.fixtures import api, client, world
+from tests.simulator.fixtures import api, client, credentials, fixed_api, world
 
-__all__ = ["api", "client", "world"]
+__all__ = ["api", "client", "credentials", "fixed_api", "world"]
