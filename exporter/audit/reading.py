@@ -108,12 +108,13 @@ class Reader:
         since = taken.cursor.since(stream)
         params = {**where, "since": iso(since), "includeAcknowledged": "true"}
 
-        def take(rows: list[Event], total: int | None) -> None:
-            self._progress(rows)
-            taken.take(rows, stream)
-
+        older = Before(since)
         # What an earlier pass over a list that broke off has handed on happened all the same.
-        await self._client.pages(self._listing, params, call, lambda: take, stop=Before(since))
+        async for page in self._client.pages(self._listing, params, call):
+            self._progress(page.rows)
+            taken.take(page.rows, stream)
+            if not page.last and older(page.all_rows):
+                break
 
     async def _troubles(self, answers: Mapping[str, BaseException | None], call: Call) -> list[Trouble]:
         """What failed. An environment that is not found, and not listed any more either, was deleted meanwhile."""

@@ -1,6 +1,6 @@
 """Keeps the book of a long list true without reading all of it again: its newest rows, its totals, and what events tell of."""
 
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -8,7 +8,7 @@ from exporter.collectors._book import Book, Column, Entry
 from exporter.collectors._context import both
 from exporter.collectors._windows import Head
 from exporter.core.clock import Clock
-from exporter.flatfile.client import Client, Listing, Taker
+from exporter.flatfile.client import Client, Listing
 from exporter.flatfile.errors import BadResponse
 from exporter.flatfile.session import Call
 
@@ -114,23 +114,15 @@ class Survey(Generic[T]):
             call = replace(call, background=True)
         book, readings = self._question.book(), {bit: _Reading() for bit in self._lists}
 
-        def beginning(bit: int) -> Callable[[], Taker[T]]:
-            def begin() -> Taker[T]:
-                book.clear(bit)
-                reading = readings[bit] = _Reading()
-
-                def take(rows: list[T], total: int | None) -> None:
-                    reading.page(len(rows), total)
-                    for row in rows:
-                        book.put(bit, self._question.entry(row))
-
-                return take
-
-            return begin
-
         async def one(bit: int) -> bool:
             params = {**self._where, **self._lists[bit]}
-            await self._client.pages(self._question.listing, params, call, beginning(bit))
+            async for page in self._client.pages(self._question.listing, params, call):
+                if page.restart:
+                    book.clear(bit)
+                    readings[bit] = _Reading()
+                readings[bit].page(len(page.rows), page.total)
+                for row in page.rows:
+                    book.put(bit, self._question.entry(row))
             return True
 
         await self._side_by_side(one)
@@ -185,30 +177,21 @@ class Survey(Generic[T]):
         most = max(FEW_PAGES, self._pages // 4)
         head = Head(self._marks[key])
         stopped = False
-
-        def begin() -> Taker[T]:
-            nonlocal head
-            head = Head(self._marks[key])
-
-            def take(rows: list[T], total: int | None) -> None:
-                head.pages += 1
-                if rows or head.pages == 1:
-                    self._totals[bit] = total
-                for row in rows:
-                    entry = question.entry(row)
-                    number, changed = self.book.put(bit, entry)
-                    head.add(number, entry.activity if column == "activity" else entry.created, changed=changed)
-
-            return take
-
-        def stop(_: Sequence[T]) -> bool:
-            nonlocal stopped
-            stopped = head.enough or head.pages >= most
-            return stopped
-
         now = self._client.session.now
         params = self._params(bit, question.fields[column], "desc")
-        await self._client.pages(self._unsorted(small), params, call, begin, stop=stop)
+        async for page in self._client.pages(self._unsorted(small), params, call):
+            if page.restart:
+                head = Head(self._marks[key])
+            head.pages += 1
+            if page.rows or head.pages == 1:
+                self._totals[bit] = page.total
+            for row in page.rows:
+                entry = question.entry(row)
+                number, changed = self.book.put(bit, entry)
+                head.add(number, entry.activity if column == "activity" else entry.created, changed=changed)
+            stopped = not page.last and (head.enough or head.pages >= most)
+            if stopped:
+                break
         if not stopped:
             head.whole()
         if head.unsorted or (stopped and not head.enough and small == self._page_size):

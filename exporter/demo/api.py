@@ -5,6 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from email.utils import formatdate
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -101,9 +102,11 @@ class Api:
             self._arrivals.append(now)
             return None
         after = self.switches.rate_retry_after
-        return Reply(
-            429, b'{"errors":[{"message":"Too many requests"}]}', {} if after is None else {"Retry-After": f"{after:g}"}
-        )
+        headers = {}
+        if after is not None:
+            date = formatdate(self.world.clock() + 1.0, usegmt=True)
+            headers["Retry-After"] = date if after == "date" else f"{after:g}"
+        return Reply(429, b'{"errors":[{"message":"Too many requests"}]}', headers)
 
     def other_prefix(self) -> Reply:
         """Return the answer to a path below another prefix."""

@@ -10,6 +10,7 @@ from exporter import __version__
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
+from exporter.core.worker import Worker
 from exporter.flatfile.auth import Stored
 from exporter.flatfile.client import Client
 from exporter.flatfile.limits import Limiter
@@ -19,8 +20,8 @@ from exporter.flatfile.transport import Transport, default_tls_context
 USER_AGENT = f"flatfile-exporter/{__version__}"
 
 
-def connect(config: AccountConfig, observer: Observer, clock: Clock) -> Client:
-    """Make a client. Nothing is sent yet.
+def connect(config: AccountConfig, observer: Observer, clock: Clock, worker: Worker | None = None) -> Client:
+    """Make a client, which decodes large pages by `worker`. Nothing is sent yet.
 
     Raises OSError (ssl.SSLError) where the ca_file is no certificate, ValueError for a proxy that cannot be used.
     """
@@ -47,7 +48,7 @@ def connect(config: AccountConfig, observer: Observer, clock: Clock) -> Client:
     else:
         client_id = Stored(Secret(auth.client_id) if auth.client_id else None, auth.client_id_file)
         session.use_credentials(client_id, Stored(auth.client_secret, auth.client_secret_file))
-    return Client(session, requests.max_pages)
+    return Client(session, requests.max_pages, worker=worker)
 
 
 @lru_cache(maxsize=16)

@@ -2,12 +2,28 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from exporter.core.identities import Rows, number
 from exporter.flatfile.models import Pagination
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RowsPage(Generic[T]):
+    """One page of a list.
+
+    `rows` are those that no earlier page of this pass had, `all_rows` the rows as they came. `total` is the server's count of
+    the whole list, `None` where it gives none. `restart`: the first page of a pass over the list; what came before is void.
+    `last`: the list ends with this page.
+    """
+
+    rows: list[T]
+    all_rows: list[T]
+    total: int | None
+    restart: bool
+    last: bool
 
 
 class Pass(Generic[T]):
@@ -16,44 +32,53 @@ class Pass(Generic[T]):
     The end is reached when `pagination` says so and its two numbers agree with the rows that came, else at an empty page or
     one that brings nothing new (the server repeats itself, or does not page at all). That a page holds fewer rows than
     were asked for says nothing: a server may cap the size in silence. Rows past the end that both numbers give are not
-    looked for: they would cost each list one request more.
+    looked for: they would cost each list one request more. A list that is not `paged` ends with its first page, unless
+    that has `pagination` all the same.
 
-    Keys are kept as 64-bit numbers (`identities` gives the odds that two are the same). Then a row is left out, and where
-    the server counts its rows, the list is one that has broken off. `alike`: rows have no id, and those of one page are
-    different ones though they may be alike.
+    Keys are kept as 64-bit hashes. Two different keys have the same hash with a probability of 1 in 2^64, some two among
+    400,000 with 1 in 230 million. Then a row is left out, and where the server counts its rows, the list is one that has
+    broken off. `alike`: rows have no id, and those of one page are different ones though they may be alike.
     """
 
-    def __init__(self, key: Callable[[T], str], *, alike: bool = False) -> None:
+    def __init__(self, key: Callable[[T], str], *, paged: bool = True, alike: bool = False) -> None:
         self._key = key
+        self._paged = paged
         self._alike = alike
-        self._seen = Rows()
+        self._seen: set[int] = set()
         self._totals: list[int] = []
         self.pages = 0
         self.whole = False
 
     def add(self, rows: Sequence[T], pagination: Pagination | None) -> list[T]:
-        """Take a page in and give its new rows; `whole` tells from now on whether the list is whole with it."""
+        """Add a page and return its new rows; `whole` tells from now on whether the list is whole with it."""
         self.pages += 1
         new: list[T] = []
         times: Counter[str] = Counter()
         for row in rows:
-            before, key = len(self._seen), self._key(row)
+            key = self._key(row)
             if self._alike:
                 times[key] += 1
                 key = f"{times[key]} {key}"
-            if self._seen.row(number(key)) == before:
+            number = hash(key)
+            if number not in self._seen:
+                self._seen.add(number)
                 new.append(row)
         total = pagination.total if pagination else None
         if total is not None and (rows or self.pages == 1):
             self._totals.append(total)  # what a page past the end counts may be its own rows
         pages = pagination.pages if pagination else None
-        self.whole = not new or (total is not None and self.count == total and (not pages or self.pages >= pages))
+        counted = total is not None and self.count == total and (not pages or self.pages >= pages)
+        self.whole = not new or counted or (not self._paged and pagination is None)
         return new
 
     @property
     def count(self) -> int:
         """How many different rows have come."""
         return len(self._seen)
+
+    def is_disjoint_from(self, other: "Pass[T]") -> bool:
+        """Whether no row of this pass has come in the other one."""
+        return self._seen.isdisjoint(other._seen)
 
     @property
     def counted(self) -> bool:

@@ -4,16 +4,14 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
-
-import msgspec
+from typing import Protocol
 
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
 from exporter.flatfile.address import Address
 from exporter.flatfile.auth import Bearer, ExchangedToken, ReadyToken, Stored, credentials
 from exporter.flatfile.deadline import Deadline
-from exporter.flatfile.decoding import Undecodable, decode
+from exporter.flatfile.decoding import read
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import (
     BadResponse,
@@ -30,8 +28,6 @@ from exporter.flatfile.server_time import ServerTime
 from exporter.flatfile.statuses import failure, http_date, pause
 from exporter.flatfile.trace import Sent, Trace
 from exporter.flatfile.transport import Answer, Transport
-
-T = TypeVar("T")
 
 BACKGROUND_PATIENCE = 60.0  # seconds that work which no scrape waits for sits out a pause
 MAX_RETRY_WAIT = 4.0  # seconds: a wait of our own choosing is never longer, and may go past a scrape's deadline
@@ -102,7 +98,6 @@ class Session:
         self._account = account
         self.exchanged = Trace()  # the requests of the last exchange of credentials
         self._bearer: Bearer | None = None
-        self._decoders: dict[object, msgspec.json.Decoder[object]] = {}
         self._typed_first = False
         self._server_time = ServerTime(clock.wall)
         self._incurable: dict[
@@ -134,11 +129,9 @@ class Session:
             await self._bearer.aclose()
         await self._transport.aclose()
 
-    async def get(self, endpoint: Endpoint, params: Mapping[str, str], shape: type[T], call: Call) -> T:
-        """Ask once, with as many tries as it takes and may take, and decode the answer. Raises FlatfileError."""
-        return self._decode(await self._get(endpoint, params, call), shape, endpoint)
+    async def get(self, endpoint: Endpoint, params: Mapping[str, str], call: Call) -> Answer:
+        """Send a request, with as many tries as it takes and may take, and return the answer. Raises FlatfileError."""
 
-    async def _get(self, endpoint: Endpoint, params: Mapping[str, str], call: Call) -> Answer:
         async def once(attempt: int) -> Answer:
             if self._bearer is None:
                 raise Unauthorized("no credentials are configured", endpoint=str(endpoint))
@@ -186,7 +179,7 @@ class Session:
             except Unauthorized:
                 raise refusal from None
             self._typed_first = not typed
-        token = self._decode(answer, AccessToken, Endpoint.AUTH)
+        token = read(answer, AccessToken, Endpoint.AUTH)
         if not (token.access_token or (token.data and token.data.access_token)):
             raise BadResponse("an answer without an access token", endpoint=str(Endpoint.AUTH), status=answer.status)
         return token
@@ -286,17 +279,6 @@ class Session:
             if answer.status == 429:
                 self._limiter.pause(error.retry_at)
         raise error
-
-    def _decode(self, answer: Answer, shape: type[T], endpoint: Endpoint) -> T:
-        decoder = self._decoders.get(shape)
-        if decoder is None:
-            decoder = self._decoders[shape] = msgspec.json.Decoder(shape)
-        try:
-            return decode(decoder, answer.body)  # type: ignore[return-value]
-        except Undecodable as error:
-            what = "a web page" if answer.is_html else str(error) if answer.body.strip() else "an empty body"
-        # not from within the handler: the body is in the decoder's frames
-        raise BadResponse(f"an answer that cannot be used: {what}", endpoint=str(endpoint), status=answer.status)
 
 
 def _checked(token: Secret) -> Secret:

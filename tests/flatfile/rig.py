@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
+from exporter.core.worker import Worker
 from exporter.demo.markers import MARKERS
 from exporter.flatfile.auth import Stored
 from exporter.flatfile.client import Client
@@ -65,8 +66,10 @@ async def connected(
     retries: int = 3,
     max_response_bytes: int = 1 << 24,
     max_pages: int = 100,
+    max_rows: int = 100_000,
     clock: Clock | None = None,
     told: Told | None = None,
+    worker: Worker | None = None,
 ) -> AsyncIterator[Client]:
     """A client of the API, with a ready token unless there are credentials."""
     loop = asyncio.get_running_loop()
@@ -84,10 +87,11 @@ async def connected(
     elif token:
         api.switches.ready_tokens.add(token)
         session.use_token(stored(token))
+    client = Client(session, max_pages, max_rows, worker)
     try:
-        yield Client(session, max_pages)
+        yield client
     finally:
-        await session.aclose()
+        await client.aclose()
 
 
 # Virtual time

@@ -1,18 +1,21 @@
 """Lists read from the simulated API: whole under every reading of its paging, an error wherever they are not, and cheap."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
+from exporter.core.worker import Worker
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, Forbidden, NotFound, TooLarge
 from exporter.flatfile.models import Account, Agent, Environment, Event, Guest, Space, User
+from exporter.flatfile.pages import RowsPage
 from exporter.flatfile.tail import Before
 from exporter.flatfile.times import iso
 from exporter.flatfile.transport import Answer
@@ -109,6 +112,7 @@ async def test_a_server_that_gives_but_one_page(api: SimulatedServer, client: Cl
 
 @pytest.mark.parametrize("pagination", ["right", "zero"])
 async def test_three_pages_are_three_requests(api: SimulatedServer, client: Client, pagination: Any) -> None:
+    await client.rows(USERS, {}, call())  # a list of one page, which shows how pages are numbered
     api.switches.page_clamp, api.switches.pagination = {"*": PER_PAGE}, pagination
     for _ in range(2):
         api.clear()
@@ -335,7 +339,7 @@ async def test_pages_without_end(api: SimulatedServer, fresh: bool) -> None:
         ) as caught:
             await client.rows(SPACES, ALL, call())
         assert caught.value.endpoint == "/spaces"
-        assert api.count() <= 7
+        assert api.count() <= 8, "one of them for the page 0"
 
 
 async def test_pages_without_end_where_nothing_is_counted(api: SimulatedServer, client: Client) -> None:
@@ -430,57 +434,95 @@ async def test_one_that_is_none(api: SimulatedServer, client: Client) -> None:
 # Page by page
 
 
-class Kept:
-    """What a consumer of pages has, and how often it had to begin again."""
-
-    def __init__(self) -> None:
-        self.pages: list[list[str]] = []
-        self.totals: list[int | None] = []
-        self.begun = 0
-
-    def begin(self) -> Callable[[list[Space], int | None], None]:
-        self.begun += 1
-        self.pages, self.totals = [], []
-
-        def take(rows: list[Space], total: int | None) -> None:
-            self.pages.append([row.id for row in rows])
-            self.totals.append(total)
-
-        return take
-
-    @property
-    def rows(self) -> list[str]:
-        return [row for page in self.pages for row in page]
+async def pages_of(client: Client) -> list[RowsPage[Space]]:
+    return [page async for page in client.pages(SPACES, ALL, call())]
 
 
-async def test_each_page_is_handed_on_with_its_new_rows(api: SimulatedServer, client: Client) -> None:
+def since_restart(pages: list[RowsPage[Space]]) -> list[str]:
+    """The ids that hold in the end."""
+    start = max(i for i, page in enumerate(pages) if page.restart)
+    return [row.id for page in pages[start:] for row in page.rows]
+
+
+async def test_each_page_has_its_new_rows(api: SimulatedServer, client: Client) -> None:
     api.switches.page_clamp = {"*": PER_PAGE}
-    kept = Kept()
     async with failing(api, DuplicateRows()):
-        await client.pages(SPACES, ALL, call(), kept.begin)
-    assert kept.begun == 1
-    assert [*map(len, kept.pages)][:3] == [10, 10, 6]
-    assert len(kept.rows) == len(set(kept.rows)) == 26
-    assert kept.totals[0] == 26
+        pages = await pages_of(client)
+    assert [page.restart for page in pages] == [True] + [False] * (len(pages) - 1)
+    assert [page.last for page in pages] == [False] * (len(pages) - 1) + [True]
+    assert [len(page.rows) for page in pages][:3] == [10, 10, 6]
+    assert len(pages[1].all_rows) > len(pages[1].rows)
+    ids = since_restart(pages)
+    assert len(ids) == len(set(ids)) == 26
+    assert pages[0].total == 26
 
 
-async def test_what_a_broken_pass_has_handed_on_is_void(api: SimulatedServer, client: Client) -> None:
+async def test_what_a_broken_pass_has_yielded_is_void(api: SimulatedServer, client: Client) -> None:
     api.switches.page_clamp = {"*": PER_PAGE}
-    kept = Kept()
+    await client.rows(USERS, {}, call())  # the numbering of pages is known
     async with failing(api, WrongTotal(1), count=4):
-        await client.pages(SPACES, ALL, call(), kept.begin)
-    assert kept.begun == 2
-    assert sorted(kept.rows) == sorted(api.world.spaces)
+        pages = await pages_of(client)
+    assert [page.restart for page in pages].count(True) == 2
+    assert sorted(since_restart(pages)) == sorted(api.world.spaces)
 
 
-async def test_numbers_from_zero_begin_the_list_again(api: SimulatedServer, client: Client) -> None:
+async def test_numbers_from_zero_are_known_before_the_first_page_is_yielded(
+    api: SimulatedServer, client: Client
+) -> None:
+    """A consumer that ends early has the beginning of the list."""
     api.switches.first_page, api.switches.pagination = 0, "absent"
     api.switches.page_clamp = {"*": PER_PAGE}
-    kept = Kept()
-    await client.pages(SPACES, ALL, call(), kept.begin)
-    assert kept.begun == 2
-    assert sorted(kept.rows) == sorted(api.world.spaces)
-    assert set(kept.totals) == {None}
+    async for page in client.pages(SPACES, {**ALL, **SORT}, call()):
+        oldest = min(api.world.spaces.values(), key=lambda space: space.created_at)
+        assert page.restart
+        assert page.rows[0].id == oldest.id
+        assert page.total is None
+        break
+
+
+async def test_a_consumer_may_end_early(api: SimulatedServer, client: Client) -> None:
+    api.switches.page_clamp = {"*": PER_PAGE}
+    pages = client.pages(SPACES, ALL, call())
+    first = await anext(pages)
+    asked = api.count("/spaces")
+    await pages.aclose()
+    assert len(first.rows) == PER_PAGE
+    assert api.count("/spaces") == asked
+
+
+async def test_a_large_page_is_read_on_the_workers_thread(api: SimulatedServer) -> None:
+    threads: set[str] = set()
+
+    def key(row: Space) -> str:
+        threads.add(threading.current_thread().name)
+        return row.id
+
+    listing = Listing(Endpoint.SPACES, Space, key)
+    worker = Worker("account")
+    async with connected(api, worker=worker) as client:
+        await client.rows(listing, ALL, call())
+        assert threads == {threading.current_thread().name}, "a small one is not worth another thread"
+        threads.clear()
+        api.switches.fields = {"/spaces": {"metadata": "x" * 4096}}
+        assert len(await client.rows(listing, ALL, call())) == 26
+        assert threads == {"account"}
+        api.switches.fields = {"/spaces": {"metadata": "x" * 4096, "id": ""}}
+        with pytest.raises(BadResponse, match="without an id") as caught:
+            await client.rows(SPACES, ALL, call())
+        assert_clean(caught.value)
+    worker.close()
+
+
+@pytest.mark.parametrize("paged", [True, False])
+async def test_a_list_of_too_many_rows(api: SimulatedServer, paged: bool) -> None:
+    if paged:
+        api.switches.page_clamp = {"*": PER_PAGE}
+    async with connected(api, max_rows=25) as client:
+        with pytest.raises(TooLarge, match="more than 25 rows") as caught:
+            await client.rows(SPACES, ALL, call())
+        assert caught.value.endpoint == "/spaces"
+    async with connected(api, max_rows=26) as client:
+        assert len(await client.rows(SPACES, ALL, call())) == 26
 
 
 @pytest.mark.parametrize("first_page", [1, 0])

@@ -13,7 +13,7 @@ from exporter.demo.answers import FORBIDDEN_GETS
 from exporter.flatfile import client, session, transport
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.models import Account, Page, Space
+from exporter.flatfile.models import Account, Space
 from exporter.flatfile.session import Session
 from exporter.flatfile.transport import Transport
 from tests.flatfile.rig import call, connected, stored
@@ -28,7 +28,7 @@ EVIL = [
     None,
 ]
 METHODS = {
-    Client: {"one", "rows", "pages", "cut"},
+    Client: {"one", "rows", "pages", "cut", "aclose"},
     Session: {"get", "aclose", "use_credentials", "use_token"},
     Transport: {"send", "aclose"},
 }
@@ -71,7 +71,7 @@ async def test_nothing_else_can_be_asked_for(api: SimulatedServer, evil: Any) ->
     async with connected(api, transport=made) as asking:
         for attempt in (
             lambda: made.send(api.base_url, evil, params={}, bearer=None, body=None, timeout=5, max_bytes=1),
-            lambda: asking.session.get(evil, {}, Page[Space], call()),
+            lambda: asking.session.get(evil, {}, call()),
             lambda: asking.one(evil, Account, call()),
             lambda: asking.rows(Listing(evil, Space, identity), {}, call()),
         ):
@@ -114,7 +114,7 @@ async def test_no_parameter_leads_elsewhere(api: SimulatedServer) -> None:
         await asking.one(Endpoint.ACCOUNT, Account, call())
         for name, text in itertools.product(("environmentId", "spaceId", "search"), odd):
             if name == "search":
-                await asking.session.get(Endpoint.SPACES, {name: text}, Page[Space], call())
+                await asking.session.get(Endpoint.SPACES, {name: text}, call())
                 assert (api.requests[-1].path, api.requests[-1].query) == ("/spaces", {name: text})
     assert not api.forbidden_requests
 
@@ -127,10 +127,7 @@ async def test_all_that_is_asked_is_a_read(api: SimulatedServer) -> None:
                     "environmentId": next(iter(api.world.environments)),
                     "spaceId": next(iter(api.world.spaces)),
                 }
-                shape: Any = dict
-                await asking.session.get(
-                    endpoint, environment if endpoint is not Endpoint.ACCOUNT else {}, shape, call()
-                )
+                await asking.session.get(endpoint, environment if endpoint is not Endpoint.ACCOUNT else {}, call())
     assert not api.forbidden_requests
     assert {(request.method, request.path) for request in api.requests} == {(e.method, e.path) for e in Endpoint}
     assert all(request.headers["x-disable-hooks"] == "true" for request in api.requests)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter.flatfile.auth import LONGEST_LIFE, Stored
+from exporter.flatfile.decoding import read
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import (
     BadResponse,
@@ -64,7 +65,8 @@ def in_turn(replies: Iterable[Answer | FlatfileError]) -> Reply:
 
 
 async def spaces(session: Session, seconds: float = 10.0, *, background: bool = False) -> Page[Space]:
-    return await session.get(Endpoint.SPACES, {}, SPACES, call(seconds, background=background))
+    got = await session.get(Endpoint.SPACES, {}, call(seconds, background=background))
+    return read(got, SPACES, Endpoint.SPACES)
 
 
 def elapsed() -> float:
@@ -164,7 +166,7 @@ def test_a_429_pauses_the_whole_account(header: str | None, seconds: float, endp
         session = ready(script)
         paused = asyncio.create_task(spaces(session))
         await asyncio.sleep(0)
-        await asyncio.gather(paused, *(session.get(endpoint, {}, SPACES, call()) for _ in range(2)))
+        await asyncio.gather(paused, *(session.get(endpoint, {}, call()) for _ in range(2)))
         first, *others = [sent.at - 1000.0 for sent in script.sent]
         assert first == 0
         assert others == [pytest.approx(seconds, abs=0.01)] * 3
@@ -231,7 +233,7 @@ def test_a_503_pauses_nobody_but_its_own_request() -> None:
         session = ready(script)
         waiting = asyncio.create_task(spaces(session))
         await asyncio.sleep(0.001)
-        await session.get(Endpoint.USERS, {}, SPACES, call())
+        await session.get(Endpoint.USERS, {}, call())
         assert elapsed() < 0.1
         await waiting
         assert elapsed() == pytest.approx(5, abs=0.01)
@@ -405,15 +407,15 @@ def test_an_endpoint_that_refuses_new_tokens_too_is_left_alone() -> None:
         session = exchanging(script)
         for _ in range(int(INCURABLE) - 10):
             with pytest.raises(Unauthorized) as caught:
-                await session.get(Endpoint.AGENTS, {"environmentId": "closed"}, SPACES, call())
+                await session.get(Endpoint.AGENTS, {"environmentId": "closed"}, call())
             assert (caught.value.endpoint, caught.value.status) == ("/agents", 401)
-            await session.get(Endpoint.AGENTS, {"environmentId": "open"}, SPACES, call())
+            await session.get(Endpoint.AGENTS, {"environmentId": "open"}, call())
             await spaces(session)
             await asyncio.sleep(1)
         assert script.count(Endpoint.AUTH) == 2
         await asyncio.sleep(20)
         with pytest.raises(Unauthorized):
-            await session.get(Endpoint.AGENTS, {"environmentId": "closed"}, SPACES, call())
+            await session.get(Endpoint.AGENTS, {"environmentId": "closed"}, call())
         assert script.count(Endpoint.AUTH) == 3
 
     virtually(main())
@@ -430,15 +432,15 @@ def test_a_token_that_ends_early_is_replaced_although_an_endpoint_was_left_alone
         script = Script(auth(then))
         session = exchanging(script)
         with pytest.raises(Unauthorized):
-            await session.get(Endpoint.AGENTS, {"environmentId": "closed"}, SPACES, call())
+            await session.get(Endpoint.AGENTS, {"environmentId": "closed"}, call())
         valid.clear()
         valid.add("SECRET-token-3")
         await spaces(session)
-        await session.get(Endpoint.AGENTS, {"environmentId": "open"}, SPACES, call())
+        await session.get(Endpoint.AGENTS, {"environmentId": "open"}, call())
         assert script.count(Endpoint.AUTH) == 3
         valid.clear()
         valid.add("SECRET-token-4")
-        await session.get(Endpoint.AGENTS, {"environmentId": "open"}, SPACES, call())
+        await session.get(Endpoint.AGENTS, {"environmentId": "open"}, call())
         assert script.count(Endpoint.AUTH) == 4
 
     virtually(main())

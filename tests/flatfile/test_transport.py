@@ -19,7 +19,6 @@ from exporter.core.secret import Secret
 from exporter.demo.wire import Reply, Wire
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, ConnectionFailed, FlatfileError, Timeout, TooLarge
-from exporter.flatfile.models import Page, Space
 from exporter.flatfile.transport import Answer, Transport
 from tests.flatfile.rig import Told, assert_clean, call, connected
 from tests.simulator.faults import (
@@ -497,7 +496,7 @@ async def test_never_more_at_once_than_allowed(api: SimulatedServer, concurrency
     api.switches.latency = {"*": 0.002}
     async with connected(api, concurrency=concurrency) as client:
         ask = client.session.get
-        await asyncio.gather(*(ask(Endpoint.SPACES, {"page": str(i)}, Page[Space], call()) for i in range(30)))
+        await asyncio.gather(*(ask(Endpoint.SPACES, {"page": str(i)}, call()) for i in range(30)))
         assert api.most_in_flight == concurrency
         assert open_connections(api) <= concurrency
 
@@ -548,14 +547,12 @@ async def test_many_failures_leave_nothing_behind(api: SimulatedServer, fault: F
     api.faults.add("/spaces", fault)
     async with connected(api, retries=2, timeout=0.3, max_response_bytes=MB, told=told) as client:
         ask = client.session.get
-        errors = await asyncio.gather(
-            *(ask(Endpoint.SPACES, {}, Page[Space], call()) for _ in range(10)), return_exceptions=True
-        )
+        errors = await asyncio.gather(*(ask(Endpoint.SPACES, {}, call()) for _ in range(10)), return_exceptions=True)
         assert all(isinstance(error, FlatfileError) for error in errors)
         # one that is given up for its time may not have come as far as the server
         assert api.count() <= len(told.requests)
         assert api.count() == len(told.requests) or isinstance(fault, Drip)
         api.faults.clear()
-        await ask(Endpoint.SPACES, {}, Page[Space], call())
+        await ask(Endpoint.SPACES, {}, call())
         await closed(api, left=4)
     await closed(api)
