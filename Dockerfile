@@ -11,13 +11,14 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
 WORKDIR /src
 RUN python -m venv --without-pip /opt/flatfile-exporter
 COPY requirements/run.txt requirements/
-RUN pip --python /opt/flatfile-exporter/bin/python install --no-compile --require-hashes -r requirements/run.txt
+RUN pip --python /opt/flatfile-exporter/bin/python install --no-compile --no-deps --require-hashes -r requirements/run.txt
 COPY requirements/build.txt requirements/
-RUN pip install --require-hashes -r requirements/build.txt
+RUN pip install --no-deps --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter/ exporter/
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
- && pip --python /opt/flatfile-exporter/bin/python install --no-compile --no-deps /wheel/*.whl
+ && pip --python /opt/flatfile-exporter/bin/python install --no-compile --no-deps /wheel/*.whl \
+ && pip --python /opt/flatfile-exporter/bin/python check
 COPY deploy/image/root.py /
 RUN python /root.py /opt/flatfile-exporter /root-of-the-image
 

@@ -14,13 +14,27 @@ command -v buildah >/dev/null 2>&1 || missing="$missing buildah"
 command -v mmdebstrap >/dev/null 2>&1 || missing="$missing mmdebstrap"
 command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 [ -n "$missing" ] || exit 0
-if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then
-  echo "installing for the tests:$missing"
-  # RUNLEVEL=1: the packages' services are not started
-  { apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing; } >/dev/null || {
-    echo "could not install:$missing" >&2
-    exit 1
-  }
-else
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
   echo "some tests need programs that are not here and will be skipped; to install them: apt-get install --no-install-recommends$missing"
+  exit 0
 fi
+
+apt="apt-get -qq -o DPkg::Lock::Timeout=600"
+# The option is for installing alone: apt-get update never waits for another one that runs.
+update() {
+  for _ in $(seq 300); do
+    said=$(LC_ALL=C $apt update 2>&1) && return
+    case $said in *"Could not get lock"*) ;; *) break ;; esac
+    echo "waiting for another apt-get"
+    sleep 2
+  done
+  echo "$said" >&2
+  return 1
+}
+
+echo "installing for the tests:$missing"
+# RUNLEVEL=1: the packages' services are not started
+update && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends $missing >/dev/null || {
+  echo "could not install:$missing" >&2
+  exit 1
+}

@@ -1,17 +1,20 @@
-"""The locks agree with one another and with pyproject.toml, licences are as documented, and httpx is known in one place."""
+"""The locks are complete and agree with one another and with pyproject.toml, and licences are as documented."""
 
-import ast
 import re
 import tomllib
-from importlib.metadata import metadata
+from importlib.metadata import PackageNotFoundError, metadata, requires
 from pathlib import Path
 
 import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 LOCKS = ("run", "build", "dev")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PERMISSIVE = {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "MIT", "PSF-2.0"}
+HERE = {name: str(value) for name, value in default_environment().items()}
 WEAK_COPYLEFT = {"certifi": "MPL-2.0"}  # changes to its own files are to be published, and we make none
 
 
@@ -67,12 +70,63 @@ def numbers(version: str) -> list[int]:
     return [int(part) for part in version.split(".")]
 
 
-def test_one_module_knows_httpx() -> None:
-    """The swap of the HTTP client that docs/dependencies.md describes is one line."""
-    importers = [
-        (path.relative_to(ROOT).as_posix(), ast.unparse(node))
-        for path in (ROOT / "exporter").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Import | ast.ImportFrom) and "httpx" in ast.unparse(node)
-    ]
-    assert importers == [("exporter/flatfile/transport.py", "import httpx")]
+def declared(lock: str) -> list[Requirement]:
+    """The requirements in pyproject.toml that a lock is made of."""
+    groups = PROJECT["dependency-groups"]
+
+    def group(name: str) -> list[str]:
+        entries = groups[name]
+        return [
+            word for entry in entries for word in ([entry] if isinstance(entry, str) else group(entry["include-group"]))
+        ]
+
+    texts = [] if lock == "build" else [*PROJECT["project"]["dependencies"]]
+    return [Requirement(text) for text in texts + ([] if lock == "run" else group(lock))]
+
+
+def pinned(lock: str, environment: dict[str, str]) -> dict[str, Requirement]:
+    """The locked packages that are installed in an environment, by name."""
+    text = (ROOT / "requirements" / f"{lock}.txt").read_text(encoding="utf-8")
+    entries = [Requirement(line) for line in re.findall(r"^([\w.-]+==.*?) \\$", text, re.MULTILINE)]
+    return {entry.name: entry for entry in entries if entry.marker is None or entry.marker.evaluate(environment)}
+
+
+def unmet(lock: str, environment: dict[str, str]) -> list[str]:
+    """Requirements that a lock leaves open, from pyproject.toml on through what the installed packages require."""
+    locked = pinned(lock, environment)
+    found: list[str] = []
+    seen: set[tuple[str, str]] = set()
+    wanted = [("pyproject.toml", "", requirement) for requirement in declared(lock)]
+    wanted += [("the lock", "", entry) for entry in locked.values()]
+    while wanted:
+        who, extra, requirement = wanted.pop()
+        if requirement.marker is not None and not requirement.marker.evaluate({**environment, "extra": extra}):
+            continue
+        name = canonicalize_name(requirement.name)
+        version = str(locked[name].specifier).removeprefix("==") if name in locked else None
+        if version is None or not requirement.specifier.contains(version, prereleases=True):
+            found.append(f"{who} needs {requirement}, locked is {version}")
+            continue
+        for its_extra in {"", *requirement.extras}:
+            if (name, its_extra) not in seen:
+                seen.add((name, its_extra))
+                wanted += [(name, its_extra, Requirement(text)) for text in required(name)]
+    return found
+
+
+def required(package: str) -> list[str]:
+    """What a package requires. One that this Python does not need is not installed, and its requirements not known."""
+    try:
+        return requires(package) or []
+    except PackageNotFoundError:
+        assert package not in pinned("dev", HERE)
+        return []
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("python", re.findall(r"Python :: (3\.\d+)", str(PROJECT["project"]["classifiers"])))
+@pytest.mark.parametrize("lock", LOCKS)
+def test_locks_are_complete(lock: str, python: str, machine: str) -> None:
+    """So that `pip install --no-deps` installs all that is needed."""
+    python_of_it = {"python_version": python, "python_full_version": f"{python}.0"}
+    assert unmet(lock, {**HERE, **python_of_it, "platform_machine": machine}) == []

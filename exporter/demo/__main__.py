@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 
@@ -11,7 +12,10 @@ from exporter.demo.server import DemoServer
 
 
 async def serve(port: int, seed: int) -> None:
-    """Serve until interrupted."""
+    """Serve until SIGTERM or SIGINT, also where this process was started with them ignored."""
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
     world = demo_world(time.time, seed)
     async with DemoServer(world, life=Life(world, seed), port=port) as api:
         sys.stdout.write(
@@ -20,7 +24,7 @@ async def serve(port: int, seed: int) -> None:
             f'  -d \'{{"clientId":"{CLIENT_ID}","secret":"{SECRET}"}}\'\n'
         )
         sys.stdout.flush()
-        await asyncio.Event().wait()
+        await told.wait()
 
 
 def main() -> None:
@@ -29,10 +33,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1 (default: any free one)")
     parser.add_argument("--seed", type=int, default=1, help="which account: the same seed, the same account")
     flags = parser.parse_args()
-    try:
-        asyncio.run(serve(flags.port, flags.seed))
-    except KeyboardInterrupt:
-        return
+    asyncio.run(serve(flags.port, flags.seed))
 
 
 if __name__ == "__main__":

@@ -119,6 +119,7 @@ def make_base(root: Path) -> None:
         "pip",
         "download",
         "--quiet",
+        "--no-deps",
         "--require-hashes",
         "--only-binary=:all:",
         *locks,
