@@ -15,9 +15,10 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from bench.exporting import Exporter, configuration, exporting
 from bench.simulated import CLIENT_ID, SECRET, Size, simulated
 from bench.table import show
-from exporter.exposition.cache import Kept, Pages, Part
+from exporter.exposition.cache import AccountCache, Part
 from exporter.exposition.families import Desc, Family, Sample
-from exporter.exposition.text import Format, lines
+from exporter.exposition.text import Format, join
+from exporter.web.pages import GZIP_LEVEL
 
 SIZES = (1_000, 10_000, 100_000)
 PARTS = 8  # as many as there are collectors
@@ -102,11 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _row(series: int) -> tuple[str, ...]:
     sources = [Source(number, series // PARTS) for number in range(PARTS)]
-    kept, pages = Kept(), Pages()
+    cache = AccountCache()
 
     def page() -> bytes:
-        parts = {source.name: kept.lines(source.part(), OPENMETRICS, 0.0) for source in sources}
-        return pages.page([parts], lines((), OPENMETRICS), OPENMETRICS, packed=True).body
+        rendered = cache.lines([source.part() for source in sources], OPENMETRICS, 0.0)
+        return gzip.compress(join(rendered.values(), OPENMETRICS), GZIP_LEVEL)
 
     def changed(number: int) -> float:
         for source in sources[:number]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.core.log_throttle import SAY_AGAIN
+from exporter.core.log_throttle import REPEAT_AFTER
 from exporter.storage import Storage, StorageError, Stored
 from exporter.storage import directory as storage_directory
 from exporter.storage.envelope import Owner, Unusable, opened, sealed
@@ -364,7 +364,7 @@ async def test_writing_that_fails_is_said_now_and_then_and_goes_on(
         (record,) = caplog.records
         assert "cannot write a state" in record.getMessage()
         assert record.__dict__["fields"]["path"] == path
-        time.now += SAY_AGAIN
+        time.now += REPEAT_AFTER
         stored.save("tea", Tea(6))
         wait_for_writing(storage, stored)
         assert [r.__dict__["fields"]["times"] for r in caplog.records] == [None, 5]

@@ -78,6 +78,7 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_exporter_collector_duration_seconds": (1, "C"),
     "flatfile_exporter_collector_last_success_timestamp_seconds": (1, "C"),
     "flatfile_exporter_token_expiry_timestamp_seconds": (1, ""),
+    "flatfile_exporter_label_values_truncated_total": (1, ""),
     "flatfile_exporter_collector_errors_total": (len(REASONS), "C"),
     "flatfile_exporter_api_requests_total": (1, "P"),
     "flatfile_exporter_api_request_duration_seconds": (12, "P"),

@@ -10,7 +10,8 @@ from exporter.collectors import REGISTRY
 from exporter.collectors._context import Scope
 from exporter.config import AccountConfig, CollectorConfig
 from exporter.core.clock import Clock
-from exporter.exposition.cache import Kept, Pages, Part
+from exporter.core.worker import Worker
+from exporter.exposition.cache import AccountCache, Part
 from exporter.exposition.families import Desc, Family, Sample
 from exporter.exposition.freshness import Freshness
 from exporter.exposition.text import Format, Lines
@@ -49,7 +50,13 @@ TOKEN_EXPIRY = Desc(
     "When the access token in use ends, in unix seconds. Absent for a token that is used as it is.",
     ("account",),
 )
-FAMILIES = (UP, SUCCESS, DURATION, LAST_SUCCESS, TOKEN_EXPIRY)
+TRUNCATED = Desc(
+    "flatfile_exporter_label_values_truncated_total",
+    "counter",
+    "Label values longer than 200 characters that were cut, counted each time that they are rendered.",
+    ("account",),
+)
+FAMILIES = (UP, SUCCESS, DURATION, LAST_SUCCESS, TOKEN_EXPIRY, TRUNCATED)
 
 ENVIRONMENT_ID = "environment_id"  # the label
 CONFIGURED = ("flatfile_agents_expected_min",)  # said of an environment whatever is known of it
@@ -100,8 +107,8 @@ class Account:
         self._shown = [name for name in REGISTRY if self._settings(name).enabled]
         self._refreshes: dict[str, Refresh] = {}
         self._closed = False
-        self._kept = Kept()
-        self.pages = Pages()
+        self._cache = AccountCache()
+        self._worker = Worker(f"account {config.name}")
         for name in (ROOT, *self._shown):
             self._add(name)
 
@@ -180,32 +187,53 @@ class Account:
         if refresh is not None:
             await refresh.settled(patience)
 
-    def parts(self, only: Collection[str] | None = None) -> Iterator[Part]:
-        """Give the parts of the account's page, of the collectors named in `only` if given."""
-        root = self._refreshes[ROOT].outcome
-        up = root is not None and root.reached
-        yield Part("account: up", up, lambda _: [Family(UP, [((self.name,), 1 if up else 0)])])
-        shown = [self._refreshes[name] for name in self._shown if only is None or name in only]
-        for refresh in shown:
-            state = (refresh.revision, *(self._refreshes[name].revision for name in refresh.collector.requires))
-            yield Part(refresh.name, state, refresh.collector.families, refresh.settings.max_age)
-        expiry = self._client.session.token_expiry
-        revisions = tuple((refresh.name, refresh.revision) for refresh in shown)
-        yield Part("account: refreshes", (revisions, expiry), lambda _: self._outcomes(shown, expiry))
-        telemetry = self._telemetry
-        yield Part("account: requests", telemetry.sent, lambda _: telemetry.requests())
-        yield Part("account: errors", telemetry.failed, lambda _: telemetry.errors())
+    async def lines(self, fmt: Format, only: Collection[str] | None, deadline: float) -> dict[str, Lines]:
+        """Return what is known and within max_age, by the parts' names, of the collectors named in `only` if given.
+
+        When the account's thread is busy until `deadline` (loop time), the collectors' parts are those rendered last.
+        """
+        now = self._clock.wall()
+        parts = self._collector_parts(only)
+        try:
+            async with asyncio.timeout_at(deadline):
+                rendered = await self._worker.run(self._cache.lines, parts, fmt, now)
+        except TimeoutError:
+            rendered = self._cache.cached(fmt, now, [part.name for part in parts])
+        return rendered | self._cache.lines(self._own_parts(only), fmt, now)
 
     def families(self, only: Collection[str] | None = None) -> Iterator[Family]:
         """Give what is known and not too old, of the collectors named in `only` if given."""
         now = self._clock.wall()
-        for part in self.parts(only):
+        for part in (*self._collector_parts(only), *self._own_parts(only)):
             yield from part.families(Freshness(now, part.max_age))
 
-    def lines(self, fmt: Format, only: Collection[str] | None = None) -> dict[str, Lines]:
-        """Give the same rendered, by the parts' names. May be called in any thread."""
-        now = self._clock.wall()
-        return {part.name: self._kept.lines(part, fmt, now) for part in self.parts(only)}
+    def _collector_parts(self, only: Collection[str] | None) -> list[Part]:
+        return [
+            Part(
+                refresh.name,
+                (refresh.revision, *(self._refreshes[name].revision for name in refresh.collector.requires)),
+                refresh.collector.families,
+                refresh.settings.max_age,
+            )
+            for refresh in self._shown_refreshes(only)
+        ]
+
+    def _own_parts(self, only: Collection[str] | None) -> Iterator[Part]:
+        """Yield what the exporter says of the account itself. Each part's state is read when the ones before are rendered."""
+        root = self._refreshes[ROOT].outcome
+        up = root is not None and root.reached
+        yield Part("account: up", up, lambda _: [Family(UP, [((self.name,), 1 if up else 0)])])
+        shown = self._shown_refreshes(only)
+        expiry = self._client.session.token_expiry
+        revisions = tuple((refresh.name, refresh.revision) for refresh in shown)
+        yield Part("account: refreshes", (revisions, expiry), lambda _: self._outcomes(shown, expiry))
+        telemetry, truncated = self._telemetry, self._cache.truncated
+        yield Part("account: requests", telemetry.sent, lambda _: telemetry.requests())
+        yield Part("account: errors", telemetry.failed, lambda _: telemetry.errors())
+        yield Part("account: labels", truncated, lambda _: [Family(TRUNCATED, [((self.name,), truncated)])])
+
+    def _shown_refreshes(self, only: Collection[str] | None) -> list[Refresh]:
+        return [self._refreshes[name] for name in self._shown if only is None or name in only]
 
     def _outcomes(self, shown: Sequence[Refresh], token_expiry: float | None) -> Iterator[Family]:
         """What came of the collectors' last refreshes."""
@@ -271,3 +299,4 @@ class Account:
         self._closed = True
         await asyncio.gather(*(refresh.cancel() for refresh in self._refreshes.values()))
         await self._client.session.aclose()
+        self._worker.close()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from exporter.collectors import Collector
 from exporter.config import CollectorConfig
 from exporter.core.clock import Clock
-from exporter.core.log_throttle import Repeats
+from exporter.core.log_throttle import LogThrottle
 from exporter.core.logs import fields
 from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.errors import FlatfileError, Reason
@@ -83,7 +83,7 @@ class Refresh:
         self._waited_for: asyncio.Future[None] | None = None
         self._deadline: Deadline | None = None
         self._failures = 0
-        self._repeats = Repeats(clock.monotonic)
+        self._log_throttle = LogThrottle(clock.monotonic)
         self._due_at = float("-inf")  # monotonic
 
     @property
@@ -196,7 +196,7 @@ class Refresh:
             if self._failures:
                 log.info("refresh works again", extra=self._fields(failures=self._failures))
             self._failures = 0
-            self._repeats.over()
+            self._log_throttle.reset()
             self._due_at = regular
             return
         self._failures += 1
@@ -214,7 +214,7 @@ class Refresh:
         kinds = Counter((error.reason, error.endpoint, error.status) for error in errors)
         for (reason, endpoint, status), number in kinds.items():
             first = next(e for e in errors if (e.reason, e.endpoint, e.status) == (reason, endpoint, status))
-            in_all = self._repeats.worth_saying((reason, endpoint, status), number) if tried else None
+            in_all = self._log_throttle.should_log((reason, endpoint, status), number) if tried else None
             self.failures.append(
                 Failure(self._clock.wall(), self.name, reason, endpoint, status, first.attempt, str(first), number)
             )

@@ -181,7 +181,7 @@ async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.Abstract
         admitted = Admission(web.app(), flags.max_requests)
         app = admitted if web_file is None else Gate(admitted, web_file)
         tls = ListeningContext(web_file.context) if web_file is not None and web_file.tls else None
-        await serve(app, sockets, signals, web.hurry, tls)
+        await serve(app, sockets, signals, web.shorten_deadlines, tls)
     log.info("ended")
 
 

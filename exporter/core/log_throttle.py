@@ -1,36 +1,36 @@
-"""What goes wrong again and again is said once, then now and then with how often it happened."""
+"""Log throttle: a message that repeats is logged once, then every ten minutes with the number of repetitions."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
-SAY_AGAIN = 600.0  # seconds
+REPEAT_AFTER = 600.0  # seconds
 
 
 @dataclass(slots=True)
-class _Said:
+class _Logged:
     at: float
     since: int
 
 
-class Repeats:
-    """Decides for each kind of message whether to say it now. `monotonic` gives seconds."""
+class LogThrottle:
+    """Decides for each kind of message whether to log it now. `monotonic` returns seconds."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._said: dict[Hashable, _Said] = {}
+        self._logged: dict[Hashable, _Logged] = {}
 
-    def worth_saying(self, kind: Hashable, times: int = 1) -> int | None:
-        """It happened so many times: how often since it was said last, this time included; `None`: keep silent now."""
+    def should_log(self, kind: Hashable, times: int = 1) -> int | None:
+        """Count `times` occurrences. Return how many there were since the last message, or `None` when not to log now."""
         now = self._monotonic()
-        said = self._said.get(kind)
-        if said is not None:
-            said.since += times
-            if now < said.at + SAY_AGAIN:
+        logged = self._logged.get(kind)
+        if logged is not None:
+            logged.since += times
+            if now < logged.at + REPEAT_AFTER:
                 return None
-            times = said.since
-        self._said[kind] = _Said(now, 0)
+            times = logged.since
+        self._logged[kind] = _Logged(now, 0)
         return times
 
-    def over(self) -> None:
-        """All is well: whatever happens next is new."""
-        self._said.clear()
+    def reset(self) -> None:
+        """Forget what was logged: the next message of each kind is logged at once."""
+        self._logged.clear()

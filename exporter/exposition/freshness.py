@@ -1,13 +1,12 @@
-"""What is not too old to be shown at one moment, and until when that stays so."""
+"""Which samples are within max_age at one moment, and until when that holds."""
 
 import math
 
 
 class Freshness:
-    """Judges data by its age at `now` (unix seconds). Data older than `max_age` (seconds) is withheld.
+    """Checks the age of data at `now` (unix seconds). Data older than `max_age` (seconds) is withheld.
 
-    `until` is the unix time up to which every judgement made so far holds: what was fresh is too old after it. `too_old`
-    counts what was not.
+    `until` is the unix time up to which all checks made so far give the same result. `too_old` counts the data withheld.
     """
 
     def __init__(self, now: float, max_age: float) -> None:
@@ -17,7 +16,7 @@ class Freshness:
         self._max_age = max_age
 
     def __call__(self, at: float, max_age: float | None = None) -> bool:
-        """Whether what was asked for `at` (unix seconds) may be shown; `max_age` (seconds) where it has one of its own."""
+        """Return whether data of `at` (unix seconds) may be shown; `max_age` (seconds) replaces the default."""
         until = at + (self._max_age if max_age is None else max_age)
         if until < self._now:
             self.too_old += 1

@@ -1,8 +1,8 @@
 """Metric families -> the bytes of a page, in Prometheus' text format 0.0.4 or in OpenMetrics 1.0.
 
 Both formats are defined by Prometheus: https://prometheus.io/docs/instrumenting/exposition_formats/ and
-https://prometheus.io/docs/specs/om/open_metrics_spec/. Names are taken as they are: what a `Desc` holds must be a valid
-metric and label name of the old kind (`[a-zA-Z_][a-zA-Z0-9_]*`). Label values and HELP may be any text.
+https://prometheus.io/docs/specs/om/open_metrics_spec/. Names are written as they are: a `Desc` must hold valid metric and
+label names of the old kind (`[a-zA-Z_][a-zA-Z0-9_]*`). Label values and HELP may be any text.
 """
 
 import re
@@ -14,6 +14,9 @@ from typing import NamedTuple
 from prometheus_client.utils import floatToGoString
 
 from exporter.exposition.families import Desc, Family, HistogramValue
+
+MAX_LABEL_VALUE = 200
+"""Characters of a label value. A longer one is cut, except ids, whose labels are named `…_id`."""
 
 
 class Format(Enum):
@@ -40,25 +43,36 @@ class Page(NamedTuple):
 
 
 class Lines(NamedTuple):
-    """Rendered families: the lines of each one's samples, without those that describe it.
+    """Rendered families: the lines of each family's samples, without HELP and TYPE.
 
-    `dropped` counts the samples left out because there already was one of the same series.
+    `dropped` counts the samples left out because there already was one of the same series, `truncated` the different
+    label values that were cut.
     """
 
     blocks: tuple[tuple[Desc, bytes], ...]
-    dropped: int
+    dropped: int = 0
+    truncated: int = 0
 
 
 class _Escaped(dict[str, str]):
-    """Label values as they stand between the quotes, worked out once for each different value of a page."""
+    """Label values as they are written between the quotes, escaped once per value; cut to `max_length` characters."""
+
+    def __init__(self, max_length: int | None = None) -> None:
+        super().__init__()
+        self.truncated = 0
+        self._max_length = max_length
 
     def __missing__(self, value: str) -> str:
-        text = self[value] = _SPECIAL.sub(_escape, value)
+        short = value
+        if self._max_length is not None and len(value) > self._max_length:
+            short = value[: self._max_length - 1] + "…"
+            self.truncated += 1
+        text = self[value] = _SPECIAL.sub(_escape, short)
         return text
 
 
-# Everything else may stand as it is, control characters and `\r` too: Prometheus reads them back unchanged. A lone
-# surrogate is no character and has no UTF-8 form.
+# All other characters are written as they are, control characters and `\r` too: Prometheus reads them back unchanged. A
+# lone surrogate has no UTF-8 form.
 _SPECIAL = re.compile('[\\\\\n"\ud800-\udfff]')
 _ESCAPES = {"\\": r"\\", "\n": r"\n", '"': r"\""}
 
@@ -68,58 +82,57 @@ def _escape(match: re.Match[str]) -> str:
 
 
 def render(families: Iterable[Family], fmt: Format) -> Page:
-    """The page of `families`, in the order in which their names first come. Raises ValueError as `lines` does."""
+    """Return the page of `families`, in the order in which their names first come. Raises ValueError as `lines` does."""
     rendered = lines(families, fmt)
-    return Page(merged([rendered], fmt) + end(fmt), rendered.dropped)
+    return Page(join([rendered], fmt), rendered.dropped)
 
 
 def lines(families: Iterable[Family], fmt: Format) -> Lines:
     """Render `families`, in the order in which their names first come.
 
-    Families of one name become one block; a family without samples is left out. Where two samples are of the same series,
-    the first one counts.
+    Families of one name become one block; a family without samples is left out. Where two samples are of the same series
+    as written, the first one counts.
 
     Raises ValueError when two families of one name differ in type, help or label names, when two names would be one in
     OpenMetrics (a gauge `x` and a counter `x_total`), and for a counter that is not named `_total`.
     """
     number = _openmetrics_number if fmt is Format.OPENMETRICS_1_0 else _text_number
-    escaped = _Escaped()
+    ids, texts = _Escaped(), _Escaped(MAX_LABEL_VALUE)
     parts: dict[Desc, list[_Samples]] = {}
     for family in families:
         if family.desc.type == "counter" and not family.desc.name.endswith("_total"):
             raise ValueError(f"counter {family.desc.name}: the name must end in _total")
         parts.setdefault(family.desc, []).append(family.samples)
-    _distinct(parts)
+    _check_names(parts)
     blocks = []
     dropped = 0
     for desc, samples in parts.items():
         written: list[str] = []
-        dropped += _block(desc, samples, escaped, number, written)
+        escape = [(ids if label.endswith("_id") else texts).__getitem__ for label in desc.labels]
+        dropped += _write_block(desc, samples, escape, number, written)
         if written:
             blocks.append((desc, "".join(written).encode()))
-    return Lines(tuple(blocks), dropped)
+    return Lines(tuple(blocks), dropped, texts.truncated)
 
 
-def merged(rendered: Iterable[Lines], fmt: Format) -> bytes:
-    """Put families that were rendered apart (for several accounts, say) together, each described once.
+def join(rendered: Iterable[Lines], fmt: Format) -> bytes:
+    """Return the page of families that were rendered apart, for several accounts for example, each described once.
 
-    They must not have a series in common: that is not looked at any more. Raises ValueError as `lines` does.
+    They must not have a series in common, which is not checked here. Raises ValueError as `lines` does.
     """
     by_desc: dict[Desc, list[bytes]] = {}
     for each in rendered:
         for desc, block in each.blocks:
             by_desc.setdefault(desc, []).append(block)
-    _distinct(by_desc)
-    return b"".join(piece for desc, blocks in by_desc.items() for piece in (_head(desc, fmt), *blocks))
+    _check_names(by_desc)
+    pieces = [piece for desc, blocks in by_desc.items() for piece in (_head(desc, fmt), *blocks)]
+    if fmt is Format.OPENMETRICS_1_0:
+        pieces.append(b"# EOF\n")
+    return b"".join(pieces)
 
 
-def end(fmt: Format) -> bytes:
-    """What a page ends with."""
-    return b"# EOF\n" if fmt is Format.OPENMETRICS_1_0 else b""
-
-
-def family_name(desc: Desc) -> str:
-    """The name in OpenMetrics' comment lines: without a counter's `_total`."""
+def _family_name(desc: Desc) -> str:
+    """Return the name as in OpenMetrics' comment lines: without a counter's `_total`."""
     return desc.name.removesuffix("_total") if desc.type == "counter" else desc.name
 
 
@@ -141,15 +154,15 @@ def _openmetrics_number(value: float) -> str:
 
 @lru_cache(maxsize=1024)
 def _bound(value: float) -> str:
-    """A bucket's `le`, `1.0` and never `1` in both formats: Prometheus 2 makes a series of each spelling."""
+    """Return a bucket's `le`: `1.0` and never `1` in both formats, since Prometheus 2 makes a series of each spelling."""
     return str(floatToGoString(value))  # type: ignore[no-untyped-call]
 
 
-def _distinct(descs: Iterable[Desc]) -> None:
-    """Raise ValueError where two of these different families would be one to a reader."""
+def _check_names(descs: Iterable[Desc]) -> None:
+    """Raise ValueError when two different families have one name for a reader."""
     by_name: dict[str, Desc] = {}
     for desc in descs:
-        first = by_name.setdefault(family_name(desc), desc)
+        first = by_name.setdefault(_family_name(desc), desc)
         if first is not desc:
             raise ValueError(f"two different families of one name: {first} and {desc}")
 
@@ -158,10 +171,10 @@ def _distinct(descs: Iterable[Desc]) -> None:
 def _head(desc: Desc, fmt: Format) -> bytes:
     quoted = _SPECIAL.sub(_escape, desc.help)
     if fmt is Format.TEXT_0_0_4:
-        # Here a quote stands as it is; every quote of `quoted` has its own backslash before it.
+        # Quotes are not escaped here; every quote of `quoted` has its own backslash before it.
         text = quoted.replace(r"\"", '"')
         return f"# HELP {desc.name} {text}\n# TYPE {desc.name} {desc.type}\n".encode()
-    name = family_name(desc)
+    name = _family_name(desc)
     units = "".join(f"# UNIT {name} {unit}\n" for unit in _UNITS if name.endswith(f"_{unit}"))
     return f"# TYPE {name} {desc.type}\n{units}# HELP {name} {quoted}\n".encode()
 
@@ -171,25 +184,24 @@ def _template(name: str, labels: tuple[str, ...]) -> str:
     return f"{name}{{{pairs}}} %s\n" if pairs else f"{name} %s\n"
 
 
-def _block(
+def _write_block(
     desc: Desc,
     parts: Iterable[_Samples],
-    escaped: _Escaped,
+    escape: Sequence[Callable[[str], str]],
     number: Callable[[float], str],
     lines: list[str],
 ) -> int:
-    """Append the lines of one block; how many samples were left out as duplicates."""
-    escape = escaped.__getitem__
+    """Append the lines of one block. Return how many samples were left out as duplicates."""
     plain = _template(desc.name, desc.labels)
     bucket = _template(f"{desc.name}_bucket", (*desc.labels, "le"))
     count = _template(f"{desc.name}_count", desc.labels)
     total = _template(f"{desc.name}_sum", desc.labels)
-    # Compared as they are written: two values may become one when a surrogate is replaced.
+    # Compared as they are written: two values may become one when they are cut or a surrogate is replaced.
     seen: set[tuple[str, ...]] = set()
     dropped = 0
     for samples in parts:
         for values, value in samples:
-            key = tuple(map(escape, values))
+            key = tuple([one(text) for one, text in zip(escape, values, strict=True)])
             if key in seen:
                 dropped += 1
                 continue

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from exporter.core.log_throttle import Repeats
+from exporter.core.log_throttle import LogThrottle
 from exporter.core.logs import fields
 from exporter.storage import files
 from exporter.storage.envelope import Owner, Unusable, opened, sealed
@@ -45,7 +45,7 @@ class Storage:
     def __init__(self, directory: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Make the directory if it is not there (for its owner alone), and lock it. Raises StorageError."""
         self._directory = directory
-        self._repeats = Repeats(monotonic)
+        self._log_throttle = LogThrottle(monotonic)
         self._failures = 0
         self._waiting: dict[Path, bytes] = {}
         self._writing: tuple[Path, bytes] | None = None
@@ -136,11 +136,11 @@ class Storage:
                 if self._failures:
                     log.info("states are written again", extra=fields(path=self._directory, failures=self._failures))
                 self._failures = 0
-                self._repeats.over()
+                self._log_throttle.reset()
 
     def _failed(self, path: Path, error: OSError) -> None:
         self._failures += 1
-        times = self._repeats.worth_saying(error.errno)
+        times = self._log_throttle.should_log(error.errno)
         if times is not None:
             log.warning(
                 "cannot write a state: a restart would go on from an older one",

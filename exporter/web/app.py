@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Sequence
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,21 +18,22 @@ from exporter.account.accounts import Accounts
 from exporter.collectors import REGISTRY
 from exporter.config import ConfigError
 from exporter.core.clock import Clock
+from exporter.core.log_throttle import LogThrottle
 from exporter.core.logs import fields
-from exporter.exposition.cache import Pages
 from exporter.exposition.negotiation import accepts_gzip, choose_format
-from exporter.exposition.text import Format, lines, render
+from exporter.exposition.text import Format, Lines, join
 from exporter.web.debug_page import Explained, explain
 from exporter.web.landing_page import SECURITY_HEADERS, Shown, landing
+from exporter.web.pages import Pages
 from exporter.web.self_metrics import OwnMetrics
 from exporter.web.stagger import offsets
-from exporter.web.timeout import scrape_timeout
+from exporter.web.timeout import DEFAULT_TIMEOUT, scrape_timeout
 
 log = logging.getLogger(__name__)
 
 ONLY_EXPORTER = "exporter"  # /metrics?only=exporter: the exporter's own metrics without any account's
 OWN_PATHS = ("/probe", "/sd")  # besides / and /-/…: what the path of the metrics cannot be
-PATIENCE = 2.0  # seconds in which scrapes under way may come to their end when the exporter is told to end
+SHUTDOWN_TIMEOUT = 2.0  # seconds for the scrapes under way when the exporter shuts down
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,9 @@ class Web:
         self._own = OwnMetrics(accounts)
         self._own.expect(settings.telemetry_path, "/probe")
         self._pages = Pages()
+        self._throttle = LogThrottle(clock.monotonic)
         self._under_way: set[asyncio.Timeout] = set()
+        self._end_by = math.inf  # loop time
 
     def app(self) -> ASGIApp:
         """Give the ASGI application."""
@@ -70,11 +75,11 @@ class Web:
         starlette.router.redirect_slashes = False  # a path is right or it is not; scrapers should be told
         return _SecurityHeaders(starlette)  # around all of it, so that a status 500 has them too
 
-    def hurry(self) -> None:
-        """Answer the scrapes under way within 2 s: the exporter is about to end."""
-        latest = asyncio.get_running_loop().time() + PATIENCE
+    def shorten_deadlines(self) -> None:
+        """Answer the scrapes under way within 2 s, since the exporter is shutting down."""
+        self._end_by = asyncio.get_running_loop().time() + SHUTDOWN_TIMEOUT
         for limit in self._under_way:
-            limit.reschedule(latest)
+            limit.reschedule(self._end_by)
 
     async def metrics(self, request: Request) -> Response:
         """All accounts and the exporter itself; `collect[]` names the collectors to ask, `only=exporter` leaves accounts out."""
@@ -98,14 +103,13 @@ class Web:
         return scraped if debug is None or scraped.status_code != 200 else await self._explained(request, account)
 
     async def _explained(self, request: Request, account: Account) -> Response:
-        """What the scrape that has just been made asked, and what it would have given."""
+        """Explain the scrape that has just been made, with the metrics that it would have returned."""
         only = frozenset(request.query_params.getlist("collect[]")) or None
-
-        def text() -> str:
-            page = render(account.families(only), Format.TEXT_0_0_4)
-            return explain(Explained.of(account, self._clock.wall()), page.body.decode())
-
-        return PlainTextResponse(await asyncio.to_thread(text))
+        explained = Explained.of(account, self._clock.wall())
+        deadline = asyncio.get_running_loop().time() + DEFAULT_TIMEOUT
+        rendered = await account.lines(Format.TEXT_0_0_4, only, deadline)
+        body = join(rendered.values(), Format.TEXT_0_0_4)
+        return PlainTextResponse(explain(explained, body.decode()))
 
     async def _scrape(self, request: Request, accounts: Sequence[Account], *, own: bool) -> Response:
         collect = request.query_params.getlist("collect[]")
@@ -113,17 +117,28 @@ class Web:
         if unknown:
             return _bad(f"collect[]={unknown[0][:100]!r} is not a collector; there are {', '.join(sorted(REGISTRY))}")
         only = frozenset(collect) or None
-        pages = self._pages_of(accounts)
+        loop = asyncio.get_running_loop()
+        header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds")
+        timeout = scrape_timeout(header, self._settings.timeout_offset)
+        deadline = loop.time() + timeout
+        reserve = self._pages.reserve(timeout, len(accounts))
         if request.method == "GET":
-            header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds")
-            timeout = scrape_timeout(header, self._settings.timeout_offset)
-            deadline = asyncio.get_running_loop().time() + timeout - pages.needs(timeout, len(accounts))
-            complete = await self._refreshed(accounts, deadline, only)
+            complete = await self._refreshed(accounts, deadline - reserve, only)
             self._own.scrape(request.scope["path"], complete)
-        return await pages.in_turn(lambda: self._page(request, pages, accounts, only, own=own))
+        began = loop.time()
+        fmt = choose_format(", ".join(request.headers.getlist("accept")) or None)
+        rendered = await self._rendered(accounts, fmt, only, min(deadline - reserve / 2, self._end_by))
+        compressed = accepts_gzip(", ".join(request.headers.getlist("accept-encoding")) or None)
+        own_families = self._own.families if own else tuple
+        body = await self._pages.make(rendered, own_families, fmt, compressed=compressed)
+        self._pages.took(len(accounts), loop.time() - began)
+        headers = {"Content-Type": fmt.content_type, "Vary": "Accept, Accept-Encoding"}
+        if compressed:
+            headers["Content-Encoding"] = "gzip"
+        return Response(body, headers=headers)
 
     async def _refreshed(self, accounts: Sequence[Account], deadline: float, only: Collection[str] | None) -> bool:
-        """Refresh what is due, side by side, and tell whether all of it has ended."""
+        """Refresh the collectors that are due, side by side. Return whether all of them have finished."""
         starts = offsets(len(accounts), deadline - asyncio.get_running_loop().time())
 
         async def refreshed(account: Account, start: float) -> bool:
@@ -135,36 +150,25 @@ class Web:
             async with asyncio.timeout(None) as limit:
                 self._under_way.add(limit)
                 return all(await asyncio.gather(*map(refreshed, accounts, starts)))
-        except TimeoutError:  # `hurry`; the refreshes themselves go on
+        except TimeoutError:  # `shorten_deadlines`; the refreshes themselves go on
             return False
         finally:
             self._under_way.discard(limit)
 
-    def _pages_of(self, accounts: Sequence[Account]) -> Pages:
-        if len(accounts) > 1:
-            return self._pages
-        return accounts[0].pages if accounts else Pages()
-
-    def _page(
-        self,
-        request: Request,
-        pages: Pages,
-        accounts: Iterable[Account],
-        only: Collection[str] | None,
-        *,
-        own: bool,
-    ) -> Response:
-        """Put the page together. Runs in a thread, for much may have changed."""
-        fmt = choose_format(", ".join(request.headers.getlist("accept")) or None)
-        packed = accepts_gzip(", ".join(request.headers.getlist("accept-encoding")) or None)
-        more = lines(self._own.families() if own else (), fmt)
-        page = pages.page([account.lines(fmt, only) for account in accounts], more, fmt, packed=packed)
-        if page.dropped:
-            log.warning("the same series came more than once", extra=fields(dropped=page.dropped))
-        headers = {"Content-Type": fmt.content_type, "Vary": "Accept, Accept-Encoding"}
-        if packed:
-            headers["Content-Encoding"] = "gzip"
-        return Response(page.body, headers=headers)
+    async def _rendered(
+        self, accounts: Sequence[Account], fmt: Format, only: Collection[str] | None, deadline: float
+    ) -> list[Lines]:
+        """Return the accounts' lines, part by part, so that the accounts of one collector stand together."""
+        rendered = await asyncio.gather(*(account.lines(fmt, only, deadline) for account in accounts))
+        for account, parts in zip(accounts, rendered, strict=True):
+            dropped = sum(each.dropped for each in parts.values())
+            times = self._throttle.should_log(account.name) if dropped else None
+            if times is not None:
+                log.warning(
+                    "several samples of the same series, only the first is exported",
+                    extra=fields(account=account.name, samples=dropped),
+                )
+        return [*chain.from_iterable(parts.values() for parts in rendered)]
 
     async def discovery(self, request: Request) -> Response:
         """Prometheus' HTTP service discovery: a target for each account, and one for the exporter itself."""

@@ -35,6 +35,7 @@ async def test_work_that_nobody_awaits_any_more_is_skipped() -> None:
     second = asyncio.create_task(worker.run(seen.append, "second"))
     await asyncio.sleep(0)
     second.cancel()
+    await asyncio.wait([second])
     gate.set()
     assert await first
     await worker.run(seen.append, "third")

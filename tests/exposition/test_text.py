@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from exporter.exposition.families import Desc, Family, HistogramValue
-from exporter.exposition.text import Format, Lines, lines, merged, render
+from exporter.exposition.text import MAX_LABEL_VALUE, Format, Lines, join, lines, render
 
 TEXT = Format.TEXT_0_0_4
 OPENMETRICS = Format.OPENMETRICS_1_0
@@ -171,14 +171,14 @@ def test_what_was_rendered_apart_becomes_one_block(fmt: Format) -> None:
     families = [Family(SPACES, [((name, "active"), 1)]) for name in ("acme", "beta")]
     families += [Family(EVENTS, [(("acme",), 2)])]
     apart: list[Lines] = [lines([family], fmt) for family in families]
-    assert merged(apart, fmt) == merged([lines(families, fmt)], fmt)
+    assert join(apart, fmt) == join([lines(families, fmt)], fmt)
 
 
 def test_what_was_rendered_apart_must_agree_on_what_it_is() -> None:
     other = Desc("flatfile_spaces", "gauge", "Other help.", SPACES.labels)
     apart = [lines([Family(desc, [(("acme", "active"), 1)])], TEXT) for desc in (SPACES, other)]
     with pytest.raises(ValueError, match="flatfile_spaces"):
-        merged(apart, TEXT)
+        join(apart, TEXT)
 
 
 @pytest.mark.parametrize("fmt", Format)
@@ -247,6 +247,33 @@ def test_a_lone_surrogate_is_replaced_and_what_became_equal_is_dropped(fmt: Form
     [metric] = parse(page.body, fmt)
     assert [(s.labels["a"], s.value) for s in metric.samples] == [("x\ufffd", 1), ("x", 3)]
     assert page.dropped == 1
+
+
+@pytest.mark.parametrize("fmt", Format)
+def test_a_long_label_value_is_cut_and_an_id_is_not(fmt: Format) -> None:
+    family = gauge(("environment_id", "environment_name"), (("i" * 300, "é" * 300), 1), (("i", "n" * 200), 2))
+    rendered = lines([family, family], fmt)
+    [metric] = parse(join([rendered], fmt), fmt)
+    assert [(s.labels, s.value) for s in metric.samples] == [
+        ({"environment_id": "i" * 300, "environment_name": "é" * (MAX_LABEL_VALUE - 1) + "…"}, 1),
+        ({"environment_id": "i", "environment_name": "n" * 200}, 2),
+    ]
+    assert rendered.truncated == 1, "different values are counted"
+
+
+@pytest.mark.parametrize("fmt", Format)
+def test_values_that_become_one_by_cutting_are_one_series(fmt: Format) -> None:
+    page = render([gauge(("a",), (("x" * 300,), 1), (("x" * 301,), 2))], fmt)
+    [metric] = parse(page.body, fmt)
+    assert [s.value for s in metric.samples] == [1]
+    assert page.dropped == 1
+
+
+@given(st.text(min_size=190, max_size=210))
+def test_a_cut_value_has_at_most_200_characters(value: str) -> None:
+    [metric] = parse(render([gauge(("a",), ((value,), 1))], OPENMETRICS).body, OPENMETRICS)
+    [written] = [sample.labels["a"] for sample in metric.samples]
+    assert len(written) == min(len(value), MAX_LABEL_VALUE)
 
 
 def same(one: float, other: float) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import threading
 import time
 from collections.abc import AsyncIterator
 
@@ -205,11 +206,27 @@ async def test_a_scrape_that_hangs_is_answered_when_the_exporter_ends(api: Simul
         scrape = asyncio.create_task(there.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="250"))
         while not api.count():
             await asyncio.sleep(0.01)
-        there.web.hurry()
+        there.web.shorten_deadlines()
         answer = await asyncio.wait_for(scrape, 20)
         assert answer.status_code == 200
         assert value(answer.text, "flatfile_up") == 0
         assert value(answer.text, "flatfile_exporter_scrapes_total", path="/metrics", outcome="partial") == 1
+
+
+async def test_while_an_accounts_thread_is_busy_the_page_is_as_last_rendered(there: Served) -> None:
+    before = (await there.get("/metrics")).text
+    busy = threading.Event()
+    (account,) = there.accounts
+    task = asyncio.create_task(account._worker.run(busy.wait))
+    try:
+        page = (await there.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="0.5")).text
+        for name in ("flatfile_users", "flatfile_spaces", "flatfile_up"):
+            assert {k: v for k, v in samples(page).items() if k[0] == name} == {
+                k: v for k, v in samples(before).items() if k[0] == name
+            }
+    finally:
+        busy.set()
+    await task
 
 
 async def test_a_failure_changes_no_value(there: Served, api: SimulatedServer) -> None:

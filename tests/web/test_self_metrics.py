@@ -12,7 +12,7 @@ from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.text import Format, render
-from exporter.web.registry import from_registry
+from exporter.web.self_metrics import from_registry
 
 Parse = Callable[[str], Iterable[Metric]]
 
