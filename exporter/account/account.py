@@ -1,13 +1,16 @@
 """One account at run time: its client, its collectors, refresh on request."""
 
 import asyncio
+import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 
 from exporter.account.api_metrics import Telemetry
 from exporter.account.refresh import MOST_FAILURES, Failure, Outcome, Refresh
 from exporter.collectors import REGISTRY
-from exporter.collectors._context import Scope
+from exporter.collectors._context import Context, shown_environments
 from exporter.config import AccountConfig, CollectorConfig
 from exporter.core.clock import Clock
 from exporter.core.worker import Worker
@@ -18,7 +21,8 @@ from exporter.exposition.text import Format, Lines
 from exporter.flatfile.client import Client
 from exporter.flatfile.session import Call
 from exporter.flatfile.trace import Trace
-from exporter.storage import Stored
+from exporter.store.database import Database
+from exporter.store.directory import api_identity
 
 UP = Desc(
     "flatfile_up",
@@ -41,14 +45,32 @@ DURATION = Desc(
 LAST_SUCCESS = Desc(
     "flatfile_exporter_collector_last_success_timestamp_seconds",
     "gauge",
-    "When the collector's last successful refresh ended, in unix seconds. Absent before the first.",
+    "When the API was last asked and gave all that the collector needs, in unix seconds. Absent before the first time.",
     ("account", "collector"),
 )
-TOKEN_EXPIRY = Desc(
-    "flatfile_exporter_token_expiry_timestamp_seconds",
+INTERVAL = Desc(
+    "flatfile_exporter_collector_interval_seconds",
     "gauge",
-    "When the access token in use ends, in unix seconds. Absent for a token that is used as it is.",
+    "The collector's configured interval; 0 is every scrape.",
+    ("account", "collector"),
+)
+MAX_AGE = Desc(
+    "flatfile_exporter_collector_max_age_seconds",
+    "gauge",
+    "The collector's configured max_age: older data is withheld.",
+    ("account", "collector"),
+)
+STORAGE_SUCCESS = Desc(
+    "flatfile_exporter_storage_success",
+    "gauge",
+    "1 while state is written to --storage.path, 0 while it is kept in memory because the file cannot be used.",
     ("account",),
+)
+DROPPED = Desc(
+    "flatfile_exporter_series_dropped",
+    "gauge",
+    "Objects without series of their own because there are more than the collector's max_series.",
+    ("account", "collector"),
 )
 TRUNCATED = Desc(
     "flatfile_exporter_label_values_truncated_total",
@@ -56,12 +78,19 @@ TRUNCATED = Desc(
     "Label values longer than 200 characters that were cut, counted each time that they are rendered.",
     ("account",),
 )
-FAMILIES = (UP, SUCCESS, DURATION, LAST_SUCCESS, TOKEN_EXPIRY, TRUNCATED)
+TOKEN_EXPIRY = Desc(
+    "flatfile_exporter_token_expiry_timestamp_seconds",
+    "gauge",
+    "When the access token in use ends, in unix seconds. Absent for a token that is used as it is.",
+    ("account",),
+)
+FAMILIES = (UP, SUCCESS, DURATION, LAST_SUCCESS, INTERVAL, MAX_AGE, STORAGE_SUCCESS, DROPPED, TRUNCATED, TOKEN_EXPIRY)
 
 ENVIRONMENT_ID = "environment_id"  # the label
 CONFIGURED = ("flatfile_agents_expected_min",)  # said of an environment whatever is known of it
 ROOT = "environments"  # what `flatfile_up` tells of, and what most collectors build on
-UNCONFIGURED = CollectorConfig(enabled=True, interval=60.0, max_age=900.0)  # for a collector without a key of its own
+DROPPED_PART = "account: dropped"
+MAX_CLOSE = 1.0  # seconds that closing a file may take
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,32 +123,35 @@ class Account:
     def __init__(
         self,
         config: AccountConfig,
-        make_client: Callable[[AccountConfig, Telemetry, Clock], Client],
+        make_client: Callable[[AccountConfig, Telemetry, Clock, Worker], Client],
         clock: Clock,
-        store: Stored | None = None,
+        path: Path | None = None,
+        worker: Worker | None = None,
     ) -> None:
-        """`store` keeps what must outlive a restart; `None`: nothing does."""
+        """`path` is the file for its state, `None`: it is kept in memory. `worker` is the thread of a predecessor."""
         self.config = config
+        self.worker = worker or Worker(f"account {config.name}")
         self._clock = clock
         self._telemetry = Telemetry(config.name)
-        self._client = make_client(config, self._telemetry, clock)
-        self._scope = Scope(config, self._client, clock, self._again, self._settled, store=store)
+        self._client = make_client(config, self._telemetry, clock, self.worker)
+        self.database = Database(self.worker, clock, path, account=config.name, owner=api_identity(config.base_url))
+        self._context = Context(config, self._client, clock, self.database, self._refresh_now, self._wait_for)
         self._shown = [name for name in REGISTRY if self._settings(name).enabled]
         self._refreshes: dict[str, Refresh] = {}
         self._closed = False
+        self._file_closed: asyncio.Future[None]
         self._cache = AccountCache()
-        self._worker = Worker(f"account {config.name}")
         for name in (ROOT, *self._shown):
             self._add(name)
 
     def _settings(self, name: str) -> CollectorConfig:
-        return self.config.collectors.get(name, UNCONFIGURED)
+        return self.config.collectors[name]
 
     def _add(self, name: str) -> None:
         """Set up a collector and, though they may not be shown, those that it builds on."""
         if name in self._refreshes:
             return
-        collector = REGISTRY[name].Collector(self._scope)
+        collector = REGISTRY[name].Collector(self._context)
         for required in collector.requires:
             self._add(required)
         settings = self._settings(name)
@@ -144,12 +176,27 @@ class Account:
         """
         if self._closed:
             return True
-        started = [self._start(refresh, deadline) for refresh in self._asked(only) if refresh.running or refresh.due]
+        asked = self._asked(only)
+        triggered = await self._triggered(asked, deadline)
+        due = [refresh for refresh in asked if refresh.running or refresh.due or refresh.name in triggered]
+        started = [self._start(refresh, deadline) for refresh in due if not self._closed]
         if not started:
             return True
         left = max(0.0, deadline - asyncio.get_running_loop().time())
         _, pending = await asyncio.wait(started, timeout=left)
         return not pending
+
+    async def _triggered(self, asked: Sequence[Refresh], deadline: float) -> set[str]:
+        """Return the collectors that are due because of an event since they last asked, whatever their interval."""
+        waiting = {refresh.name: refresh.collector.triggers for refresh in asked if refresh.collector.triggers}
+        waiting = {name: topics for name, topics in waiting.items() if not self._refreshes[name].due}
+        if not waiting:
+            return set()
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await self.database.run(lambda db: {n for n, topics in waiting.items() if _has_event(db, n, topics)})
+        except TimeoutError:
+            return set()
 
     def due_in(self, only: Collection[str] | None = None) -> float:
         """Seconds until a scrape that comes must ask for something, 0 when one that comes now must."""
@@ -177,46 +224,57 @@ class Account:
 
         return before
 
-    async def _again(self, name: str, call: Call) -> None:
-        """Ask one collector anew for another one that needs to know."""
-        await self.anew(name, call.deadline.at)
+    async def _refresh_now(self, name: str, call: Call) -> None:
+        """Refresh one collector for another one that needs to know."""
+        await self.force_refresh(name, call.deadline.at)
 
-    async def _settled(self, name: str, patience: float) -> None:
-        """Wait for another collector's refresh, if one is under way, at most `patience` seconds."""
+    async def _wait_for(self, name: str, timeout: float) -> None:
+        """Wait for another collector's refresh, if one is under way, at most `timeout` seconds."""
         refresh = self._refreshes.get(name)
         if refresh is not None:
-            await refresh.settled(patience)
+            await refresh.wait_for(timeout)
 
     async def lines(self, fmt: Format, only: Collection[str] | None, deadline: float) -> dict[str, Lines]:
         """Return what is known and within max_age, by the parts' names, of the collectors named in `only` if given.
 
         When the account's thread is busy until `deadline` (loop time), the collectors' parts are those rendered last.
         """
-        now = self._clock.wall()
-        parts = self._collector_parts(only)
+        now = self._clock.steady()
         try:
             async with asyncio.timeout_at(deadline):
-                rendered = await self._worker.run(self._cache.lines, parts, fmt, now)
+                rendered = await self.database.run(lambda db: self._cache.lines(self._collector_parts(db, only), fmt, now))
         except TimeoutError:
-            rendered = self._cache.cached(fmt, now, [part.name for part in parts])
+            names = [*(refresh.name for refresh in self._shown_refreshes(only)), DROPPED_PART]
+            rendered = self._cache.cached(fmt, now, names)
         return rendered | self._cache.lines(self._own_parts(only), fmt, now)
 
-    def families(self, only: Collection[str] | None = None) -> Iterator[Family]:
-        """Give what is known and not too old, of the collectors named in `only` if given."""
-        now = self._clock.wall()
-        for part in (*self._collector_parts(only), *self._own_parts(only)):
-            yield from part.families(Freshness(now, part.max_age))
+    async def families(self, only: Collection[str] | None = None) -> list[Family]:
+        """Return what is known and within max_age, of the collectors named in `only` if given."""
+        now = self._clock.steady()
 
-    def _collector_parts(self, only: Collection[str] | None) -> list[Part]:
-        return [
+        def select(db: sqlite3.Connection) -> list[Family]:
+            parts = (*self._collector_parts(db, only), *self._own_parts(only))
+            return [family for part in parts for family in part.families(Freshness(now, part.max_age))]
+
+        return await self.database.run(select)
+
+    def _collector_parts(self, db: sqlite3.Connection, only: Collection[str] | None) -> list[Part]:
+        shown = self._shown_refreshes(only)
+        parts = [
             Part(
                 refresh.name,
                 (refresh.revision, *(self._refreshes[name].revision for name in refresh.collector.requires)),
-                refresh.collector.families,
+                partial(refresh.collector.families, db),
                 refresh.settings.max_age,
             )
-            for refresh in self._shown_refreshes(only)
+            for refresh in shown
         ]
+        state = tuple((refresh.name, refresh.revision) for refresh in shown)
+        return [*parts, Part(DROPPED_PART, state, lambda _: [self._dropped(db, {refresh.name for refresh in shown})])]
+
+    def _dropped(self, db: sqlite3.Connection, names: Collection[str]) -> Family:
+        rows = db.execute("SELECT collector, count FROM series_dropped ORDER BY collector")
+        return Family(DROPPED, [((self.name, name), count) for name, count in rows if name in names])
 
     def _own_parts(self, only: Collection[str] | None) -> Iterator[Part]:
         """Yield what the exporter says of the account itself. Each part's state is read when the ones before are rendered."""
@@ -226,7 +284,11 @@ class Account:
         shown = self._shown_refreshes(only)
         expiry = self._client.session.token_expiry
         revisions = tuple((refresh.name, refresh.revision) for refresh in shown)
-        yield Part("account: refreshes", (revisions, expiry), lambda _: self._outcomes(shown, expiry))
+        set_by = round(self._clock.wall() - self._clock.steady())  # seconds by which the wall clock was set since the start
+        yield Part("account: refreshes", (revisions, expiry, set_by), lambda _: self._outcomes(shown, expiry, set_by))
+        stored = self.database.stored
+        if stored is not None:
+            yield Part("account: storage", stored, lambda _: [Family(STORAGE_SUCCESS, [((self.name,), int(stored))])])
         telemetry, truncated = self._telemetry, self._cache.truncated
         yield Part("account: requests", telemetry.sent, lambda _: telemetry.requests())
         yield Part("account: errors", telemetry.failed, lambda _: telemetry.errors())
@@ -235,20 +297,20 @@ class Account:
     def _shown_refreshes(self, only: Collection[str] | None) -> list[Refresh]:
         return [self._refreshes[name] for name in self._shown if only is None or name in only]
 
-    def _outcomes(self, shown: Sequence[Refresh], token_expiry: float | None) -> Iterator[Family]:
-        """What came of the collectors' last refreshes."""
-        success: list[Sample] = []
-        duration: list[Sample] = []
-        last: list[Sample] = []
+    def _outcomes(self, shown: Sequence[Refresh], token_expiry: float | None, set_by: float) -> Iterator[Family]:
+        """Return what came of the collectors' last refreshes."""
+        samples: dict[Desc, list[Sample]] = {desc: [] for desc in (SUCCESS, DURATION, LAST_SUCCESS, INTERVAL, MAX_AGE)}
         for refresh in shown:
             labels = (self.name, refresh.name)
             outcome = refresh.outcome
             if outcome is not None:
-                success.append((labels, 1 if outcome.success else 0))
-                duration.append((labels, outcome.duration))
+                samples[SUCCESS].append((labels, 1 if outcome.success else 0))
+                samples[DURATION].append((labels, outcome.duration))
             if refresh.last_success is not None:
-                last.append((labels, refresh.last_success))
-        yield from (Family(SUCCESS, success), Family(DURATION, duration), Family(LAST_SUCCESS, last))
+                samples[LAST_SUCCESS].append((labels, refresh.last_success + set_by))
+            samples[INTERVAL].append((labels, refresh.settings.interval))
+            samples[MAX_AGE].append((labels, refresh.settings.max_age))
+        yield from (Family(desc, found) for desc, found in samples.items())
         if token_expiry is not None:
             yield Family(TOKEN_EXPIRY, [((self.name,), token_expiry)])
 
@@ -267,12 +329,14 @@ class Account:
         found = [failure for refresh in self._refreshes.values() for failure in refresh.failures]
         return sorted(found, key=lambda failure: failure.at, reverse=True)[:MOST_FAILURES]
 
-    def withheld(self, name: str) -> Withheld:
-        """Tell what a collector that is shown does not show, and why."""
+    async def withheld(self) -> dict[str, Withheld]:
+        """Return what each shown collector does not show, and why."""
+        return await self.database.run(lambda db: {name: self._withheld(db, name) for name in self._shown})
+
+    def _withheld(self, db: sqlite3.Connection, name: str) -> Withheld:
         refresh = self._refreshes[name]
-        fresh = Freshness(self._clock.wall(), refresh.settings.max_age)
-        families = [*refresh.collector.families(fresh)]
-        listed = {environment.id: environment.name for environment in self._scope.environments or ()}
+        fresh = Freshness(self._clock.steady(), refresh.settings.max_age)
+        families = [*refresh.collector.families(db, fresh)]
         seen = {
             labels[family.desc.labels.index(ENVIRONMENT_ID)]
             for family in families
@@ -282,21 +346,38 @@ class Account:
         by_environment = any(ENVIRONMENT_ID in desc.labels for desc in REGISTRY[name].FAMILIES)
         return Withheld(
             everything=not any(family.samples for family in families),
-            environments=tuple(listed[id_] for id_ in listed if id_ not in seen) if by_environment else (),
+            environments=tuple(env.name for env in shown_environments(db) if env.id not in seen) if by_environment else (),
             too_old=fresh.too_old > 0,
         )
 
-    async def anew(self, name: str, deadline: float) -> None:
+    async def force_refresh(self, name: str, deadline: float) -> None:
         """Refresh one collector, due or not, and wait for the end. Raises FlatfileError where everything failed.
 
         `deadline` in loop time.
         """
         refresh = self._refreshes[name]
-        await refresh.anew(deadline, self._before(refresh))
+        await refresh.force(deadline, self._before(refresh))
+
+    def stop(self) -> None:
+        """Ask for nothing any more, and let go of the file as soon as its thread can: a successor may open it then."""
+        self._closed = True
+        for refresh in self._refreshes.values():
+            refresh.stop()
+        self._file_closed = asyncio.ensure_future(self.database.close())
 
     async def aclose(self) -> None:
-        """End what goes on in the background and close connections. Nothing is asked any more."""
-        self._closed = True
-        await asyncio.gather(*(refresh.cancel() for refresh in self._refreshes.values()))
+        """Stop, and wait for the end of what goes on in the background. The account's thread ends with the process."""
+        if not self._closed:
+            self.stop()
+        await asyncio.gather(*(refresh.ended() for refresh in self._refreshes.values()))
         await self._client.session.aclose()
-        self._worker.close()
+        await asyncio.wait([self._file_closed], timeout=MAX_CLOSE)
+
+
+def _has_event(db: sqlite3.Connection, collector: str, topics: Sequence[str]) -> bool:
+    """Whether an event of such a topic (a glob) was seen in an environment since the collector last asked for it."""
+    query = (
+        "SELECT 1 FROM event JOIN known USING (environment_id) "
+        "WHERE collector = ? AND topic GLOB ? AND seen_at >= at LIMIT 1"
+    )
+    return any(db.execute(query, (collector, topic)).fetchone() for topic in topics)

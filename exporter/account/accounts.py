@@ -12,7 +12,8 @@ from exporter.core.clock import Clock
 from exporter.core.logs import fields
 from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
-from exporter.storage import Storage
+from exporter.core.worker import Worker
+from exporter.store.directory import Directory
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,8 @@ class Accounts:
         self,
         load: Callable[[], Config],
         clock: Clock,
-        make_client: Callable[[AccountConfig, Telemetry, Clock], Client] = connect,
-        storage: Storage | None = None,
+        make_client: Callable[[AccountConfig, Telemetry, Clock, Worker], Client] = connect,
+        storage: Directory | None = None,
     ) -> None:
         """With `storage` accounts go on where they were, after a restart or a reload that changes them."""
         self._load = load
@@ -59,6 +60,9 @@ class Accounts:
                 self.reload_successful = successful
             before = self._accounts
             self._accounts = accounts
+            for account in before.values():
+                if accounts.get(account.name) is not account:
+                    account.stop()  # before its successor asks for anything: they share a file and a thread
             self.reloaded_at = self._clock.wall()
             made = [account for account in accounts.values() if before.get(account.name) is not account]
             gone = [account for account in before.values() if accounts.get(account.name) is not account]
@@ -69,6 +73,10 @@ class Accounts:
                 extra=fields(accounts=len(accounts), new_or_changed=len(made), gone_or_changed=len(gone)),
             )
             await asyncio.gather(*(account.aclose() for account in gone))
+            workers = {account.worker for account in accounts.values()}
+            for account in gone:
+                if account.worker not in workers:
+                    account.worker.close()
 
     async def _made_from(self, config: Config) -> dict[str, Account]:
         """The accounts of `config` by name: those that are as they were, and new ones for the rest."""
@@ -77,9 +85,10 @@ class Accounts:
         for settings in config.accounts:
             present = self._accounts.get(settings.name)
             if present is None or present.config != settings:
-                store = None if self._storage is None else self._storage.of(settings.name, settings.base_url)
+                path = None if self._storage is None else self._storage.file(settings.name)
+                worker = present.worker if present else None
                 try:
-                    present = Account(settings, self._make_client, self._clock, store)
+                    present = Account(settings, self._make_client, self._clock, path, worker)
                 except (OSError, ValueError) as error:  # certificates or a proxy, maybe of the environment's variables
                     await asyncio.gather(*(account.aclose() for account in made))
                     raise ConfigError((_cannot_connect(settings.name, error),)) from None

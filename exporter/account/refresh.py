@@ -71,7 +71,7 @@ class Refresh:
         self.collector = collector
         self.settings = settings
         self.outcome: Outcome | None = None
-        self.last_success: float | None = None  # unix seconds
+        self.last_success: float | None = None  # steady unix seconds
         self.ever_reached = False
         self.revision = 0  # of what the collector knows: each refresh that ends may have changed it
         self.trace = Trace()  # of the refresh under way, else of the last one
@@ -123,7 +123,7 @@ class Refresh:
         self._deadline.extend(deadline)
         return self._waited_for
 
-    async def anew(self, deadline: float, before: Callable[[Call], Awaitable[None]]) -> None:
+    async def force(self, deadline: float, before: Callable[[Call], Awaitable[None]]) -> None:
         """Refresh, due or not, and wait for the end. Raises FlatfileError where everything failed.
 
         What is under way may have been answered before the question came up, so the next one counts.
@@ -140,16 +140,20 @@ class Refresh:
         if self.outcome is not None and not self.outcome.reached:
             raise self.outcome.errors[0].with_traceback(None)
 
-    async def settled(self, patience: float) -> None:
-        """Wait for the refresh under way, if there is one, at most `patience` seconds, whatever comes of it."""
+    async def wait_for(self, timeout: float) -> None:
+        """Wait for the refresh under way, if there is one, at most `timeout` seconds, whatever comes of it."""
         if self._task is not None:
-            await asyncio.wait([self._task], timeout=patience)
+            await asyncio.wait([self._task], timeout=timeout)
 
-    async def cancel(self) -> None:
-        """End the refresh under way."""
+    def stop(self) -> None:
+        """Cancel the refresh under way."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def ended(self) -> None:
+        """Wait until the refresh under way has ended."""
         task = self._task
         if task is not None:
-            task.cancel()
             await asyncio.wait([task])
             self._task = None  # one that has not begun does not do that itself
 
@@ -176,9 +180,9 @@ class Refresh:
         self._settle(started, now, reached, errors)
         self.outcome = Outcome(not errors, reached, now - started, self._clock.wall(), tuple(errors))
         self.ever_reached = self.ever_reached or reached
-        if not errors:
-            self.last_success = self.outcome.ended_at
-        self.revision += 1  # last: what is rendered in another thread is then as new as the revision says
+        if not errors and self.trace.number:
+            self.last_success = self._clock.steady()
+        self.revision += 1
         for error in errors:
             self._count(self.name, error.reason)
         self._log(errors, tried)

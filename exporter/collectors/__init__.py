@@ -1,20 +1,16 @@
 """The collectors: one file each, whose name is also the configuration key and the `collector` label.
 
-A module of this folder (without a leading underscore) is a collector. It has
-
-- `FAMILIES`, the descriptions of all its metric families, and
-- `class Collector`, made with the account's `Scope`, which has `requires`, the names of the collectors whose last success
-  it builds on, `async refresh(call)`, and `families(fresh)`.
-
-Adding a collector is adding a file.
+A module of this folder (without a leading underscore) is a collector. It has `FAMILIES`, the descriptions of all its metric
+families, and `class Collector`, made with the account's `Context`. Only it writes its tables (`store/schema.sql`).
 """
 
 import importlib
 import pkgutil
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from exporter.collectors._context import Scope
+from exporter.collectors._context import Context
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile.errors import FlatfileError
@@ -22,23 +18,28 @@ from exporter.flatfile.session import Call
 
 
 class Collector(Protocol):
-    """Asks for one kind of object and gives its metrics."""
+    """Asks for one kind of object, writes what came to the database, and selects its metrics from there."""
 
-    requires: tuple[str, ...]
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The collectors without whose first success this one has nothing to ask."""
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """Topics of events (globs) after which this one is due whatever its interval."""
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
-        """Ask, and replace the snapshot in one assignment.
+        """Ask, and write what came in one transaction.
 
-        Returns what could not be asked though the rest could (nothing: all is well). Raises FlatfileError where nothing
-        could be; the snapshot is as before then.
+        Returns what could not be asked though the rest could (nothing: all is well). Raises FlatfileError where nothing could
+        be; the database is as before then.
         """
 
-    def families(self, fresh: Freshness) -> Iterable[Family]:
-        """Give the families of the snapshot, without what is not `fresh` any more.
+    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterable[Family]:
+        """Select the families, without what is not `fresh` any more. Runs on the account's thread, in a transaction.
 
-        They must follow from the snapshots of this collector and of those it requires, and from `fresh`, alone: they are
-        not asked for again before a refresh of one of these ends. They may be asked for in another thread, while a refresh
-        goes on.
+        They must follow from the tables of this collector and of those it requires, and from `fresh`, alone: they are not
+        asked for again before a refresh of one of these ends.
         """
 
 
@@ -47,7 +48,7 @@ class Module(Protocol):
 
     FAMILIES: Sequence[Desc]
 
-    def Collector(self, scope: Scope) -> Collector: ...  # noqa: N802
+    def Collector(self, context: Context) -> Collector: ...  # noqa: N802
 
 
 def _modules() -> dict[str, Module]:

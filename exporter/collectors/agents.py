@@ -1,10 +1,17 @@
 """Agents deployed in each environment, and those that the configuration expects there."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from exporter.collectors._context import AgentRef, EnvironmentRef, Held, Scope, carried, held
+from exporter.collectors._context import (
+    Context,
+    Environment,
+    fresh_environments,
+    known_at,
+    mark_known,
+    shown_environments,
+)
 from exporter.collectors._labels import ENVIRONMENT
 from exporter.exposition.families import Desc, Family, Sample
 from exporter.exposition.freshness import Freshness
@@ -14,18 +21,18 @@ from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
 
+NAME = "agents"
 AGENTS = Desc(
     "flatfile_agents",
     "gauge",
-    "Agents deployed in the environment, by whether they are Flatfile's own (GET /agents). Flatfile's own are looked for every "
-    "5 minutes where a plain list does not show them.",
+    "Agents deployed in the environment, by whether they are Flatfile's own (GET /agents).",
     (*ENVIRONMENT, "system"),
 )
 INFO = Desc(
     "flatfile_agent_info",
     "gauge",
     "A deployed agent, always 1. Its namespace is for information only.",
-    (*ENVIRONMENT, "agent_id", "agent", "namespace", "system"),
+    (*ENVIRONMENT, "agent_id", "agent", "flatfile_namespace", "system"),
 )
 CREATED = Desc(
     "flatfile_agent_created_timestamp_seconds",
@@ -42,8 +49,7 @@ UPDATED = Desc(
 MISSING = Desc(
     "flatfile_agent_missing",
     "gauge",
-    "For each agent that the configuration expects: 1 when its environment is known not to have it, or not to exist "
-    "(environment_id is empty then), 0 when it is there. Absent while that is not known.",
+    "1 when an expected agent is known to be missing (environment_id is empty where the environment is), 0 when it is there.",
     (*ENVIRONMENT, "agent"),
 )
 EXPECTED_MIN = Desc(
@@ -54,147 +60,150 @@ EXPECTED_MIN = Desc(
 )
 FAMILIES = (AGENTS, INFO, CREATED, UPDATED, MISSING, EXPECTED_MIN)
 
-SYSTEM_FOR = 300.0  # seconds for which a list of system agents alone counts
-LISTING = Listing(
-    Endpoint.AGENTS, models.Agent, identity, page_size=20
-)  # each brings its program, which may be megabytes
+LISTING = Listing(Endpoint.AGENTS, models.Agent, identity, page_size=20)  # each brings its program, maybe megabytes
 
-
-@dataclass(frozen=True, slots=True)
-class DeployedAgent:
-    """An agent as series name it; times in unix seconds, `None` where not known."""
-
-    id: str
-    name: str
-    namespace: str
-    system: bool
-    created: float | None
-    updated: float | None
+DUE = """
+SELECT id, name FROM environment LEFT JOIN known ON environment_id = id AND collector = 'agents'
+WHERE shown AND (at IS NULL OR at <= :since OR EXISTS (
+  SELECT 1 FROM event WHERE event.environment_id = environment.id AND topic GLOB 'agent:*' AND seen_at >= at))
+ORDER BY id"""
 
 
 class Collector:
     """Lists the agents of each environment."""
 
-    requires: tuple[str, ...] = ("environments",)
+    requires = ("environments",)
+    triggers = ("agent:*",)
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._agents: dict[str, Held[tuple[DeployedAgent, ...]]] = {}
-        self._ask_for_system = True
-        self._system_for = min(SYSTEM_FOR, scope.config.collectors["agents"].max_age / 3)
-        self._system: dict[str, Held[tuple[models.Agent, ...]]] = {}  # that only a list of them shows; monotonic
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._settings = context.config.collectors[NAME]
+        self._system_by_themselves = True
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
-        """List each environment's agents; one environment's failure leaves the others alone."""
-        now = self._scope.clock.wall()
-        found, errors = await self._scope.each(
-            self._scope.selected(), lambda environment: self._deployed(environment, call), call
-        )
-        self._agents = carried(self._agents, held(found, now), self._scope.selected())
-        self._system = {env: rows for env, rows in self._system.items() if env in self._agents}
-        self._scope.agents = {
-            env: Held(tuple(AgentRef(agent.id, agent.name) for agent in agents.value), agents.at)
-            for env, agents in self._agents.items()
-        }
+        """List the agents of the environments that are due; one environment's failure leaves the others alone."""
+        context, at = self._context, self._context.clock.steady()
+
+        def due(db: sqlite3.Connection) -> tuple[list[Environment], list[Environment]]:
+            shown = shown_environments(db)
+            since = at - self._settings.interval * 0.95  # scrapes do not come to the millisecond
+            return [Environment(*row) for row in db.execute(DUE, {"since": since})] or shown, shown
+
+        asked, shown = await context.database.run(due)
+        ask = context.gather if len(asked) == len(shown) else context.gather_partial
+        found, errors = await ask(asked, lambda environment: self._deployed(environment, call), call)
+        await context.database.run(lambda db: self._write(db, found, at))
         return errors
 
-    async def _deployed(self, environment: EnvironmentRef, call: Call) -> tuple[DeployedAgent, ...]:
+    async def _deployed(self, environment: Environment, call: Call) -> list[models.Agent]:
         """List one environment's agents.
 
-        Whether the list holds system agents unless asked for is not documented: they are asked for by themselves as
-        well, until a plain list has shown one.
+        Whether the list holds system agents unless asked for is not documented: they are asked for by themselves as well,
+        until a plain list has shown one.
         """
-        rows = {row.id: row for row in await self._listed(environment, {}, call)}
+        rows = {row.id: row for row in await self._rows(environment, {}, call)}
         if any(row.is_system for row in rows.values()):
-            self._ask_for_system = False
-        if self._ask_for_system:
-            for row in await self._system_agents(environment, call):
-                rows.setdefault(row.id, row)
-        return tuple(
-            DeployedAgent(
-                row.id,
-                row.slug or row.id,
-                row.namespace or "",
-                row.is_system is True,
-                times.unix(row.created_at),
-                times.unix(row.updated_at),
-            )
-            for row in rows.values()
-        )
+            self._system_by_themselves = False
+        if self._system_by_themselves:
+            try:
+                rows = {row.id: row for row in await self._rows(environment, {"isSystem": "true"}, call)} | rows
+            except BadResponse as error:
+                if error.status not in (400, 422):
+                    raise
+                self._system_by_themselves = False  # older definitions do not have the parameter
+        return [*rows.values()]
 
-    async def _system_agents(self, environment: EnvironmentRef, call: Call) -> Sequence[models.Agent]:
-        """List an environment's system agents by themselves, now and then: Flatfile does not deploy often."""
-        now = self._scope.clock.monotonic()
-        known = self._system.get(environment.id)
-        if known is not None and now < known.at + self._system_for:
-            return known.value
-        try:
-            rows = await self._listed(environment, {"isSystem": "true"}, call)
-        except BadResponse as error:
-            if error.status not in (400, 422):
-                raise
-            self._ask_for_system = False  # older definitions do not have the parameter
-            return ()
-        self._system[environment.id] = Held(tuple(row for row in rows if row.is_system), now)
-        return rows
-
-    async def _listed(self, environment: EnvironmentRef, more: dict[str, str], call: Call) -> list[models.Agent]:
-        rows = await self._scope.client.rows(LISTING, {"environmentId": environment.id, **more}, call)
+    async def _rows(self, environment: Environment, more: dict[str, str], call: Call) -> list[models.Agent]:
+        rows = await self._context.client.rows(LISTING, {"environmentId": environment.id, **more}, call)
         return [row for row in rows if row.environment_id in (None, environment.id)]
 
-    def families(self, fresh: Freshness) -> Iterator[Family]:
-        """Give what is deployed, and what is missing where that is known."""
-        account = self._scope.account
-        known: dict[str, tuple[DeployedAgent, ...]] = {}
-        counts: list[Sample] = []
+    def _write(self, db: sqlite3.Connection, found: dict[str, list[models.Agent]], at: float) -> None:
+        for environment, rows in found.items():
+            db.execute("DELETE FROM agent WHERE environment_id = ?", (environment,))
+            values = [
+                (
+                    environment,
+                    row.id,
+                    row.slug or row.id,
+                    row.namespace or "",
+                    row.is_system is True,
+                    times.unix(row.created_at),
+                    times.unix(row.updated_at),
+                )
+                for row in rows
+            ]
+            db.executemany("INSERT INTO agent VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        db.execute("DELETE FROM agent WHERE environment_id NOT IN (SELECT id FROM environment)")
+        mark_known(db, NAME, found, at)
+        (number,) = db.execute("SELECT count(*) FROM agent").fetchone()
+        dropped = max(0, number - self._context.config.agents.max_series)
+        db.execute("INSERT OR REPLACE INTO series_dropped VALUES (?, ?)", (NAME, dropped))
+
+    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+        """Return what is deployed, and what is missing where that is known."""
+        labels = fresh_environments(db, self._context.account, NAME, fresh)
+        counts = {(environment, system): 0 for environment in labels for system in ("true", "false")}
+        query = "SELECT environment_id, iif(system, 'true', 'false'), count(*) FROM agent GROUP BY 1, 2"
+        for environment, system, number in db.execute(query):
+            if environment in labels:
+                counts[environment, system] = number
+        yield Family(AGENTS, [((*labels[env], system), number) for (env, system), number in counts.items()])
         infos: list[Sample] = []
         firsts: list[Sample] = []
         lasts: list[Sample] = []
-        for environment in self._scope.environments or ():
-            deployed = self._agents.get(environment.id)
-            if deployed is None or not fresh(deployed.at):
+        query = (
+            "SELECT environment_id, id, name, namespace, iif(system, 'true', 'false'), created, updated FROM agent "
+            "ORDER BY environment_id, id LIMIT ?"
+        )
+        for environment, id_, name, namespace, system, created, updated in db.execute(
+            query, (self._context.config.agents.max_series,)
+        ):
+            if environment not in labels:
                 continue
-            known[environment.id] = deployed.value
-            labels = (account, *environment.labels)
-            system = sum(agent.system for agent in deployed.value)
-            counts += [((*labels, "true"), system), ((*labels, "false"), len(deployed.value) - system)]
-            for agent in deployed.value:
-                infos.append(((*labels, agent.id, agent.name, agent.namespace, "true" if agent.system else "false"), 1))
-                if agent.created is not None:
-                    firsts.append(((*labels, agent.id, agent.name), agent.created))
-                if agent.updated is not None:
-                    lasts.append(((*labels, agent.id, agent.name), agent.updated))
-        yield from (Family(AGENTS, counts), Family(INFO, infos), Family(CREATED, firsts), Family(UPDATED, lasts))
-        yield from self._expectations(known, fresh)
+            named = (*labels[environment], id_, name)
+            infos.append(((*named, namespace, system), 1))
+            if created is not None:
+                firsts.append((named, created))
+            if updated is not None:
+                lasts.append((named, updated))
+        yield from (Family(INFO, infos), Family(CREATED, firsts), Family(UPDATED, lasts))
+        if self._context.config.expected_agents:
+            yield from self._expectations(db, labels, fresh)
 
-    def _expectations(self, known: dict[str, tuple[DeployedAgent, ...]], fresh: Freshness) -> Iterator[Family]:
-        """Hold the configuration's expectations against what is known.
+    def _expectations(
+        self, db: sqlite3.Connection, labels: dict[str, tuple[str, str, str]], fresh: Freshness
+    ) -> Iterator[Family]:
+        """Compare what the configuration expects with what is known.
 
-        An environment that the configuration passes over is not asked about, so nothing is said of it.
+        An environment that the configuration does not select is not asked about, so nothing is said of it.
         """
-        scope = self._scope
-        listed_for = scope.config.collectors["environments"].max_age
-        all_known = scope.environments is not None and fresh(scope.environments_at, listed_for)
+        context = self._context
+        listed_at = known_at(db, "environments")
+        all_known = listed_at is not None and fresh(listed_at, context.config.collectors["environments"].max_age)
+        listed = db.execute("SELECT id, name, shown FROM environment ORDER BY id").fetchall()
+        deployed: dict[str, list[tuple[str, str]]] = {environment: [] for environment in labels}
+        for environment, id_, name in db.execute("SELECT environment_id, id, name FROM agent"):
+            if environment in deployed:
+                deployed[environment].append((name, id_))
         missing: dict[tuple[str, ...], float] = {}
         least: dict[tuple[str, ...], float] = {}
-        for expected in scope.config.expected_agents:
-            matching = [env for env in scope.environments or () if _is(expected.environment, env.name, env.id)]
-            passed_over = any(_is(expected.environment, env.name, env.id) for env in scope.passed_over)
-            places = [(env.id, env.name, known.get(env.id)) for env in matching]
-            if not places and not passed_over and all_known:
-                places = [("", expected.environment, ())]
-            for environment_id, environment, deployed in places:
-                labels = (scope.account, environment_id, environment)
-                if expected.min is not None and (all_known or deployed is not None):
-                    least[labels] = max(expected.min, least.get(labels, 0))
-                if deployed is None:
-                    continue
-                for pattern in expected.agents:
-                    there = any(_is(pattern, agent.name, agent.id) for agent in deployed)
-                    missing[(*labels, pattern)] = 0 if there else 1
+        for expected in context.config.expected_agents:
+            matching = [row for row in listed if _matches(expected.environment, row[1], row[0])]
+            places: list[tuple[str, str, list[tuple[str, str]] | None]] = [
+                (id_, name, deployed.get(id_)) for id_, name, shown in matching if shown
+            ]
+            if not matching and all_known:
+                places = [("", expected.environment, [])]
+            for id_, name, agents in places:
+                named = (context.account, id_, name)
+                if expected.min is not None and (all_known or agents is not None):
+                    least[named] = max(expected.min, least.get(named, 0))
+                for pattern in expected.agents if agents is not None else ():
+                    there = any(_matches(pattern, *agent) for agent in agents or ())
+                    missing[(*named, pattern)] = 0 if there else 1
         yield Family(MISSING, [*missing.items()])
         yield Family(EXPECTED_MIN, [*least.items()])
 
 
-def _is(pattern: str, *names: str) -> bool:
+def _matches(pattern: str, *names: str) -> bool:
     return any(fnmatchcase(name, pattern) for name in names)

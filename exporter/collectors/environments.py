@@ -1,10 +1,12 @@
 """Environments of the account, and the account itself: what every other collector builds on."""
 
+import logging
+import sqlite3
 from collections.abc import Iterator, Sequence
-from itertools import compress
 
-from exporter.collectors._context import EnvironmentRef, Held, Scope, both
+from exporter.collectors._context import WHOLE_ACCOUNT, Context, both, known_at, mark_known
 from exporter.collectors._labels import ACCOUNT, ENVIRONMENT
+from exporter.core.logs import fields
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
@@ -13,6 +15,9 @@ from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
 
+log = logging.getLogger(__name__)
+
+NAME = "environments"
 ACCOUNT_INFO = Desc(
     "flatfile_account_info",
     "gauge",
@@ -28,61 +33,101 @@ ENVIRONMENTS = Desc(
 ENVIRONMENT_INFO = Desc(
     "flatfile_environment_info",
     "gauge",
-    "An environment that the configuration selects, always 1. Names may change and need not be unique: join on environment_id.",
+    "An environment, always 1. Names may change and need not be unique: join on environment_id.",
     (*ENVIRONMENT, "production"),
 )
-FAMILIES = (ACCOUNT_INFO, ENVIRONMENTS, ENVIRONMENT_INFO)
+GUEST_AUTHENTICATION = Desc(
+    "flatfile_environment_guest_authentication",
+    "gauge",
+    "1 for each way in which guests may enter the environment; shared_link is open to whoever has the link.",
+    (*ENVIRONMENT, "method"),
+)
+FAMILIES = (ACCOUNT_INFO, ENVIRONMENTS, ENVIRONMENT_INFO, GUEST_AUTHENTICATION)
 
 LISTING = Listing(Endpoint.ENVIRONMENTS, models.Environment, identity)
 ACCOUNT_INTERVAL = 3600.0  # seconds: an account's name hardly ever changes
 
 
 class Collector:
-    """Lists the environments, and looks at the account itself once an hour."""
+    """Lists the environments, and reads the account itself once an hour."""
 
-    requires: tuple[str, ...] = ()
+    requires = ()
+    triggers = ()
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._environments: Held[tuple[EnvironmentRef, ...]] | None = None
-        self._account: Held[models.Account] | None = None
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._account_asked_at: float | None = None  # monotonic
+        self._account_refused = False
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
-        """List the environments, and share them. A failure to read the account itself fails only that."""
-        scope, now = self._scope, self._scope.clock.wall()
-        rows, account_error = await both(scope.client.rows(LISTING, {}, call), self._refresh_account(now, call))
-        listed = [EnvironmentRef(row.id, row.name or row.id, row.is_prod is True) for row in rows]
-        chosen = [scope.config.environments.match(env.name, env.id) for env in listed]
-        selected = tuple(compress(listed, chosen))
-        scope.environments = selected
-        scope.passed_over = tuple(compress(listed, (not is_chosen for is_chosen in chosen)))
-        scope.environments_at = now
-        self._environments = Held(selected, now)
-        return [account_error] if account_error else []
+        """List the environments. A failure to read the account itself fails only that."""
+        context, at = self._context, self._context.clock.steady()
+        rows, error = await both(context.client.rows(LISTING, {}, call), self._refresh_account(call))
+        await context.database.run(lambda db: self._write(db, rows, at))
+        return [error] if error else []
 
-    async def _refresh_account(self, now: float, call: Call) -> FlatfileError | None:
-        if self._account is not None and now - self._account.at < ACCOUNT_INTERVAL:
+    def _write(self, db: sqlite3.Connection, rows: Sequence[models.Environment], at: float) -> None:
+        chosen = self._context.config.environments.match
+        most = self._context.config.environments.max_series
+        selected = [row.id for row in rows if chosen(row.name or row.id, row.id)]
+        first = sorted(row.id for row in rows if row.is_prod and row.id in selected)
+        shown = {*[*first, *sorted({*selected}.difference(first))][:most]}
+        db.execute("DELETE FROM environment")
+        db.executemany(
+            "INSERT INTO environment VALUES (?, ?, ?, ?, ?)",
+            [(row.id, row.name or row.id, row.is_prod is True, row.id in selected, row.id in shown) for row in rows],
+        )
+        db.execute("DELETE FROM guest_authentication")
+        db.executemany(
+            "INSERT OR IGNORE INTO guest_authentication VALUES (?, ?)",
+            [(row.id, method) for row in rows for method in row.guest_authentication or ()],
+        )
+        db.execute("DELETE FROM known WHERE environment_id NOT IN (SELECT id FROM environment UNION SELECT '')")
+        mark_known(db, NAME, [WHOLE_ACCOUNT], at)
+        db.execute("INSERT OR REPLACE INTO series_dropped VALUES (?, ?)", (NAME, len(selected) - len(shown)))
+
+    async def _refresh_account(self, call: Call) -> FlatfileError | None:
+        """Read the account; credentials that may not read it are no failure, and are asked again in an hour."""
+        context, now = self._context, self._context.clock.monotonic()
+        if self._account_asked_at is not None and now < self._account_asked_at + ACCOUNT_INTERVAL:
             return None
+        at = context.clock.steady()
         try:
-            self._account = Held(await self._scope.client.one(Endpoint.ACCOUNT, models.Account, call), now)
+            account = await context.client.one(Endpoint.ACCOUNT, models.Account, call)
         except FlatfileError as error:
-            return error
+            if not error.is_request_rejected:
+                return error
+            if not self._account_refused:
+                log.warning(
+                    "the account cannot be read with these credentials: flatfile_account_info is missing",
+                    extra=fields(account=context.account, status=error.status),
+                )
+            self._account_asked_at, self._account_refused = now, True
+            return None
+
+        def write(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM account")
+            db.execute("INSERT INTO account VALUES (?, ?, ?)", (account.id, account.name or "", at))
+
+        await context.database.run(write)
+        self._account_asked_at, self._account_refused = now, False
         return None
 
-    def families(self, fresh: Freshness) -> Iterator[Family]:
-        """Give the account's and the environments' families."""
-        name = self._scope.account
-        longest = self._scope.config.collectors["environments"].max_age + ACCOUNT_INTERVAL
-        if self._account is not None and fresh(self._account.at, longest):
-            account = self._account.value
-            yield Family(ACCOUNT_INFO, [((name, account.id, account.name or ""), 1)])
-        if self._environments is not None and fresh(self._environments.at):
-            environments = self._environments.value
-            production = sum(env.production for env in environments)
-            yield Family(
-                ENVIRONMENTS, [((name, "true"), production), ((name, "false"), len(environments) - production)]
-            )
-            yield Family(
-                ENVIRONMENT_INFO,
-                [((name, *env.labels, "true" if env.production else "false"), 1) for env in environments],
-            )
+    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+        """Return the account's and the environments' families."""
+        name = self._context.account
+        longest = self._context.config.collectors[NAME].max_age + ACCOUNT_INTERVAL
+        for id_, account_name, at in db.execute("SELECT id, name, at FROM account"):
+            if fresh(at, longest):
+                yield Family(ACCOUNT_INFO, [((name, id_, account_name), 1)])
+        at = known_at(db, NAME)
+        if at is None or not fresh(at):
+            return
+        counts = {"true": 0, "false": 0}
+        query = "SELECT iif(production, 'true', 'false'), count(*) FROM environment WHERE selected GROUP BY 1"
+        counts.update(db.execute(query))
+        yield Family(ENVIRONMENTS, [((name, production), number) for production, number in counts.items()])
+        query = "SELECT id, name, iif(production, 'true', 'false') FROM environment WHERE shown ORDER BY id"
+        yield Family(ENVIRONMENT_INFO, [((name, *row), 1) for row in db.execute(query)])
+        query = "SELECT id, name, method FROM environment JOIN guest_authentication ON environment_id = id WHERE shown"
+        yield Family(GUEST_AUTHENTICATION, [((name, *row), 1) for row in db.execute(query + " ORDER BY id, method")])

@@ -1,14 +1,13 @@
 """Users of the account: its team. Customers are guests."""
 
+import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from msgspec import UNSET
 
-from exporter.collectors._book import NEVER, Book, Entry
-from exporter.collectors._context import Held, Scope
+from exporter.collectors._context import WHOLE_ACCOUNT, Context, known_at, mark_known
+from exporter.collectors._incremental import IncrementalList, ListTable
 from exporter.collectors._labels import ACCOUNT, WINDOWS
-from exporter.collectors._survey import Question, Survey
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
@@ -17,6 +16,7 @@ from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
 
+NAME = "users"
 USERS = Desc("flatfile_users", "gauge", "Users of the account (GET /users).", ACCOUNT)
 USERS_ACTIVE = Desc(
     "flatfile_users_active",
@@ -26,76 +26,58 @@ USERS_ACTIVE = Desc(
 )
 FAMILIES = (USERS, USERS_ACTIVE)
 
-FULL_RESYNC = 3600.0  # seconds within which the whole list is read, whatever changes show
-
-TOLD, UNTOLD = 0, 1  # states of a book's row: whether Flatfile knows the field lastSeenAt at all
-ALL = 1  # the one list
+FULL_RESYNC = 3600.0  # seconds within which the whole list is read
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """How many users there are, and how many were seen lately by window; `None` where that is not known."""
+def values(user: models.User, _: str) -> tuple[object, ...]:
+    """Read a row as (id, created, activity, told)."""
+    told = user.last_seen_at is not UNSET
+    activity = None if user.last_seen_at is UNSET else times.unix(user.last_seen_at)
+    return (user.id, times.unix(user.created_at), activity, int(told))
 
-    users: int
-    active: tuple[tuple[str, int], ...] | None
+
+TABLE = ListTable(
+    "user",
+    ("created", "activity", "told"),
+    Listing(Endpoint.USERS, models.User, identity),
+    ({},),
+    {"activity": "last_seen_at", "created": "created_at"},
+    values,
+)
 
 
 class Collector:
     """Follows the list of users."""
 
-    requires: tuple[str, ...] = ()
+    requires = ()
+    triggers = ()
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._snapshot: Held[Snapshot] | None = None
-        self._survey: Survey[models.User] = Survey(
-            scope.client,
-            scope.clock,
-            Question(
-                Listing(Endpoint.USERS, models.User, identity),
-                ({},),
-                {"activity": "last_seen_at", "created": "created_at"},
-                entry,
-            ),
-            {},
-            full_resync=FULL_RESYNC,
-            longest_pause=scope.config.collectors["users"].max_age / 3,
-        )
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        max_pause = context.config.collectors[NAME].max_age / 3
+        self._list = IncrementalList(context, TABLE, full_resync=FULL_RESYNC, max_pause=max_pause)
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
-        """Find out which users have been seen, have come and have gone."""
-        asked_at = self._scope.clock.wall()
-        if await self._survey.refresh(call):
-            self._snapshot = Held(counted(self._survey.book, self._scope.client.session.now), asked_at)
+        """Read which users were seen, have come and have gone."""
+        reading = await self._list.read(WHOLE_ACCOUNT, {}, call)
+        if reading is not None:
+
+            def write(db: sqlite3.Connection) -> None:
+                self._list.merge(db, reading)
+                mark_known(db, NAME, [WHOLE_ACCOUNT], reading.began)
+
+            await self._context.database.run(write)
         return []
 
-    def families(self, fresh: Freshness) -> Iterator[Family]:
-        """Give the counts of users."""
-        if self._snapshot is None or not fresh(self._snapshot.at):
+    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+        """Count the users, and those seen lately: an older definition of the API has no lastSeenAt."""
+        at = known_at(db, NAME)
+        if at is None or not fresh(at):
             return
-        account, snapshot = self._scope.account, self._snapshot.value
-        yield Family(USERS, [((account,), snapshot.users)])
-        if snapshot.active is not None:
-            yield Family(USERS_ACTIVE, [((account, window), number) for window, number in snapshot.active])
-
-
-def entry(user: models.User) -> Entry:
-    """Read a row."""
-    created = times.unix(user.created_at)
-    seen = None if user.last_seen_at is UNSET else times.unix(user.last_seen_at)
-    return Entry(
-        user.id,
-        "",
-        UNTOLD if user.last_seen_at is UNSET else TOLD,
-        NEVER if created is None else created,
-        NEVER if seen is None else seen,
-    )
-
-
-def counted(book: Book, now: float) -> Snapshot:
-    """Count users. An older definition of the API has no `lastSeenAt`: where no row has it, who is active is not known."""
-    users = book.members(ALL)
-    if users and all(book.state(row) == UNTOLD for row in book.ids("").rows):
-        return Snapshot(users, None)
-    active = ((window, len(book.between(ALL, "activity", now - seconds, float("inf")))) for window, seconds in WINDOWS)
-    return Snapshot(users, tuple(active))
+        account, now = self._context.account, self._context.client.session.now
+        users, told = db.execute("SELECT count(*), total(told) FROM user").fetchone()
+        yield Family(USERS, [((account,), users)])
+        if told or not users:
+            query = "SELECT count(*) FROM user WHERE activity > ?"
+            active = ((window, db.execute(query, (now - seconds,)).fetchone()[0]) for window, seconds in WINDOWS)
+            yield Family(USERS_ACTIVE, [((account, window), number) for window, number in active])

@@ -1,0 +1,296 @@
+"""Follows a long list: its newest rows until they are known and unchanged, and all of it now and then.
+
+A list of a few pages is read whole each time. Of a longer one only the rows with the newest activity are read, and the newest
+rows where the total says that some are missing; they are believed when the server's total and the rows agree afterwards. Where
+they do not, or where the server neither sorts nor counts, the whole list is read, but no faster than one request in three
+seconds. After `full_resync` seconds it is read whatever else is known.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from exporter.collectors._context import Context
+from exporter.flatfile.client import Listing
+from exporter.flatfile.errors import BadResponse, FlatfileError
+from exporter.flatfile.session import Call
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+SHORT = 2  # pages: reading so many costs no more than finding out what has changed
+SMALL_PAGE = 100  # rows: what changes between two looks, as a rule
+MAX_WAITED_FOR = 20  # requests; a scrape does not wait for a longer reading
+SECONDS_A_REQUEST = 3.0
+SLACK = 60.0  # seconds by which a change may become visible later than one with a newer time
+
+
+@dataclass(frozen=True, slots=True)
+class ListTable(Generic[T]):
+    """A list and the table that holds it.
+
+    `lists` are the parameters of the list, or of two lists of the same objects: bit 1 and 2 of the column `lists` say which
+    of them a row is in. `columns` follow `id` and `lists` and hold `activity` and `created`, whose API names `sort` gives.
+    `values` reads a row, given the environment that was asked for, as (id, *columns).
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    listing: Listing[T]
+    lists: tuple[Mapping[str, str], ...]
+    sort: Mapping[str, str]
+    values: Callable[[T, str], tuple[object, ...]]
+
+
+@dataclass(slots=True)
+class Reading:
+    """A reading under way; its rows are in the temporary table."""
+
+    scope: str
+    began: float
+    generation: int
+    whole: bool = True
+    pages: dict[int, int] = field(default_factory=dict)
+    totals: dict[int, int | None] = field(default_factory=dict)
+    heads: list[tuple[int, str, float]] = field(default_factory=list)
+    """Of a reading that is not whole: down to which time of which column all rows of a list have come."""
+
+
+class IncrementalList(Generic[T]):
+    """Reads a list into its table. `scope` is the id of the environment asked for, or '' for the whole account."""
+
+    def __init__(self, context: Context, table: ListTable[T], *, full_resync: float, max_pause: float) -> None:
+        self.table = self._table = table
+        self._context = context
+        self._full_resync = full_resync
+        self._max_pause = max_pause
+        self._bits = {1 << place: params for place, params in enumerate(table.lists)}
+        self._full_reads_only: set[str] = set()
+
+    async def read(self, scope: str, where: Mapping[str, str], call: Call) -> Reading | None:
+        """Read what is needed; `None` where the table is out of date and it is too early to read the whole list.
+
+        The rows wait for `merge`. Raises FlatfileError.
+        """
+        database, name = self._context.database, self._table.name
+        query = "SELECT at, pages, comparable FROM list_reading WHERE list = ? AND scope = ?"
+        last = await database.run(lambda db: db.execute(query, (name, scope)).fetchone())
+        if last is None:
+            return await self._whole(scope, where, call, 0)
+        at, pages, comparable = last
+        age = self._context.clock.steady() - at
+        if pages <= SHORT or not 0 <= age < self._full_resync:
+            self._full_reads_only.discard(scope)
+            return await self._whole(scope, where, call, pages)
+        if comparable and scope not in self._full_reads_only:
+            reading = await self._newest(scope, where, call, pages)
+            if reading is not None:
+                return reading
+        if age < min(self._max_pause, pages * len(self._bits) * SECONDS_A_REQUEST):
+            return None
+        return await self._whole(scope, where, call, pages)
+
+    async def _whole(self, scope: str, where: Mapping[str, str], call: Call, pages: int) -> Reading:
+        """Read the whole list; the last time it took so many `pages`."""
+        if pages * len(self._bits) > MAX_WAITED_FOR:
+            call.detach()
+            call = replace(call, background=True)
+        reading = await self._begin(scope)
+        await self._each_list(lambda bit: self._one_list(reading, bit, where, call))
+        return reading
+
+    async def _one_list(self, reading: Reading, bit: int, where: Mapping[str, str], call: Call) -> None:
+        database, params = self._context.database, {**where, **self._bits[bit]}
+        async for page in self._context.client.pages(self._table.listing, params, call):
+            if page.restart:
+                reading.pages[bit] = 0
+                await database.run(lambda db: self._forget(db, reading, bit))
+            reading.pages[bit] += 1
+            if page.all_rows or page.restart:  # a page past the end may count its own rows
+                reading.totals[bit] = page.total
+            await database.run(lambda db, rows=page.rows: self._stage(db, reading, bit, rows))  # type: ignore[misc]
+
+    async def _newest(self, scope: str, where: Mapping[str, str], call: Call, pages: int) -> Reading | None:
+        """Read the newest rows of each list; `None` where that does not make the table complete."""
+        reading = await self._begin(scope)
+        reading.whole = False
+        for column in ("activity", "created"):
+            try:
+                heads = await self._each_list(lambda bit: self._head(reading, bit, column, where, call, pages))  # noqa: B023
+            except BadResponse as error:
+                if error.status not in (400, 422):
+                    raise
+                heads = [None]
+            if None in heads:
+                self._full_reads_only.add(scope)
+                return None
+            if await self._context.database.run(lambda db: self._agrees(db, reading)):
+                return reading
+        return None
+
+    async def _head(
+        self, reading: Reading, bit: int, column: str, where: Mapping[str, str], call: Call, pages: int
+    ) -> float | None:
+        """Stage a list's rows from the newest down to one that is known, unchanged, and older than all that was known.
+
+        Returns the time down to which all rows have come; `None` where the server does not give them in that order, or where
+        too many have changed.
+        """
+        database, table = self._context.database, self._table
+        query = f"SELECT max({column}) FROM {table.name} WHERE lists & :bit AND {column} <= :now{_own(reading)}"  # noqa: S608
+        now = self._context.client.session.now
+        (mark,) = await database.run(
+            lambda db: db.execute(query, {"bit": bit, "now": now, "scope": reading.scope}).fetchone()
+        )
+        listing = replace(table.listing, sort=None, page_size=SMALL_PAGE)
+        params = {**where, **self._bits[bit], "sortField": table.sort[column], "sortDirection": "desc"}
+        place = table.columns.index(column) + 1
+        low, seen, ended = float("inf"), 0, False
+        async with aclosing(self._context.client.pages(listing, params, call)) as read:
+            async for page in read:
+                if page.restart:
+                    low, seen, ended = float("inf"), 0, False
+                seen += len(page.all_rows)
+                if page.all_rows or page.restart:
+                    reading.totals[bit] = page.total
+                for row in page.all_rows:
+                    at = table.values(row, reading.scope)[place]
+                    if at is None:
+                        ended = low < float("inf")  # rows without a time come first or last
+                    elif not isinstance(at, float) or ended or at > low:
+                        return None
+                    else:
+                        low = at
+                changed = await database.run(lambda db, rows=page.rows: self._stage(db, reading, bit, rows, compare=True))  # type: ignore[misc]
+                if mark is not None and not changed and low < mark - SLACK:
+                    break
+                if seen > max(SHORT, pages // 4) * table.listing.page_size:
+                    return None
+            else:
+                low = float("-inf")
+        reading.heads.append((bit, column, low))
+        return low
+
+    async def _each_list(self, ask: Callable[[int], Coroutine[Any, Any, U]]) -> list[U]:
+        """Ask for the lists side by side; when one fails, the other is cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(ask(bit)) for bit in self._bits]
+        except ExceptionGroup as group:
+            failures, faults = group.split(FlatfileError)
+            if failures is None or faults is not None:
+                raise
+            raise failures.exceptions[0] from None
+        return [task.result() for task in tasks]
+
+    # What follows runs on the account's thread.
+
+    async def _begin(self, scope: str) -> Reading:
+        def begin(db: sqlite3.Connection) -> None:
+            names = ", ".join(self._table.columns)
+            db.execute(
+                f"CREATE TABLE IF NOT EXISTS temp.pass_{self._table.name} "
+                f"(scope, id, lists, {names}, PRIMARY KEY (scope, id)) WITHOUT ROWID"
+            )
+            db.execute(f"DELETE FROM temp.pass_{self._table.name} WHERE scope = ?", (scope,))  # noqa: S608
+
+        began = self._context.clock.steady()
+        await self._context.database.run(begin)
+        return Reading(scope, began, self._context.database.generation)
+
+    def _stage(
+        self, db: sqlite3.Connection, reading: Reading, bit: int, rows: Sequence[T], *, compare: bool = False
+    ) -> bool:
+        """Add rows to the temporary table; with `compare`, return whether the last of them is new or changed."""
+        self._check(reading)
+        table, changed = self._table, False
+        values = [table.values(row, reading.scope) for row in rows]
+        if compare and values:
+            id_, *others = values[-1]
+            query = f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE id = ? AND lists & ?"  # noqa: S608
+            changed = db.execute(query, (id_, bit)).fetchone() != tuple(others)
+        db.executemany(
+            f"INSERT INTO temp.pass_{table.name} VALUES (?, ?, ?, {', '.join('?' * len(table.columns))}) "  # noqa: S608
+            f"ON CONFLICT DO UPDATE SET lists = lists | excluded.lists, "
+            f"{', '.join(f'{name} = excluded.{name}' for name in table.columns)}",
+            ((reading.scope, id_, bit, *others) for id_, *others in values),
+        )
+        return changed
+
+    def _forget(self, db: sqlite3.Connection, reading: Reading, bit: int) -> None:
+        self._check(reading)
+        update = f"UPDATE temp.pass_{self._table.name} SET lists = lists & ~? WHERE scope = ?"  # noqa: S608
+        db.execute(update, (bit, reading.scope))
+
+    def _check(self, reading: Reading) -> None:
+        if reading.generation != self._context.database.generation:
+            raise FlatfileError("the database was replaced while a list was read", endpoint=str(self._table.listing.endpoint))
+
+    def _agrees(self, db: sqlite3.Connection, reading: Reading) -> bool:
+        """Whether the table would have as many rows as the server counts, in each list."""
+        db.execute("SAVEPOINT agrees")
+        try:
+            self._write(db, reading)
+            return self._comparable(db, reading)
+        finally:
+            db.execute("ROLLBACK TO agrees")
+
+    def _comparable(self, db: sqlite3.Connection, reading: Reading) -> bool:
+        query = f"SELECT count(*) FROM {self._table.name} WHERE lists & :bit{_own(reading)}"  # noqa: S608
+        counts = {bit: db.execute(query, {"bit": bit, "scope": reading.scope}).fetchone()[0] for bit in self._bits}
+        return all(total is not None and total == counts[bit] for bit, total in reading.totals.items())
+
+    def environments(self, db: sqlite3.Connection, reading: Reading) -> set[str]:
+        """Return the environments that the rows of a reading name."""
+        self._check(reading)
+        query = f"SELECT DISTINCT environment_id FROM temp.pass_{self._table.name} WHERE scope = ? AND lists"  # noqa: S608
+        return {environment for (environment,) in db.execute(query, (reading.scope,))}
+
+    def merge(self, db: sqlite3.Connection, reading: Reading, keep: Collection[str] = ()) -> bool:
+        """Make the table what was read, but for the environments to `keep` as they are; return whether anything changed."""
+        self._check(reading)
+        before = db.total_changes
+        self._write(db, reading, keep)
+        changed = db.total_changes > before
+        if reading.whole:
+            comparable = not keep and self._comparable(db, reading)
+            values = (self._table.name, reading.scope, reading.began, max(reading.pages.values()), comparable)
+            db.execute("INSERT OR REPLACE INTO list_reading VALUES (?, ?, ?, ?, ?)", values)
+        db.execute(f"DELETE FROM temp.pass_{self._table.name} WHERE scope = ?", (reading.scope,))  # noqa: S608
+        return changed
+
+    def _write(self, db: sqlite3.Connection, reading: Reading, keep: Collection[str] = ()) -> None:
+        name, own = self._table.name, _own(reading)
+        named = {"scope": reading.scope, **{f"keep{place}": environment for place, environment in enumerate(keep)}}
+        if keep:
+            own += f" AND environment_id NOT IN ({', '.join(f':keep{place}' for place in range(len(keep)))})"
+        lists = "excluded.lists" if reading.whole else f"{name}.lists | excluded.lists"
+        differs = ", ".join(f"{name}.{column}" for column in self._table.columns)
+        new = ", ".join(f"excluded.{column}" for column in self._table.columns)
+        db.execute(
+            f"INSERT INTO {name} (id, lists, {', '.join(self._table.columns)}) "  # noqa: S608
+            f"SELECT id, lists, {', '.join(self._table.columns)} FROM temp.pass_{name} WHERE scope = :scope AND lists{own} "
+            f"ON CONFLICT (id) DO UPDATE SET lists = {lists}, "
+            f"{', '.join(f'{column} = excluded.{column}' for column in self._table.columns)} "
+            f"WHERE ({name}.lists, {differs}) IS NOT ({lists}, {new})",
+            named,
+        )
+        staged = f"SELECT id FROM temp.pass_{name} WHERE scope = :scope AND lists"  # noqa: S608
+        if reading.whole:
+            db.execute(f"DELETE FROM {name} WHERE id NOT IN ({staged}){own}", named)  # noqa: S608
+            return
+        for bit, column, low in reading.heads:
+            db.execute(
+                f"UPDATE {name} SET lists = lists & ~:bit WHERE lists & :bit{own} "  # noqa: S608
+                f"AND ({column} > :low OR :low < -1e308) AND id NOT IN ({staged} & :bit)",
+                {**named, "bit": bit, "low": low},
+            )
+        db.execute(f"DELETE FROM {name} WHERE lists = 0{own}", named)  # noqa: S608
+
+
+def _own(reading: Reading) -> str:
+    """Return the condition for the rows of the environment that was asked for."""
+    return " AND environment_id = :scope" if reading.scope else ""

@@ -1,0 +1,231 @@
+-- One account's state. Each table is written by one collector (named in its comment) and read by any.
+--
+-- Times are unix seconds. `created`, `updated` and the like are Flatfile's own; `…_at` is when the exporter asked.
+-- NULL is "not known". Ids are Flatfile's. There are no e-mail addresses and no names of people.
+
+-- store: what the file belongs to and which settings the counts follow.
+CREATE TABLE meta (
+  name  TEXT PRIMARY KEY,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- environments: the account that the credentials belong to, one row.
+CREATE TABLE account (
+  id   TEXT NOT NULL,
+  name TEXT NOT NULL,
+  at   REAL NOT NULL
+);
+
+-- environments: the environments as listed last.
+CREATE TABLE environment (
+  id         TEXT PRIMARY KEY,
+  name       TEXT NOT NULL,       -- the id again where it has none
+  production INTEGER NOT NULL,    -- 1: Flatfile marks it as production
+  selected   INTEGER NOT NULL,    -- 1: the configuration selects it
+  shown      INTEGER NOT NULL     -- 1: selected, and one of the first environments.max_series: it is read and has series
+) WITHOUT ROWID;
+
+-- environments: the ways in which guests may enter an environment.
+CREATE TABLE guest_authentication (
+  environment_id TEXT NOT NULL,
+  method         TEXT NOT NULL,
+  PRIMARY KEY (environment_id, method)
+) WITHOUT ROWID;
+
+-- every collector, its own rows: when it last read an environment completely ('' is the whole account).
+CREATE TABLE known (
+  collector      TEXT NOT NULL,
+  environment_id TEXT NOT NULL,
+  at             REAL NOT NULL,   -- metrics are withheld when this is older than max_age
+  verified_at    REAL,            -- when an environment that an account-wide list does not mention was asked by itself
+  PRIMARY KEY (collector, environment_id)
+) WITHOUT ROWID;
+
+-- environments, agents, spaces: how many objects have no series of their own because there are too many.
+CREATE TABLE series_dropped (
+  collector TEXT PRIMARY KEY,
+  count     INTEGER NOT NULL
+) WITHOUT ROWID;
+
+-- users, spaces: how a long list was last read completely.
+CREATE TABLE list_reading (
+  list       TEXT NOT NULL,       -- the table: user, space
+  scope      TEXT NOT NULL,       -- an environment's id, '' for the whole account
+  at         REAL NOT NULL,
+  pages      INTEGER NOT NULL,    -- that it took, the longest of the lists
+  comparable INTEGER NOT NULL,    -- 1: the server's total agreed with the rows, so that changes can be told from it
+  PRIMARY KEY (list, scope)
+) WITHOUT ROWID;
+
+-- users: the account's team.
+CREATE TABLE user (
+  id       TEXT PRIMARY KEY,
+  lists    INTEGER NOT NULL,      -- always 1: there is one list of users
+  created  REAL,
+  activity REAL,                  -- lastSeenAt
+  told     INTEGER NOT NULL       -- 1: the row had the field lastSeenAt at all
+) WITHOUT ROWID;
+
+-- spaces: all spaces of the account, also those of environments that are not selected.
+CREATE TABLE space (
+  id             TEXT PRIMARY KEY,
+  lists          INTEGER NOT NULL, -- which lists have it: 1 the plain one, 2 the one with archived=true, 3 both
+  environment_id TEXT NOT NULL,
+  state          TEXT NOT NULL,    -- active, archived, expired
+  created        REAL,
+  updated        REAL,
+  activity       REAL,             -- lastActivityAt
+  files          INTEGER,
+  workbooks      INTEGER,
+  name           TEXT,             -- name, namespace and app_id only with spaces.per_space
+  namespace      TEXT,
+  app_id         TEXT
+) WITHOUT ROWID;
+
+-- agents: the deployed agents.
+CREATE TABLE agent (
+  environment_id TEXT NOT NULL,
+  id             TEXT NOT NULL,
+  name           TEXT NOT NULL,   -- the slug; the id again where it has none
+  namespace      TEXT NOT NULL,
+  system         INTEGER NOT NULL,
+  created        REAL,
+  updated        REAL,
+  PRIMARY KEY (environment_id, id)
+) WITHOUT ROWID;
+
+-- guests: the guests. An environment's count is the number of its rows.
+CREATE TABLE guest (
+  no             INTEGER PRIMARY KEY,
+  id             TEXT NOT NULL UNIQUE,
+  environment_id TEXT NOT NULL
+);
+
+-- guests: the spaces that guests are in, or that were asked for their guests.
+CREATE TABLE guest_space (
+  no             INTEGER PRIMARY KEY,
+  id             TEXT NOT NULL UNIQUE,
+  environment_id TEXT NOT NULL,
+  asked_at       REAL               -- NULL: never asked by itself
+);
+
+-- guests: which guest is in which space.
+CREATE TABLE membership (
+  space         INTEGER NOT NULL,   -- guest_space.no
+  guest         INTEGER NOT NULL,   -- guest.no
+  last_accessed REAL,
+  PRIMARY KEY (space, guest)
+) WITHOUT ROWID;
+
+-- events: the events of the last hour or less: ids tell what is new, and other collectors look where something happened.
+CREATE TABLE event (
+  id             TEXT PRIMARY KEY,
+  environment_id TEXT NOT NULL,
+  topic          TEXT NOT NULL,
+  space_id       TEXT,
+  created        REAL NOT NULL,
+  seen_at        REAL NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX event_by_space ON event (space_id, seen_at) WHERE topic IN ('space:guestAdded', 'space:guestRemoved');
+
+-- events: where reading has come to. One row for the account ('') or one for each environment.
+CREATE TABLE event_position (
+  environment_id TEXT PRIMARY KEY,
+  newest         REAL NOT NULL,     -- createdAt of the newest event read
+  known_since    REAL NOT NULL,     -- the ids of all events read since then are in the table event
+  began          REAL NOT NULL,     -- events created earlier are not counted
+  read_at        REAL NOT NULL      -- by the server's clock
+) WITHOUT ROWID;
+
+-- events: what was counted, by topic ('other' beyond events.max_topics).
+CREATE TABLE event_count (
+  environment_id TEXT NOT NULL,
+  topic          TEXT NOT NULL,
+  count          INTEGER NOT NULL,
+  PRIMARY KEY (environment_id, topic)
+) WITHOUT ROWID;
+
+-- events: the same by who caused them.
+CREATE TABLE event_actor_count (
+  environment_id TEXT NOT NULL,
+  actor_type     TEXT NOT NULL,
+  count          INTEGER NOT NULL,
+  PRIMARY KEY (environment_id, actor_type)
+) WITHOUT ROWID;
+
+-- events: the newest event of each environment.
+CREATE TABLE event_last (
+  environment_id TEXT PRIMARY KEY,
+  created        REAL NOT NULL
+) WITHOUT ROWID;
+
+-- executions: the runs of agents of the last hours, each once. They have no ids: `key` is a hash of all that is known of one.
+CREATE TABLE run (
+  environment_id TEXT NOT NULL,
+  key            TEXT NOT NULL,
+  agent_id       TEXT NOT NULL,     -- '' where the agent is not known
+  event_id       TEXT NOT NULL,
+  started        REAL,
+  ended          REAL NOT NULL,
+  success        INTEGER NOT NULL,
+  lag_known      INTEGER NOT NULL,  -- 1: its event was seen, or is not expected any more
+  PRIMARY KEY (environment_id, key, agent_id)
+) WITHOUT ROWID;
+
+-- executions: finished runs since counting began. `result`: success, failure.
+CREATE TABLE run_count (
+  environment_id TEXT NOT NULL,
+  agent_id       TEXT NOT NULL,
+  result         TEXT NOT NULL,
+  count          INTEGER NOT NULL,
+  PRIMARY KEY (environment_id, agent_id, result)
+) WITHOUT ROWID;
+
+-- executions, jobs: histograms. Each row is a bucket by itself (not cumulative); `sum` is that of its observations.
+CREATE TABLE histogram (
+  family         TEXT NOT NULL,     -- run_duration, queue_lag, job_wait, job_duration
+  environment_id TEXT NOT NULL,
+  label          TEXT NOT NULL,     -- agent id, job type, or ''
+  le             REAL NOT NULL,     -- upper bound, 9e999 for infinity
+  count          INTEGER NOT NULL,
+  sum            REAL NOT NULL,
+  PRIMARY KEY (family, environment_id, label, le)
+) WITHOUT ROWID;
+
+-- executions: how far an environment's runs have been followed.
+CREATE TABLE run_reading (
+  environment_id TEXT PRIMARY KEY,
+  began          REAL NOT NULL,     -- runs that ended earlier are not counted
+  looked_at      REAL NOT NULL,     -- when its newest runs were last read
+  hour_read_at   REAL,              -- when its runs of an hour were last read
+  running        INTEGER NOT NULL   -- 1: a run had not ended then
+) WITHOUT ROWID;
+
+-- jobs: the jobs created within jobs.window, and older ones that are open.
+CREATE TABLE job (
+  id             TEXT PRIMARY KEY,
+  environment_id TEXT NOT NULL,
+  type           TEXT NOT NULL,
+  status         TEXT NOT NULL,
+  created        REAL NOT NULL,
+  started        REAL,
+  finished       REAL
+) WITHOUT ROWID;
+
+-- jobs: finished jobs since counting began. `status`: complete, failed, canceled.
+CREATE TABLE job_count (
+  environment_id TEXT NOT NULL,
+  type           TEXT NOT NULL,
+  status         TEXT NOT NULL,
+  count          INTEGER NOT NULL,
+  PRIMARY KEY (environment_id, type, status)
+) WITHOUT ROWID;
+
+-- jobs: how far an environment's jobs have been followed.
+CREATE TABLE job_reading (
+  environment_id TEXT PRIMARY KEY,
+  began          REAL NOT NULL,     -- jobs that finished earlier are not counted
+  window_read_at REAL,              -- when all jobs of the window were last read
+  deep_read_at   REAL,              -- when the list was last read down to the oldest open job
+  pages          INTEGER NOT NULL   -- that the last reading of the window took
+) WITHOUT ROWID;
