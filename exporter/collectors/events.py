@@ -1,45 +1,53 @@
 """Events of each environment, each counted once: rates, totals, who caused them."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import attrgetter
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from exporter.collectors._context import Held, Scope
-from exporter.collectors._event_counts import ACCOUNT_WIDE, Counts, Snapshot, State, obstacle
+from exporter.collectors import _position
+from exporter.collectors._context import (
+    WHOLE_ACCOUNT,
+    Context,
+    Environment,
+    fresh_environments,
+    mark_verified,
+    needs_check,
+)
 from exporter.collectors._labels import ENVIRONMENT
-from exporter.collectors._silence import Silence
-from exporter.core.logs import fields
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.collectors._position import Position
+from exporter.collectors._way import Way
+from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
-from exporter.flatfile import models, times
+from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
 from exporter.flatfile.tail import Before, Happened, happened
 from exporter.flatfile.times import iso
-from exporter.flatfile.topics import GUEST_TOPICS
+from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS, actor_type
 
 log = logging.getLogger(__name__)
 
+NAME = "events"
 PER_SECOND = Desc(
     "flatfile_events_per_second",
     "gauge",
-    "Events created within the last events.window (5m unless configured), by their own createdAt, over its seconds. "
-    "A series for each topic seen since the start (GET /events).",
+    "Events created within events.window (5m unless configured), by createdAt, over its seconds (GET /events).",
     (*ENVIRONMENT, "topic"),
 )
 TOTAL = Desc(
     "flatfile_events_total",
     "counter",
-    "Events created since counting began, each counted once by its id, acknowledged ones too. Known topics start at 0. Counting "
-    "begins when the exporter starts; with --storage.path it goes on over restarts.",
+    "Events created since counting began, each counted once by its id, acknowledged ones too (GET /events).",
     (*ENVIRONMENT, "topic"),
 )
 BY_ACTOR = Desc(
     "flatfile_events_by_actor_total",
     "counter",
-    "The events of flatfile_events_total by who caused them, as the kind of id in the event tells; system where it names nobody.",
+    "The events of flatfile_events_total by the kind of who caused them; system where the event names nobody.",
     (*ENVIRONMENT, "actor_type"),
 )
 LAST = Desc(
@@ -51,174 +59,223 @@ LAST = Desc(
 FAMILIES = (PER_SECOND, TOTAL, BY_ACTOR, LAST)
 
 LISTING = Listing(Endpoint.EVENTS, models.Event, identity)
-NAME = "events"
-KEEP_EVERY = 60.0  # seconds after which it is noted how far events were read, though nothing happened
+OTHER = "other"
+MAX_AHEAD = 86400.0  # seconds: an event from further in the future does not move flatfile_event_last_timestamp_seconds
+
+RATES = """
+SELECT environment_id, topic, count(*) FROM event JOIN event_position USING (environment_id)
+WHERE counted AND created > read_at - ? AND created <= read_at GROUP BY 1, 2"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Events that were read since a time, of one environment or ('') of the account."""
+
+    scope: str
+    since: float
+    events: Sequence[Happened]
 
 
 class Collector:
     """Follows the events of the whole account, or of each environment where the API does not give that."""
 
-    requires: tuple[str, ...] = ("environments",)
+    requires = ("environments",)
+    triggers = ()
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._config = scope.config.events
-        self._started = scope.clock.monotonic()
-        self._counts: Counts | None = None
-        self._kept_at = float("-inf")
-        self._silence = Silence(scope.config.collectors["events"].max_age / 3)
-        self._unsure: set[str] = set()  # environments that could not be asked by themselves the last time
-        self._hinting = scope.config.collectors["guests"].enabled
-        self._snapshots: dict[str, Held[Snapshot]] = {}
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._config = context.config.events
+        self._started = context.clock.monotonic()
+        self._begun = False
+        self._account_wide = Way(context.clock.monotonic)
+        self._unusable = 0
+        self._known_topics = [topic for topic in KNOWN_TOPICS if self._config.topics.match(topic)]
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
-        """Read the events since the last complete pass."""
-        scope, now = self._scope, self._scope.clock.wall()
-        asked_at = scope.client.session.now
-        counts = self._counts = self._counts or await self._begun(asked_at)
-        passes, errors = await self._passes(counts, call)
-        unusable = counted = 0
-        for stream, rows in passes.items():
-            events = [happened(row) for row in rows]
-            readable = [event for event in events if event is not None]
-            unusable += len(events) - len(readable)
-            new = counts.take(stream, readable, asked_at)
-            counted += len(new)
-            self._count(counts, new, stream)
-        counts.leave_window(asked_at)
-        for environment in scope.selected():
-            if (ACCOUNT_WIDE in passes and environment.id not in self._unsure) or environment.id in passes:
-                at = now if environment.id in passes else self._silence.asked_at(environment.id, now)
-                self._snapshots[environment.id] = Held(counts.snapshot(environment.id, asked_at), at)
-                scope.happenings.follow(environment.id, asked_at)
-        listed = self._listed()
-        counts.forget(listed, asked_at)
-        for gone in self._snapshots.keys() - listed:
-            del self._snapshots[gone]
-        self._keep(counts, asked_at, anyway=counted > 0)
-        if unusable:
-            error = BadResponse(
-                f"{unusable} events without a time that can be read are not counted", endpoint="/events"
-            )
-            return [*errors, error]
+        """Read the events since the last complete reading."""
+        context, at, asked_at = self._context, self._context.clock.steady(), self._context.client.session.now
+        environments, positions = await context.environments(), await self._positions(asked_at)
+        self._unusable = 0
+        if self._account_wide.open:
+            try:
+                errors = await self._read_account(environments, positions, asked_at, at, call)
+            except FlatfileError as error:
+                if not error.is_request_rejected:
+                    raise
+                errors = None
+            if errors is not None:
+                self._account_wide.works()
+                return [*errors, *self._without_time()]
+            self._account_wide.refused()
+        found, errors = await context.gather(
+            environments, lambda env: self._read(env.id, positions[env.id].since(self._config.overlap), call), call
+        )
+        await context.database.run(lambda db: self._write(db, [*found.values()], found, asked_at, at))
+        return [*errors, *self._without_time()]
+
+    async def _positions(self, asked_at: float) -> Mapping[str, Position]:
+        """Return where reading has come to: as an earlier run of the exporter has left it, or at its start."""
+        context, config = self._context, self._config
+        started = asked_at - (context.clock.monotonic() - self._started)  # by the server's clock
+
+        def load(db: sqlite3.Connection) -> Mapping[str, Position]:
+            if not self._begun:
+                _position.resume(db, config, context.account, started, asked_at)
+            return _position.load(db)
+
+        positions = await context.database.run(load)
+        self._begun = True
+        return positions
+
+    def _without_time(self) -> Sequence[FlatfileError]:
+        if not self._unusable:
+            return ()
+        text = f"{self._unusable} events without a time that can be read are not counted"
+        return (BadResponse(text, endpoint=str(Endpoint.EVENTS)),)
+
+    async def _read(self, scope: str, since: float, call: Call) -> Reading:
+        """Read the events of an environment, or of the account, since a time."""
+        params = {"since": iso(since), "includeAcknowledged": "true", **({"environmentId": scope} if scope else {})}
+        rows = await self._context.client.rows(LISTING, params, call, stop=Before(since))
+        events = [happened(row) for row in rows]
+        self._unusable += events.count(None)
+        return Reading(scope, since, [event for event in events if event is not None and event.at >= since])
+
+    async def _read_account(
+        self,
+        environments: Sequence[Environment],
+        positions: Mapping[str, Position],
+        asked_at: float,
+        at: float,
+        call: Call,
+    ) -> Sequence[FlatfileError] | None:
+        """Read the account's events in one list; `None` where that list does not hold them all.
+
+        Environments that it did not mention for a while are asked by themselves: did nothing happen there, or is it hidden?
+        So are those that could not be read for longer than ids are kept.
+        """
+        context, overlap = self._context, self._config.overlap
+        since = positions[WHOLE_ACCOUNT].since(overlap)
+        account = await self._read(WHOLE_ACCOUNT, since, call)
+        mentioned = {event.environment_id for event in account.events}
+        if None in mentioned:
+            return None
+        behind = {env.id for env in environments if positions[env.id].read_at < since + overlap}
+        silent = [env for env in environments if env.id not in mentioned or env.id in behind]
+        verified_since = at - context.config.collectors[NAME].max_age / 3
+        asked = await context.database.run(lambda db: needs_check(db, NAME, silent, verified_since))
+        asked += [env for env in silent if env.id in behind and env not in asked]
+        found, errors = await context.gather_partial(
+            asked,
+            lambda env: self._read(env.id, positions[env.id].since(overlap) if env.id in behind else since, call),
+            call,
+        )
+        own = {
+            event.id
+            for reading in found.values()
+            for event in reading.events
+            if event.environment_id in (None, reading.scope) and event.at >= since
+        }
+        if own - {event.id for event in account.events}:
+            account = await self._read(WHOLE_ACCOUNT, since, call)  # they may have happened in between
+            if own - {event.id for event in account.events}:
+                return None
+        unread = {env.id for env in asked} - found.keys()
+        covered = {env.id for env in environments} - unread
+        verified = (mentioned | found.keys()) - unread
+
+        def write(db: sqlite3.Connection) -> None:
+            self._write(db, [account, *found.values()], covered, asked_at, at, account_wide=True, unread=unread)
+            mark_verified(db, NAME, verified & covered, at)
+
+        await context.database.run(write)
         return errors
 
-    async def _begun(self, asked_at: float) -> Counts:
-        """Begin to count where the exporter's last run has left off, else at the start of this one."""
-        scope = self._scope
-        began = asked_at - (scope.clock.monotonic() - self._started)  # the start by the server's clock
-        state = None if scope.store is None else await scope.store.load(NAME, State)
-        if state is None:
-            return Counts(self._config, began, asked_at)
-        about = {"account": scope.account, "collector": NAME}
-        why = obstacle(state, self._config, asked_at, self._listed())
-        if why is not None:
-            log.warning("counts begin anew: what was kept cannot be gone on from", extra=fields(**about, reason=why))
-            return Counts(self._config, began, asked_at)
-        counts, anew = Counts.going_on(state, self._config, began, asked_at)
-        if anew:
-            log.warning(
-                "counts of some environments begin anew: they were not read for longer than events.max_catch_up",
-                extra=fields(**about, environments=",".join(anew)),
-            )
-        log.info("counts go on", extra=fields(**about, behind=f"{asked_at - state.read_to:.1f}s"))
-        return counts
+    def _write(
+        self,
+        db: sqlite3.Connection,
+        readings: Sequence[Reading],
+        covered: Collection[str],
+        asked_at: float,
+        at: float,
+        *,
+        account_wide: bool = False,
+        unread: Collection[str] = (),
+    ) -> None:
+        """Count what is new, and move the positions of the environments that were `covered`, in one transaction."""
+        positions = _position.load(db)
+        passed_over = {environment for (environment,) in db.execute("SELECT id FROM environment WHERE NOT shown")}
+        new: list[tuple[str, Happened]] = []
+        for reading in readings:
+            for event in reading.events:
+                environment = event.environment_id or reading.scope
+                if (reading.scope or environment) == environment and environment not in passed_over | {*unread}:
+                    new.append((environment, event))
+        self._count(db, sorted(new, key=lambda each: each[1].at), positions, asked_at, at)
+        streams = {*covered, *([WHOLE_ACCOUNT] if account_wide else ())}
+        newest = max((event.at for reading in readings for event in reading.events), default=None)
+        for scope in streams:
+            if not account_wide:
+                newest = max((e.at for reading in readings if reading.scope == scope for e in reading.events), default=None)
+            _position.advance(db, scope, positions[scope], newest, asked_at)
+        if not account_wide:
+            mark_verified(db, NAME, covered, at)
+        _position.purge(db, self._config, asked_at, account_wide=account_wide)
 
-    def _listed(self) -> frozenset[str]:
-        """The ids of all environments that there are, also of those that the configuration passes over."""
-        return frozenset(env.id for env in (*self._scope.selected(), *self._scope.passed_over))
-
-    def _keep(self, counts: Counts, asked_at: float, *, anyway: bool) -> None:
-        """Keep what was counted, if there is anything new to keep."""
-        store = self._scope.store
-        often = min(KEEP_EVERY, self._config.max_catch_up / 10)
-        if store is not None and (anyway or asked_at >= self._kept_at + often):
-            store.save(NAME, counts.state)
-            self._kept_at = asked_at
-
-    async def _passes(
-        self, counts: Counts, call: Call
-    ) -> tuple[Mapping[str, list[models.Event]], Sequence[FlatfileError]]:
-        """Read what is new in each stream: the account's, else each environment's."""
-        if counts.account_wide:
-            try:
-                rows = await self._since(counts, ACCOUNT_WIDE, {}, call)
-            except FlatfileError as error:
-                if not error.concerns_the_question:
-                    raise
-            else:
-                if all(_environment(row) for row in rows):
-                    whole, errors = await self._whole(counts, rows, call)
-                    if whole is not None:
-                        return {ACCOUNT_WIDE: whole}, errors
-        self._unsure = set()
-        found, errors = await self._scope.each(
-            self._scope.selected(), lambda env: self._since(counts, env.id, {"environmentId": env.id}, call), call
-        )
-        if found:
-            counts.separate(environment.id for environment in self._scope.selected())
-        return found, errors
-
-    async def _whole(
-        self, counts: Counts, rows: list[models.Event], call: Call
-    ) -> tuple[list[models.Event] | None, Sequence[FlatfileError]]:
-        """Make sure that the account's list hides no environment's events; `None` where it does.
-
-        An environment that it is silent about is asked by itself now and then: nothing happened there, or is it hidden?
-        """
-        scope, now = self._scope, self._scope.clock.wall()
-        self._silence.believe({_environment(row) for row in rows}, now)
-        doubtful = self._silence.doubtful(scope.selected(), now)
-        answers, errors = await scope.some(
-            doubtful, lambda env: self._since(counts, ACCOUNT_WIDE, {"environmentId": env.id}, call), call
-        )
-        self._unsure = {environment.id for environment in doubtful} - answers.keys()
-        since = counts.since(ACCOUNT_WIDE)
-        own = {
-            row.id
-            for env, found in answers.items()
-            for row in found
-            if _environment(row) in ("", env) and (times.unix(row.created_at) or 0.0) >= since
-        }
-        if own - {row.id for row in rows}:
-            rows = await self._since(counts, ACCOUNT_WIDE, {}, call)  # may have happened in between
-        if own - {row.id for row in rows} or any(error.concerns_the_question for error in errors):
-            return None, ()
-        self._silence.believe(answers, now)
-        return rows, errors
-
-    async def _since(self, counts: Counts, stream: str, where: dict[str, str], call: Call) -> list[models.Event]:
-        since = counts.since(stream)
-        params = {**where, "since": iso(since), "includeAcknowledged": "true"}
-        return await self._scope.client.rows(LISTING, params, call, stop=Before(since))
-
-    def _count(self, counts: Counts, events: Iterable[Happened], stream: str) -> None:
-        passed_over = {environment.id for environment in self._scope.passed_over}
-        for event in sorted(events, key=attrgetter("at")):
-            environment = event.environment_id or stream
-            if stream not in (ACCOUNT_WIDE, environment) or environment in passed_over:
-                continue  # of another environment than was asked for, or than the configuration selects
-            self._scope.happenings.note(environment, event.id, event.at)
-            self._scope.space_hints.note(event.topic, event.space_id, environment)
-            if event.topic in GUEST_TOPICS and event.space_id and self._hinting:
-                self._scope.guest_hints.add(event.space_id)
-            counts.add(event, environment, stream)
-
-    def families(self, fresh: Freshness) -> Iterator[Family]:
-        """Give the environments' events."""
-        samples: dict[Desc, list[Sample]] = {desc: [] for desc in FAMILIES}
-        for environment in self._scope.environments or ():
-            held = self._snapshots.get(environment.id)
-            if held is None or not fresh(held.at):
+    def _count(
+        self,
+        db: sqlite3.Connection,
+        events: Sequence[tuple[str, Happened]],
+        positions: Mapping[str, Position],
+        asked_at: float,
+        at: float,
+    ) -> None:
+        topics = {*self._known_topics, *(topic for (topic,) in db.execute("SELECT DISTINCT topic FROM event_count"))}
+        counts: Counter[tuple[str, str]] = Counter()
+        actors: Counter[tuple[str, str]] = Counter()
+        last: dict[str, float] = {}
+        for environment, event in events:
+            counted, topic = self._config.topics.match(event.topic), event.topic
+            if counted and topic not in topics:
+                if len(topics) >= self._config.max_topics:
+                    topic = OTHER
+                topics.add(topic)
+            values = (event.id, environment, topic, counted, event.space_id, event.at, at)
+            if not db.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", values).rowcount or not counted:
                 continue
-            snapshot, labels = held.value, (self._scope.account, *environment.labels)
-            for desc, values in ((PER_SECOND, snapshot.rates), (TOTAL, snapshot.totals), (BY_ACTOR, snapshot.actors)):
-                samples[desc].extend(((*labels, key), value) for key, value in values.items())
-            if snapshot.last is not None:
-                samples[LAST].append((labels, snapshot.last))
-        yield from (Family(desc, found) for desc, found in samples.items())
+            if event.at <= asked_at + MAX_AHEAD:
+                last[environment] = max(last.get(environment, event.at), event.at)
+            counts[environment, topic] += 0  # seen, whether it is counted or happened before counting began
+            if event.at >= positions.get(environment, positions[WHOLE_ACCOUNT]).began:
+                counts[environment, topic] += 1
+                actors[environment, actor_type(event.actor_id)] += 1
+        db.executemany(
+            "INSERT INTO event_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            [(*key, number) for key, number in counts.items()],
+        )
+        db.executemany(
+            "INSERT INTO event_actor_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+            [(*key, number) for key, number in actors.items()],
+        )
+        db.executemany(
+            "INSERT INTO event_last VALUES (?, ?) ON CONFLICT DO UPDATE SET created = max(created, excluded.created)",
+            last.items(),
+        )
 
-
-def _environment(row: models.Event) -> str:
-    """The environment that an event names, an empty text where it names none."""
-    return (row.context.environment_id if row.context else None) or ""
+    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+        """Return rates, totals and the newest event of each environment."""
+        labels = fresh_environments(db, self._context.account, NAME, fresh)
+        seen = [topic for (topic,) in db.execute("SELECT DISTINCT topic FROM event_count ORDER BY topic")]
+        queries = (
+            (PER_SECOND, seen, RATES, (self._config.window,), self._config.window),
+            (TOTAL, dict.fromkeys([*self._known_topics, *seen]), "SELECT * FROM event_count", (), 1),
+            (BY_ACTOR, ACTOR_TYPES, "SELECT * FROM event_actor_count", (), 1),
+        )
+        for desc, keys, query, parameters, divisor in queries:
+            values = {(environment, key): 0.0 for environment in labels for key in keys}
+            for environment, key, number in db.execute(query, parameters):
+                if environment in labels:
+                    values[environment, key] = number / divisor
+            yield Family(desc, [((*labels[env], key), value) for (env, key), value in values.items()])
+        last = db.execute("SELECT environment_id, created FROM event_last ORDER BY 1")
+        yield Family(LAST, [(labels[environment], created) for environment, created in last if environment in labels])

@@ -1,16 +1,22 @@
 """Guests of each environment: for the whole account where the API gives that, else space by space."""
 
-import asyncio
-from array import array
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import suppress
+import math
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from exporter.collectors._context import Held, Scope, carried, held
-from exporter.collectors._guest_book import NOBODY, Counts, GuestBook, account_wide, same
-from exporter.collectors._labels import ENVIRONMENT, SPACE
-from exporter.collectors._silence import Silence
+from exporter.collectors import _guest_lists, _single_spaces
+from exporter.collectors._context import (
+    Context,
+    Environment,
+    fresh_environments,
+    mark_known,
+    mark_verified,
+    needs_check,
+)
+from exporter.collectors._labels import ENVIRONMENT, SPACE, WINDOWS
+from exporter.collectors._memo import Memo
+from exporter.collectors._way import Way
 from exporter.exposition.families import Desc, Family, Sample
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
@@ -19,265 +25,273 @@ from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, Forbidden, NotFound, TooLarge, Unauthorized
 from exporter.flatfile.session import Call
 
+import asyncio  # isort: skip
+
+NAME = "guests"
 GUESTS = Desc(
     "flatfile_guests",
     "gauge",
-    "Different guests of the environment, each counted once however many spaces it is in (GET /guests). Where Flatfile gives "
-    "guests by space only, spaces without a known change are asked again within guests.full_resync (6h unless configured).",
+    "Different guests of the environment, each counted once however many spaces it is in (GET /guests).",
     ENVIRONMENT,
 )
 MEMBERSHIPS = Desc("flatfile_guest_memberships", "gauge", "Pairs of a guest and a space that it is in.", ENVIRONMENT)
 ACTIVE = Desc(
     "flatfile_guests_active",
     "gauge",
-    "Guests whose latest lastAccessed lies within the window, as of the last time that their spaces were asked. "
-    "Absent where Flatfile does not name the space that was asked for among a guest's spaces.",
+    "Guests whose latest lastAccessed lies within the window. Absent where Flatfile does not tell it.",
     (*ENVIRONMENT, "window"),
 )
-IN_SPACE = Desc(
-    "flatfile_space_guests",
-    "gauge",
-    "Guests of the space. Only with spaces.per_space, and absent while it is not known for each space of the environment.",
-    SPACE,
-)
+IN_SPACE = Desc("flatfile_space_guests", "gauge", "Guests of the space. Only with spaces.per_space.", SPACE)
 FAMILIES = (GUESTS, MEMBERSHIPS, ACTIVE, IN_SPACE)
 
 LISTING = Listing(Endpoint.GUESTS, models.Guest, identity, paged=False)
-MOST_WAITED_FOR = 20  # spaces in one pass; a scrape does not wait for a longer one
-MOST_FAILURES_IN_A_ROW = 3  # of single spaces, before a pass gives up: the API has trouble, not the space
+MAX_WAITED_FOR = 20  # spaces in one pass; a scrape does not wait for a longer one
+MAX_FAILURES_IN_A_ROW = 3  # of single spaces, before a pass gives up: the API has trouble, not the space
+ROUND = (10, 20, 25, 50, 100, 200, 250, 500)
+"""How many rows an account-wide list has that was cut in silence; also any multiple of 1000."""
+DAY = 86400.0
 
-Spaces = Mapping[str, Held[Sequence[str]]]
-"""The ids of each environment's spaces."""
+Space = tuple[str, str]
+"""A space's id and its environment's."""
+Counts = tuple[Mapping[str, tuple[int, int]], Mapping[str, tuple[int, int, int]], frozenset[str]]
 
 
 class Collector:
-    """Counts guests. The first pass over many spaces may take many scrapes; an environment's numbers wait until it is whole."""
+    """Counts guests. A first pass over many spaces takes many scrapes; an environment's numbers wait until it is whole."""
 
-    requires: tuple[str, ...] = ("environments", "spaces")
+    requires = ("environments", "spaces")
+    triggers = ()
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._counts: dict[str, Held[Counts]] = {}
-        self._book = GuestBook()
-        self._followed: Spaces = {}
-        self._account_wide: bool | None = None  # not known yet
-        self._silence = Silence(scope.config.collectors["guests"].max_age / 3)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._spaces = context.config.collectors["spaces"]
+        self._account_wide = Way(context.clock.monotonic)
+        self._contradicted = False
         self._contradictions = 0
-        self._rotated_at = scope.clock.monotonic()
+        self._checked = ""
+        self._rotated_at = context.clock.monotonic()
+        self._counts: Memo[Counts] = Memo(context.clock.monotonic)
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """Ask for all guests, or for those of the spaces that are new, have changed, or whose turn it is."""
-        if self._account_wide is not False:
-            rows = await self._whole_account(call)
-            if rows is not None:
-                return await self._take(rows, call)
+        if self._account_wide.open and not self._contradicted:
+            errors = await self._whole_account(call)
+            if errors is not None:
+                self._account_wide.works()
+                return errors
+            self._account_wide.refused()
         return await self._by_space(call)
 
-    async def _whole_account(self, call: Call) -> Sequence[models.Guest] | None:
+    async def _whole_account(self, call: Call) -> Sequence[FlatfileError] | None:
         """Ask without naming a space. `None` where the API does not give that.
 
         The parameter is required in most definitions and deprecated in one, so the server may refuse, answer with nothing
-        though there are spaces, or leave out where a guest is. Once it has worked, two refusals in a row are believed.
+        though there are spaces, leave out where a guest is, or cut the list.
         """
+        context, at = self._context, self._context.clock.steady()
         try:
-            rows = await self._scope.client.rows(LISTING, {}, call)
+            rows = await context.client.rows(LISTING, {}, call)
         except FlatfileError as error:
-            if not (error.concerns_the_question or isinstance(error, TooLarge)):
-                raise
-            if self._account_wide:
-                self._account_wide = None
+            if not (error.is_request_rejected or isinstance(error, TooLarge)):
                 raise
             return None
-        if rows:
-            told = all(row.environment_id and row.spaces is not None for row in rows) and any(
-                row.spaces for row in rows
-            )
-            return rows if told else None
-        return None if self._account_wide is None and any(ids.value for ids in self._spaces().values()) else rows
+        told = all(row.environment_id and row.spaces is not None for row in rows) and any(row.spaces for row in rows)
+        if not told or len(rows) in ROUND or (rows and len(rows) % 1000 == 0):
+            empty = not rows and not await context.database.run(_has_spaces)
+            if not empty:
+                return None
+        mentioned = {row.environment_id or "" for row in rows}
+        to_check, silent = await self._to_check(mentioned, at)
+        found, errors = await context.gather_partial(
+            [Environment(space, space) for space, _ in to_check], lambda space: self._of_space(space.id, call), call
+        )
+        listed = {(row.id, entry.id) for row in rows for entry in row.spaces or ()}
+        pairs = {space: {guest for guest, of in listed if of == space} for space in found}
+        if any(own is not None and {row.id for row in own} != pairs[space] for space, own in found.items()):
+            self._contradictions += 1  # once may be a guest who came in between
+            self._contradicted = self._contradictions > 1
+            return None
+        self._contradictions = 0
+        unsure = {env for space, env in to_check if env in silent and found.get(space) is None}
 
-    async def _take(self, rows: Sequence[models.Guest], call: Call) -> Sequence[FlatfileError]:
-        """Count the guests of the whole account.
+        def write(db: sqlite3.Connection) -> None:
+            if _guest_lists.write_account(db, rows, [*unsure]):
+                self._counts.clear()
+            shown = {env for (env,) in db.execute("SELECT id FROM environment WHERE shown")}
+            known = {env: age for env, age in self._spaces_known(db).items() if env in shown}
+            mark_known(db, NAME, mentioned & shown, at)
+            checked = {env for space, env in to_check if env not in unsure}
+            for environment in silent - unsure:
+                if environment in checked:
+                    mark_verified(db, NAME, [environment], min(at, known[environment] + self._spaces.interval))
+                elif not _has_spaces(db, environment):
+                    mark_known(db, NAME, [environment], min(at, known[environment] + self._spaces.interval))
 
-        An environment that has spaces but no guest in that list is asked by itself now and then, by one of its spaces.
-        """
-        scope, now = self._scope, self._scope.clock.wall()
-        counts = account_wide(rows, scope.client.session.now)
-        spaces = self._spaces()
-        silent = [env for env in scope.selected() if env.id not in counts and env.id in spaces]
-        self._silence.forget(counts.keys())
-        doubtful = self._silence.doubtful([env for env in silent if spaces[env.id].value], now)
-        answers, errors = await scope.some(doubtful, lambda env: self._anybody(spaces[env.id].value[0], call), call)
-        self._silence.believe((env for env, anybody in answers.items() if anybody is False), now)
-        if any(answers.values()):
-            self._contradictions += 1
-            if self._contradictions > 1:  # once may be a guest who came in between
-                self._account_wide = False
-        else:
-            self._contradictions = 0
-            self._account_wide = True if rows else self._account_wide
-        unsure = {env.id for env in doubtful if answers.get(env.id) is not False}
-        nobody = {
-            env.id: Held(NOBODY, min(self._good_until(spaces[env.id]), self._silence.asked_at(env.id, now)))
-            for env in silent
-            if env.id not in unsure
-        }
-        self._counts = carried(self._counts, held(counts, now) | nobody, scope.selected())
-        if scope.config.spaces.per_space:
-            scope.space_guests = Counter(entry.id for row in rows for entry in row.spaces or ())
-        scope.guest_hints.clear()
+        await context.database.run(write)
         return errors
 
-    async def _anybody(self, space: str, call: Call) -> bool | None:
-        """Whether a space has guests; `None` where the space is gone."""
+    async def _to_check(self, mentioned: set[str], at: float) -> tuple[list[Space], set[str]]:
+        """Choose spaces to compare with the account-wide list: one of each environment that it does not mention, now and
+        then, and one more in turn. Also returns the environments that it does not mention and whose spaces are known."""
+
+        def choose(db: sqlite3.Connection) -> tuple[list[Space], set[str]]:
+            silent = [Environment(env, env) for env in self._spaces_known(db) if env not in mentioned]
+            since = at - self._context.config.collectors[NAME].max_age / 3
+            query = "SELECT id, environment_id FROM space WHERE environment_id = ? ORDER BY id LIMIT 1"
+            chosen = [
+                space for env in needs_check(db, NAME, silent, since) if (space := db.execute(query, (env.id,)).fetchone())
+            ]
+            query = (
+                "SELECT space.id, environment_id FROM space JOIN environment ON environment.id = environment_id "
+                "WHERE shown AND space.id > ? ORDER BY space.id LIMIT 1"
+            )
+            turn = db.execute(query, (self._checked,)).fetchone() or db.execute(query, ("",)).fetchone()
+            if turn and turn not in chosen:
+                chosen.append(turn)
+            return chosen, {env.id for env in silent}
+
+        chosen, silent = await self._context.database.run(choose)
+        self._checked = chosen[-1][0] if chosen else ""
+        return chosen, silent
+
+    def _spaces_known(self, db: sqlite3.Connection) -> dict[str, float]:
+        """Return when the spaces of each environment were read, where that is within their max_age."""
+        oldest = self._context.clock.steady() - self._spaces.max_age
+        query = (
+            "SELECT environment_id, at FROM known JOIN environment ON id = environment_id AND shown "
+            "WHERE collector = 'spaces' AND at >= ?"
+        )
+        return dict(db.execute(query, (oldest,)).fetchall())
+
+    async def _of_space(self, space: str, call: Call) -> list[models.Guest] | None:
+        """Read the guests of one space; `None` where the space is gone."""
         try:
-            return bool(await self._scope.client.rows(LISTING, {"spaceId": space}, call))
+            return await self._context.client.rows(LISTING, {"spaceId": space}, call)
         except NotFound:
             return None
 
     async def _by_space(self, call: Call) -> Sequence[FlatfileError]:
-        scope = self._scope
-        began, now = scope.clock.wall(), scope.clock.monotonic()
-        hints, elapsed = frozenset(scope.guest_hints), now - self._rotated_at
-        due, turns = await asyncio.to_thread(self._due, scope.spaces or {}, hints, elapsed)
+        context, began, now = self._context, self._context.clock.steady(), self._context.clock.monotonic()
+        elapsed = now - self._rotated_at
         self._rotated_at = now
-        if len(due) > MOST_WAITED_FOR:
+        due, turns = await context.database.run(lambda db: self._due(db, elapsed))
+        if len(due) > MAX_WAITED_FOR:
             call.detach()
             call = replace(call, background=True)
         answered, errors = await self._ask(due, call)
-        if not turns:  # all that has been asked was asked just now, however long that took: nothing is due for it
-            self._rotated_at = scope.clock.monotonic()
+        if not turns:  # all that was due has been asked just now, however long that took: nothing else is
+            self._rotated_at = context.clock.monotonic()
         if any(isinstance(error, NotFound) for error in errors.values()):
             try:
-                await scope.again("spaces", call)  # a space that was deleted meanwhile is no failure
+                await context.refresh_now("spaces", call)  # a space that was deleted meanwhile is not a failure
             except FlatfileError:
-                pass  # counted and logged where it happened; what was listed last holds
-            await asyncio.to_thread(self._follow, scope.spaces or {})
-            errors = {row: error for row, error in errors.items() if self._book.listed(row)}
-        if errors and not any(answered):
+                pass  # counted and logged where it happened
+            listed = await context.database.run(
+                lambda db: {id_ for (id_,) in db.execute("SELECT id FROM space")}.intersection(space for space, _ in errors)
+            )
+            errors = {space: error for space, error in errors.items() if space[0] in listed}
+        if errors and not answered:
             raise next(iter(errors.values()))
-        left = {self._book.environment(row) for row, came in zip(due, answered, strict=True) if not came}
-        await self._publish(left, began)
+        left = {environment for space, environment in due if space not in answered}
+
+        def publish(db: sqlite3.Connection) -> None:
+            if _guest_lists.drop_gone(db):
+                self._counts.clear()
+            spaces_at = self._spaces_known(db)
+            oldest = context.clock.steady() - self._spaces.max_age
+            for (environment,) in db.execute(_guest_lists.WHOLE, (oldest,)).fetchall():
+                if environment not in left:
+                    mark_known(db, NAME, [environment], min(began, spaces_at[environment] + self._spaces.interval))
+
+        await context.database.run(publish)
         return [*errors.values()]
 
-    def _due(self, spaces: Spaces, hints: Set[str], elapsed: float) -> "tuple[array[int], int]":
-        """The book's rows to ask for, spaces that are new, that have changed, or whose turn it is; how many are the latter."""
-        self._book = self._book.tidied()
-        self._follow(spaces)
-        due = self._book.unasked()
-        changed = {row for row in map(self._book.find, hints) if row is not None}
-        turn = self._book.oldest(elapsed, self._scope.config.guests.full_resync)
-        due.extend(changed.difference(due))
-        due.extend(row for row in turn if row not in changed)
-        return due, len(turn)
+    def _due(self, db: sqlite3.Connection, elapsed: float) -> tuple[list[Space], int]:
+        """Return the spaces to ask, those that are new or have changed first, and how many are there by rotation."""
+        due: list[Space] = db.execute(_guest_lists.DUE).fetchall()
+        (number,) = db.execute("SELECT count(*) FROM guest_space WHERE asked_at IS NOT NULL").fetchone()
+        turns = math.floor(number * min(1.0, elapsed / self._context.config.guests.full_resync))
+        oldest = [space for space in db.execute(_guest_lists.OLDEST, (turns,)).fetchall() if space not in due]
+        return due + oldest, len(oldest)
 
-    def _follow(self, spaces: Spaces) -> None:
-        self._followed = spaces
-        self._book.follow({environment: ids.value for environment, ids in spaces.items()})
-
-    def _spaces(self) -> Spaces:
-        """The spaces of each environment where that is known and not too old."""
-        return self._not_too_old(self._scope.spaces or {})
-
-    def _not_too_old(self, spaces: Spaces) -> Spaces:
-        oldest = self._scope.clock.wall() - self._scope.config.collectors["spaces"].max_age
-        return {env: ids for env, ids in spaces.items() if ids.at >= oldest}
-
-    def _good_until(self, spaces: Held[Sequence[str]]) -> float:
-        """Until when a list of spaces is as new as it is meant to be: numbers that build on it are no newer."""
-        return spaces.at + self._scope.config.collectors["spaces"].interval
-
-    def _built_on(self) -> Spaces:
-        """The lists that the book follows: as new as the newest ones that say the same."""
-        newest = self._scope.spaces or {}
-        return {
-            env: newest[env] if env in newest and same(newest[env].value, ids.value) else ids
-            for env, ids in self._followed.items()
-        }
-
-    async def _publish(self, left: Set[str], began: float) -> None:
-        """Give out the numbers of the environments whose spaces are all known and have all been asked.
-
-        `left` are environments with spaces that were due and could not be asked. Where a space has changed again since the
-        pass `began`, the numbers are as of then.
-        """
-        scope, book = self._scope, self._book
-        counts = await asyncio.to_thread(book.counts, scope.client.session.now, left)
-        if scope.config.spaces.per_space:
-            scope.space_guests = await asyncio.to_thread(book.by_space)
-        now = scope.clock.wall()
-        rows = map(book.find, scope.guest_hints)
-        changed = {book.environment(row) for row in rows if row is not None}
-        whole = {
-            env: Held(counts[env], min(self._good_until(spaces), began if env in changed else now))
-            for env, spaces in self._not_too_old(self._built_on()).items()
-            if env in counts
-        }
-        self._counts = carried(self._counts, whole, scope.selected())
-
-    async def _ask(self, due: Sequence[int], call: Call) -> tuple[bytearray, dict[int, FlatfileError]]:
-        """Ask for the guests of the spaces in these rows, a few side by side: which answered, and what failed by row.
+    async def _ask(self, due: Sequence[Space], call: Call) -> tuple[set[str], dict[Space, FlatfileError]]:
+        """Ask for the guests of these spaces, a few side by side: which answered, and what failed.
 
         A refused environment is not asked further, and after several failures in a row nothing is: what is left is due the
         next time.
         """
-        book = self._book
-        queue = iter(enumerate(due))
-        answered = bytearray(len(due))
-        errors: dict[int, FlatfileError] = {}
+        context, queue = self._context, iter(due)
+        answered: set[str] = set()
+        errors: dict[Space, FlatfileError] = {}
         refused: set[str] = set()
         in_a_row = 0
 
         async def worker() -> None:
             nonlocal in_a_row
-            for place, row in queue:
-                space, environment = book.space(row), book.environment(row)
+            for space, environment in queue:
                 if environment in refused:
                     continue
-                if in_a_row >= MOST_FAILURES_IN_A_ROW:
+                if in_a_row >= MAX_FAILURES_IN_A_ROW:
                     return
-                asked_at = self._scope.clock.wall()
-                self._scope.guest_hints.discard(space)  # what changes from here on is a new hint
+                at = context.clock.steady()
                 try:
-                    rows = await self._scope.client.rows(LISTING, {"spaceId": space}, call)
+                    rows = await context.client.rows(LISTING, {"spaceId": space}, call)
                 except FlatfileError as error:
-                    errors[row] = error
-                    self._scope.guest_hints.add(space)
+                    errors[space, environment] = error
                     if isinstance(error, Forbidden):
                         refused.add(environment)
                     elif not isinstance(error, NotFound):
-                        in_a_row = MOST_FAILURES_IN_A_ROW if isinstance(error, Unauthorized) else in_a_row + 1
-                else:
-                    in_a_row = 0
-                    self._account_wide = False
-                    book.write(row, rows, asked_at)
-                    answered[place] = True
+                        in_a_row = MAX_FAILURES_IN_A_ROW if isinstance(error, Unauthorized) else in_a_row + 1
+                    continue
+                in_a_row = 0
+                if await context.database.run(
+                    lambda db, *named: _guest_lists.write_space(db, *named), space, environment, rows, at
+                ):
+                    self._counts.clear()
+                answered.add(space)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(self._scope.config.requests.concurrency):
+            for _ in range(context.config.requests.concurrency):
                 group.create_task(worker())
         return answered, errors
 
-    def families(self, fresh: Freshness) -> Iterator[Family]:
-        """Give the environments' guests."""
+    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+        """Return the environments' guests."""
+        context = self._context
+        labels = fresh_environments(db, context.account, NAME, fresh)
+        counts, active, silent = self._counts.get(lambda: self._count(db))
         guests: list[Sample] = []
         memberships: list[Sample] = []
-        active: list[Sample] = []
-        in_space: list[Sample] = []
-        of_spaces = self._scope.space_guests or {}
-        for environment in self._scope.environments or ():
-            found = self._counts.get(environment.id)
-            if found is None or not fresh(found.at):
-                continue
-            counts, labels = found.value, (self._scope.account, *environment.labels)
-            guests.append((labels, counts.guests))
-            memberships.append((labels, counts.memberships))
-            active += [((*labels, window), number) for window, number in counts.active or ()]
-            for space in self._scope.single_spaces.get(environment.id, ()):
-                with suppress(KeyError):  # not known of this one
-                    in_space.append(((*labels, space), of_spaces[space]))
-        yield from (
-            Family(GUESTS, guests),
-            Family(MEMBERSHIPS, memberships),
-            Family(ACTIVE, active),
-            Family(IN_SPACE, in_space),
+        windows: list[Sample] = []
+        for environment, named in labels.items():
+            number, pairs = counts.get(environment, (0, 0))
+            guests.append((named, number))
+            memberships.append((named, pairs))
+            if environment not in silent:
+                numbers = active.get(environment, (0, 0, 0))
+                windows += [((*named, window), n or 0) for (window, _), n in zip(WINDOWS, numbers, strict=True)]
+        yield from (Family(GUESTS, guests), Family(MEMBERSHIPS, memberships), Family(ACTIVE, windows))
+        if not context.config.spaces.per_space:
+            return
+        query = "SELECT count(*) FROM membership JOIN guest_space ON no = space WHERE id = ?"
+        yield Family(
+            IN_SPACE,
+            [
+                ((*labels[environment], space), db.execute(query, (space,)).fetchone()[0])
+                for space, environment in _single_spaces.shown(db, context.config.spaces.max_series)
+                if environment in labels
+            ],
         )
+
+    def _count(self, db: sqlite3.Connection) -> Counts:
+        now = self._context.client.session.now
+        since = {"d1": now - DAY, "d7": now - 7 * DAY, "d30": now - 30 * DAY}
+        counts = {environment: (guests, pairs) for environment, guests, pairs in db.execute(_guest_lists.COUNTS)}
+        active = {environment: (d1, d7, d30) for environment, d1, d7, d30 in db.execute(_guest_lists.ACTIVE, since)}
+        untold = db.execute("SELECT DISTINCT environment_id FROM guest_space WHERE NOT told")
+        return counts, active, frozenset(environment for (environment,) in untold)
+
+
+def _has_spaces(db: sqlite3.Connection, environment: str | None = None) -> bool:
+    query = "SELECT 1 FROM space WHERE ? IS NULL OR environment_id = ? LIMIT 1"
+    return db.execute(query, (environment, environment)).fetchone() is not None

@@ -106,7 +106,8 @@ CREATE TABLE guest_space (
   no             INTEGER PRIMARY KEY,
   id             TEXT NOT NULL UNIQUE,
   environment_id TEXT NOT NULL,
-  asked_at       REAL               -- NULL: never asked by itself
+  asked_at       REAL,              -- when it was last asked by itself; NULL: never
+  told           INTEGER NOT NULL   -- 0: its list does not say when its guests were in it
 );
 
 -- guests: which guest is in which space.
@@ -117,24 +118,26 @@ CREATE TABLE membership (
   PRIMARY KEY (space, guest)
 ) WITHOUT ROWID;
 
--- events: the events of the last hour or less: ids tell what is new, and other collectors look where something happened.
+-- events: the events of about the last hour: ids tell what is new, and other collectors look where something happened.
 CREATE TABLE event (
   id             TEXT PRIMARY KEY,
   environment_id TEXT NOT NULL,
-  topic          TEXT NOT NULL,
+  topic          TEXT NOT NULL,     -- as counted: 'other' beyond events.max_topics
+  counted        INTEGER NOT NULL,  -- 1: events.include and events.exclude choose its topic
   space_id       TEXT,
   created        REAL NOT NULL,
   seen_at        REAL NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX event_by_space ON event (space_id, seen_at) WHERE topic IN ('space:guestAdded', 'space:guestRemoved');
 
--- events: where reading has come to. One row for the account ('') or one for each environment.
+-- events: where reading has come to in each environment, and in the account as a whole (''), where new environments begin.
+-- The next reading begins at newest - events.overlap, but not before known_since.
 CREATE TABLE event_position (
   environment_id TEXT PRIMARY KEY,
   newest         REAL NOT NULL,     -- createdAt of the newest event read
-  known_since    REAL NOT NULL,     -- the ids of all events read since then are in the table event
+  known_since    REAL NOT NULL,     -- older events may have been counted though their ids are not in the table event
   began          REAL NOT NULL,     -- events created earlier are not counted
-  read_at        REAL NOT NULL      -- by the server's clock
+  read_at        REAL NOT NULL      -- when it was last read, by the server's clock
 ) WITHOUT ROWID;
 
 -- events: what was counted, by topic ('other' beyond events.max_topics).

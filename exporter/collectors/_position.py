@@ -1,0 +1,129 @@
+"""Where reading of events has come to, and what is kept so that each is counted once.
+
+The API documents neither the order of events, nor whether `since` includes its own moment, nor how late an event may become
+visible. So each reading goes back `events.overlap` seconds before the newest event read, and ids tell what is new.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from exporter.collectors._context import WHOLE_ACCOUNT
+from exporter.config import EventsConfig
+from exporter.core.logs import fields
+
+log = logging.getLogger(__name__)
+
+SLACK = 2.0  # seconds by which the server's time may be misjudged
+KEEP = 3600.0  # seconds for which events are kept, for other collectors
+MAX_EVENTS = 50_000  # that are kept for so long; with more, only those that are needed to count
+TABLES = ("event", "event_position", "event_count", "event_actor_count", "event_last")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A row of `event_position`; unix seconds by the server's clock."""
+
+    newest: float
+    known_since: float
+    began: float
+    read_at: float
+
+    def since(self, overlap: float) -> float:
+        """Return the moment from which the next reading must ask."""
+        return max(self.newest - overlap, self.known_since)
+
+
+def load(db: sqlite3.Connection) -> Mapping[str, Position]:
+    """Return the positions by environment; one that has none begins where the account stands."""
+    query = "SELECT environment_id, newest, known_since, began, read_at FROM event_position"
+    found = {environment: Position(*row) for environment, *row in db.execute(query)}
+    for (environment,) in db.execute("SELECT id FROM environment"):
+        found.setdefault(environment, found[WHOLE_ACCOUNT])
+    return found
+
+
+def resume(db: sqlite3.Connection, config: EventsConfig, account: str, started: float, asked_at: float) -> None:
+    """Go on where an earlier run of the exporter stopped, or begin to count at `started` where that cannot be."""
+    chosen = msgspec.json.encode((config.topics.include, config.topics.exclude)).decode()
+    before = db.execute("SELECT value FROM meta WHERE name = 'events.topics'").fetchone()
+    query = "SELECT max(read_at) FROM event_position"
+    (read_at,) = db.execute(query).fetchone()
+    about = {"account": account, "collector": "events"}
+    if read_at is not None:
+        why = _why_not_resumable(db, config, before == (chosen,), asked_at - read_at)
+        if why is None:
+            log.info("resuming event counts", extra=fields(**about, behind=f"{asked_at - read_at:.1f}s"))
+            _drop_stale(db, asked_at - config.max_catch_up, about)
+        else:
+            log.warning("event counts restart at 0", extra=fields(**about, reason=why))
+            for table in TABLES:
+                db.execute(f"DELETE FROM {table}")  # noqa: S608
+    start = min(started, asked_at - config.window)
+    values = (WHOLE_ACCOUNT, start, start - config.overlap, started, asked_at)
+    db.execute("INSERT OR IGNORE INTO event_position VALUES (?, ?, ?, ?, ?)", values)
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('events.topics', ?)", (chosen,))
+
+
+def _why_not_resumable(db: sqlite3.Connection, config: EventsConfig, same_topics: bool, behind: float) -> str | None:
+    if not same_topics:
+        return "events.include or events.exclude has changed"
+    query = "SELECT count(*), count(id) FROM event_position LEFT JOIN environment ON id = environment_id WHERE environment_id <> ''"
+    counted, listed = db.execute(query).fetchone()
+    if counted and not listed and db.execute("SELECT 1 FROM environment").fetchone():
+        return "the state is of another account: none of its environments is listed"
+    if abs(behind) > config.max_catch_up:
+        when = f"{behind:.0f} s ago" if behind > 0 else f"{-behind:.0f} s from now"
+        return f"events were read last {when}, and events.max_catch_up is {config.max_catch_up:g} s"
+    return None
+
+
+def _drop_stale(db: sqlite3.Connection, earliest: float, about: Mapping[str, object]) -> None:
+    """Begin again with environments that could not be read for too long."""
+    query = "SELECT environment_id FROM event_position WHERE environment_id <> '' AND read_at < ?"
+    stale = [environment for (environment,) in db.execute(query, (earliest,))]
+    for environment in stale:
+        for table in TABLES:
+            db.execute(f"DELETE FROM {table} WHERE environment_id = ?", (environment,))  # noqa: S608
+    if stale:
+        log.warning(
+            "event counts of environments restart at 0: they were not read for longer than events.max_catch_up",
+            extra=fields(**about, environments=",".join(stale)),
+        )
+
+
+def advance(db: sqlite3.Connection, scope: str, position: Position, newest: float | None, asked_at: float) -> None:
+    """Move a position after a complete reading that began at `asked_at` and whose newest event is `newest`.
+
+    An event from later, which a page read towards the end may hold, does not move it past what may still become visible
+    among what was read before.
+    """
+    reached = position.newest if newest is None else max(position.newest, min(newest, asked_at - SLACK))
+    values = (scope, reached, position.known_since, position.began, max(position.read_at, asked_at))
+    db.execute("INSERT OR REPLACE INTO event_position VALUES (?, ?, ?, ?, ?)", values)
+
+
+def purge(db: sqlite3.Connection, config: EventsConfig, asked_at: float, *, account_wide: bool) -> None:
+    """Forget what is not needed any more: events that no reading asks for again, and environments that are gone."""
+    (number,) = db.execute("SELECT count(*) FROM event").fetchone()
+    least = max(config.window, 2 * config.overlap) + SLACK
+    cutoff = asked_at - (max(KEEP, least) if number <= MAX_EVENTS else least)
+    named = {"cutoff": cutoff, "overlap": config.overlap}
+    if account_wide:
+        query = "SELECT max(newest - :overlap, known_since) FROM event_position WHERE environment_id = ''"
+        named["cutoff"] = min(cutoff, db.execute(query, named).fetchone()[0])
+    db.execute(
+        "DELETE FROM event WHERE created < :cutoff AND created < coalesce((SELECT max(newest - :overlap, known_since) "
+        "FROM event_position p WHERE p.environment_id = event.environment_id), :cutoff)",
+        named,
+    )
+    db.execute("UPDATE event_position SET known_since = max(known_since, :cutoff) WHERE environment_id = ''", named)
+    db.execute("DELETE FROM event_position WHERE environment_id NOT IN (SELECT id FROM environment UNION SELECT '')")
+    for table in ("event_count", "event_actor_count", "event_last"):
+        db.execute(
+            f"DELETE FROM {table} WHERE environment_id NOT IN (SELECT id FROM environment) "  # noqa: S608
+            "AND environment_id NOT IN (SELECT environment_id FROM event)"
+        )
