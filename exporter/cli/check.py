@@ -73,7 +73,7 @@ async def facts(account: Account, config: AccountConfig, deadline: float) -> Acc
     first = {status.collector: (status, status.trace.number) for status in account.status()}
     again = [name for name, (status, _) in first.items() if not status.running and _reached(status)]
     steady = await _again(account, again, deadline)
-    families = {family.desc: family.samples for family in account.families()}
+    families = {family.desc: family.samples for family in await account.families()}
     latest = {status.collector: status for status in account.status()}
     info = next(iter(families.get(environments.ACCOUNT_INFO, ())), None)
     return AccountFacts(
@@ -94,7 +94,7 @@ async def _again(account: Account, names: Collection[str], deadline: float) -> d
     loop = asyncio.get_running_loop()
 
     async def once(name: str) -> tuple[str, int]:
-        await account.anew(name, deadline)
+        await account.force_refresh(name, deadline)
         return name, next(status.trace.number for status in account.status() if status.collector == name)
 
     tasks = [loop.create_task(once(name)) for name in names]

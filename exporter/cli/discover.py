@@ -40,7 +40,7 @@ def discover(accounts: Sequence[AccountConfig], out: TextIO, err: TextIO, patien
 async def deployed(account: Account, deadline: float) -> Deployed:
     """List an account's environments and agents until `deadline` (loop time)."""
     await account.refresh(deadline)
-    families = {family.desc: family.samples for family in account.families()}
+    families = {family.desc: family.samples for family in await account.families()}
     failed = {status.collector: troubles(status) for status in account.status()}
     if environments.ENVIRONMENT_INFO not in families:
         whys = failed["environments"]

@@ -19,7 +19,7 @@ from exporter.cli.healthcheck import healthcheck
 from exporter.config import Config, ConfigError, from_environment, load
 from exporter.core.clock import Clock
 from exporter.core.logs import configure, fields
-from exporter.storage import Storage, StorageError
+from exporter.store.directory import Directory, StorageError
 from exporter.web.app import Web, WebSettings
 from exporter.web.max_requests import Admission
 from exporter.web.server import Signals, allow_open_files, listen, serve, shown
@@ -171,7 +171,7 @@ async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.Abstract
         web_file = None if flags.web_config_file is None else WebFile(flags.web_config_file)
         if web_file is not None:
             source = both(source, web_file.check)
-        storage = None if flags.storage_path is None else stack.enter_context(Storage(flags.storage_path))
+        storage = None if flags.storage_path is None else stack.enter_context(Directory(flags.storage_path))
         accounts = await stack.enter_async_context(_accounts(source, clock, storage))
         web = Web(accounts, WebSettings(flags.telemetry_path, flags.timeout_offset, flags.enable_lifecycle), clock)
         signals.on_hangup = web.try_reload
@@ -186,7 +186,7 @@ async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.Abstract
 
 
 @contextlib.asynccontextmanager
-async def _accounts(source: Source, clock: Clock, storage: Storage | None) -> AsyncIterator[Accounts]:
+async def _accounts(source: Source, clock: Clock, storage: Directory | None) -> AsyncIterator[Accounts]:
     accounts = Accounts(source, clock, storage=storage)
     await accounts.reload()
     try:

@@ -62,6 +62,8 @@ FAMILIES = (AGENTS, INFO, CREATED, UPDATED, MISSING, EXPECTED_MIN)
 
 LISTING = Listing(Endpoint.AGENTS, models.Agent, identity, page_size=20)  # each brings its program, maybe megabytes
 
+MAX_SERIES = 5000
+
 DUE = """
 SELECT id, name FROM environment LEFT JOIN known ON environment_id = id AND collector = 'agents'
 WHERE shown AND (at IS NULL OR at <= :since OR EXISTS (
@@ -136,7 +138,7 @@ class Collector:
         db.execute("DELETE FROM agent WHERE environment_id NOT IN (SELECT id FROM environment)")
         mark_known(db, NAME, found, at)
         (number,) = db.execute("SELECT count(*) FROM agent").fetchone()
-        dropped = max(0, number - self._context.config.agents.max_series)
+        dropped = max(0, number - MAX_SERIES)
         db.execute("INSERT OR REPLACE INTO series_dropped VALUES (?, ?)", (NAME, dropped))
 
     def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
@@ -156,7 +158,7 @@ class Collector:
             "ORDER BY environment_id, id LIMIT ?"
         )
         for environment, id_, name, namespace, system, created, updated in db.execute(
-            query, (self._context.config.agents.max_series,)
+            query, (MAX_SERIES,)
         ):
             if environment not in labels:
                 continue

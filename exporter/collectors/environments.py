@@ -45,6 +45,7 @@ GUEST_AUTHENTICATION = Desc(
 FAMILIES = (ACCOUNT_INFO, ENVIRONMENTS, ENVIRONMENT_INFO, GUEST_AUTHENTICATION)
 
 LISTING = Listing(Endpoint.ENVIRONMENTS, models.Environment, identity)
+MAX_SERIES = 1000
 ACCOUNT_INTERVAL = 3600.0  # seconds: an account's name hardly ever changes
 
 
@@ -68,7 +69,7 @@ class Collector:
 
     def _write(self, db: sqlite3.Connection, rows: Sequence[models.Environment], at: float) -> None:
         chosen = self._context.config.environments.match
-        most = self._context.config.environments.max_series
+        most = MAX_SERIES
         selected = [row.id for row in rows if chosen(row.name or row.id, row.id)]
         first = sorted(row.id for row in rows if row.is_prod and row.id in selected)
         shown = {*[*first, *sorted({*selected}.difference(first))][:most]}
@@ -95,7 +96,7 @@ class Collector:
         try:
             account = await context.client.one(Endpoint.ACCOUNT, models.Account, call)
         except FlatfileError as error:
-            if not error.is_request_rejected:
+            if not error.concerns_the_question:
                 return error
             if not self._account_refused:
                 log.warning(

@@ -100,7 +100,7 @@ class Collector:
             try:
                 errors = await self._read_account(environments, positions, asked_at, at, call)
             except FlatfileError as error:
-                if not error.is_request_rejected:
+                if not error.concerns_the_question:
                     raise
                 errors = None
             if errors is not None:

@@ -92,7 +92,7 @@ class Collector:
         try:
             rows = await context.client.rows(LISTING, {}, call)
         except FlatfileError as error:
-            if not (error.is_request_rejected or isinstance(error, TooLarge)):
+            if not (error.concerns_the_question or isinstance(error, TooLarge)):
                 raise
             return None
         told = all(row.environment_id and row.spaces is not None for row in rows) and any(row.spaces for row in rows)

@@ -129,7 +129,7 @@ class Collector:
             try:
                 reading = await self._list.read(WHOLE_ACCOUNT, {}, call)
             except FlatfileError as error:
-                if not error.is_request_rejected:
+                if not error.concerns_the_question:
                     raise
             else:
                 if reading is None:

@@ -63,6 +63,7 @@ class Environment(Model, frozen=True):
     id: str
     name: str | None = None
     is_prod: bool | None = None
+    guest_authentication: list[str] | None = None
 
 
 class Space(Model, frozen=True):
