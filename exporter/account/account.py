@@ -194,7 +194,9 @@ class Account:
             return set()
         try:
             async with asyncio.timeout_at(deadline):
-                return await self.database.run(lambda db: {n for n, topics in waiting.items() if _has_event(db, n, topics)})
+                return await self.database.run(
+                    lambda db: {n for n, topics in waiting.items() if _has_event(db, n, topics)}
+                )
         except TimeoutError:
             return set()
 
@@ -242,7 +244,9 @@ class Account:
         now = self._clock.steady()
         try:
             async with asyncio.timeout_at(deadline):
-                rendered = await self.database.run(lambda db: self._cache.lines(self._collector_parts(db, only), fmt, now))
+                rendered = await self.database.run(
+                    lambda db: self._cache.lines(self._collector_parts(db, only), fmt, now)
+                )
         except TimeoutError:
             names = [*(refresh.name for refresh in self._shown_refreshes(only)), DROPPED_PART]
             rendered = self._cache.cached(fmt, now, names)
@@ -284,7 +288,9 @@ class Account:
         shown = self._shown_refreshes(only)
         expiry = self._client.session.token_expiry
         revisions = tuple((refresh.name, refresh.revision) for refresh in shown)
-        set_by = round(self._clock.wall() - self._clock.steady())  # seconds by which the wall clock was set since the start
+        set_by = round(
+            self._clock.wall() - self._clock.steady()
+        )  # seconds by which the wall clock was set since the start
         yield Part("account: refreshes", (revisions, expiry, set_by), lambda _: self._outcomes(shown, expiry, set_by))
         stored = self.database.stored
         if stored is not None:
@@ -346,7 +352,9 @@ class Account:
         by_environment = any(ENVIRONMENT_ID in desc.labels for desc in REGISTRY[name].FAMILIES)
         return Withheld(
             everything=not any(family.samples for family in families),
-            environments=tuple(env.name for env in shown_environments(db) if env.id not in seen) if by_environment else (),
+            environments=tuple(env.name for env in shown_environments(db) if env.id not in seen)
+            if by_environment
+            else (),
             too_old=fresh.too_old > 0,
         )
 

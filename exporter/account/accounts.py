@@ -10,9 +10,9 @@ from exporter.account.api_metrics import Telemetry
 from exporter.config import AccountConfig, Config, ConfigError
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
+from exporter.core.worker import Worker
 from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
-from exporter.core.worker import Worker
 from exporter.store.directory import Directory
 
 log = logging.getLogger(__name__)

@@ -125,7 +125,9 @@ def mark_verified(db: sqlite3.Connection, collector: str, environments: Iterable
     db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?)", rows)
 
 
-def needs_check(db: sqlite3.Connection, collector: str, silent: Collection[Environment], since: float) -> list[Environment]:
+def needs_check(
+    db: sqlite3.Connection, collector: str, silent: Collection[Environment], since: float
+) -> list[Environment]:
     """Return those that an account-wide list does not mention and that were not verified `since`.
 
     A role that may not read an environment need not be told so by a list of the whole account: its rows may just be left
@@ -147,7 +149,5 @@ def fresh_environments(
     db: sqlite3.Connection, account: str, collector: str, fresh: Freshness
 ) -> dict[str, tuple[str, str, str]]:
     """Return the labels (account, environment_id, environment_name), by id, of environments whose data is within max_age."""
-    query = (
-        "SELECT id, name, at FROM environment JOIN known ON environment_id = id WHERE collector = ? AND shown ORDER BY id"
-    )
+    query = "SELECT id, name, at FROM environment JOIN known ON environment_id = id WHERE collector = ? AND shown ORDER BY id"
     return {id_: (account, id_, name) for id_, name, at in db.execute(query, (collector,)) if fresh(at)}

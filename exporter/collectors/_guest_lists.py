@@ -66,8 +66,8 @@ def write_account(db: sqlite3.Connection, rows: Sequence[models.Guest], keep: Se
         "ON CONFLICT DO UPDATE SET last_accessed = excluded.last_accessed WHERE last_accessed IS NOT excluded.last_accessed"
     )
     db.execute(
-        "DELETE FROM membership WHERE NOT EXISTS (SELECT 1 FROM guest_space JOIN guest JOIN pass_membership p "  # noqa: S608
-        "ON p.guest = guest.id AND p.space = guest_space.id WHERE guest_space.no = membership.space AND guest.no = membership.guest) "
+        "DELETE FROM membership WHERE NOT EXISTS (SELECT 1 FROM guest_space s JOIN guest g JOIN pass_membership p "  # noqa: S608
+        "ON p.guest = g.id AND p.space = s.id WHERE s.no = membership.space AND g.no = membership.guest) "
         f"AND space NOT IN (SELECT no FROM guest_space WHERE environment_id IN ({marks}))",
         keep,
     )
@@ -79,12 +79,6 @@ def write_account(db: sqlite3.Connection, rows: Sequence[models.Guest], keep: Se
     db.execute("DELETE FROM pass_guest")
     db.execute("DELETE FROM pass_membership")
     return changed
-
-
-def differs(db: sqlite3.Connection, space: str, rows: Sequence[models.Guest]) -> bool:
-    """Whether a space's own list names other guests than are in the tables."""
-    query = "SELECT guest.id FROM guest_space s JOIN membership m ON m.space = s.no JOIN guest ON guest.no = m.guest WHERE s.id = ?"
-    return {guest for (guest,) in db.execute(query, (space,))} != {row.id for row in rows}
 
 
 def write_space(db: sqlite3.Connection, space: str, environment: str, rows: Sequence[models.Guest], at: float) -> bool:

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from exporter.collectors._context import Context
@@ -111,7 +112,7 @@ class IncrementalList(Generic[T]):
             reading.pages[bit] += 1
             if page.all_rows or page.restart:  # a page past the end may count its own rows
                 reading.totals[bit] = page.total
-            await database.run(lambda db, rows=page.rows: self._stage(db, reading, bit, rows))  # type: ignore[misc]
+            await database.run(partial(self._stage, reading=reading, bit=bit, rows=page.rows))
 
     async def _newest(self, scope: str, where: Mapping[str, str], call: Call, pages: int) -> Reading | None:
         """Read the newest rows of each list; `None` where that does not make the table complete."""
@@ -164,7 +165,9 @@ class IncrementalList(Generic[T]):
                         return None
                     else:
                         low = at
-                changed = await database.run(lambda db, rows=page.rows: self._stage(db, reading, bit, rows, compare=True))  # type: ignore[misc]
+                changed = await database.run(
+                    partial(self._stage, reading=reading, bit=bit, rows=page.rows, compare=True)
+                )
                 if mark is not None and not changed and low < mark - SLACK:
                     break
                 if seen > max(SHORT, pages // 4) * table.listing.page_size:
@@ -227,7 +230,9 @@ class IncrementalList(Generic[T]):
 
     def _check(self, reading: Reading) -> None:
         if reading.generation != self._context.database.generation:
-            raise FlatfileError("the database was replaced while a list was read", endpoint=str(self._table.listing.endpoint))
+            raise FlatfileError(
+                "the database was replaced while a list was read", endpoint=str(self._table.listing.endpoint)
+            )
 
     def _agrees(self, db: sqlite3.Connection, reading: Reading) -> bool:
         """Whether the table would have as many rows as the server counts, in each list."""

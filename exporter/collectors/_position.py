@@ -71,7 +71,10 @@ def resume(db: sqlite3.Connection, config: EventsConfig, account: str, started: 
 def _why_not_resumable(db: sqlite3.Connection, config: EventsConfig, same_topics: bool, behind: float) -> str | None:
     if not same_topics:
         return "events.include or events.exclude has changed"
-    query = "SELECT count(*), count(id) FROM event_position LEFT JOIN environment ON id = environment_id WHERE environment_id <> ''"
+    query = (
+        "SELECT count(*), count(id) FROM event_position LEFT JOIN environment ON id = environment_id "
+        "WHERE environment_id <> ''"
+    )
     counted, listed = db.execute(query).fetchone()
     if counted and not listed and db.execute("SELECT 1 FROM environment").fetchone():
         return "the state is of another account: none of its environments is listed"

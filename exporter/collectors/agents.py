@@ -157,9 +157,7 @@ class Collector:
             "SELECT environment_id, id, name, namespace, iif(system, 'true', 'false'), created, updated FROM agent "
             "ORDER BY environment_id, id LIMIT ?"
         )
-        for environment, id_, name, namespace, system, created, updated in db.execute(
-            query, (MAX_SERIES,)
-        ):
+        for environment, id_, name, namespace, system, created, updated in db.execute(query, (MAX_SERIES,)):
             if environment not in labels:
                 continue
             named = (*labels[environment], id_, name)

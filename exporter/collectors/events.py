@@ -157,8 +157,8 @@ class Collector:
         context, overlap = self._context, self._config.overlap
         since = positions[WHOLE_ACCOUNT].since(overlap)
         account = await self._read(WHOLE_ACCOUNT, since, call)
-        mentioned = {event.environment_id for event in account.events}
-        if None in mentioned:
+        mentioned = {event.environment_id or "" for event in account.events}
+        if "" in mentioned:
             return None
         behind = {env.id for env in environments if positions[env.id].read_at < since + overlap}
         silent = [env for env in environments if env.id not in mentioned or env.id in behind]
@@ -216,7 +216,9 @@ class Collector:
         newest = max((event.at for reading in readings for event in reading.events), default=None)
         for scope in streams:
             if not account_wide:
-                newest = max((e.at for reading in readings if reading.scope == scope for e in reading.events), default=None)
+                newest = max(
+                    (e.at for reading in readings if reading.scope == scope for e in reading.events), default=None
+                )
             _position.advance(db, scope, positions[scope], newest, asked_at)
         if not account_wide:
             mark_verified(db, NAME, covered, at)
@@ -241,7 +243,10 @@ class Collector:
                     topic = OTHER
                 topics.add(topic)
             values = (event.id, environment, topic, counted, event.space_id, event.at, at)
-            if not db.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", values).rowcount or not counted:
+            if (
+                not db.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", values).rowcount
+                or not counted
+            ):
                 continue
             if event.at <= asked_at + MAX_AHEAD:
                 last[environment] = max(last.get(environment, event.at), event.at)

@@ -1,9 +1,11 @@
 """Guests of each environment: for the whole account where the API gives that, else space by space."""
 
+import asyncio
 import math
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from exporter.collectors import _guest_lists, _single_spaces
 from exporter.collectors._context import (
@@ -24,8 +26,6 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, Forbidden, NotFound, TooLarge, Unauthorized
 from exporter.flatfile.session import Call
-
-import asyncio  # isort: skip
 
 NAME = "guests"
 GUESTS = Desc(
@@ -139,7 +139,9 @@ class Collector:
             since = at - self._context.config.collectors[NAME].max_age / 3
             query = "SELECT id, environment_id FROM space WHERE environment_id = ? ORDER BY id LIMIT 1"
             chosen = [
-                space for env in needs_check(db, NAME, silent, since) if (space := db.execute(query, (env.id,)).fetchone())
+                space
+                for env in needs_check(db, NAME, silent, since)
+                if (space := db.execute(query, (env.id,)).fetchone())
             ]
             query = (
                 "SELECT space.id, environment_id FROM space JOIN environment ON environment.id = environment_id "
@@ -187,7 +189,9 @@ class Collector:
             except FlatfileError:
                 pass  # counted and logged where it happened
             listed = await context.database.run(
-                lambda db: {id_ for (id_,) in db.execute("SELECT id FROM space")}.intersection(space for space, _ in errors)
+                lambda db: {id_ for (id_,) in db.execute("SELECT id FROM space")}.intersection(
+                    space for space, _ in errors
+                )
             )
             errors = {space: error for space, error in errors.items() if space[0] in listed}
         if errors and not answered:
@@ -244,9 +248,8 @@ class Collector:
                         in_a_row = MAX_FAILURES_IN_A_ROW if isinstance(error, Unauthorized) else in_a_row + 1
                     continue
                 in_a_row = 0
-                if await context.database.run(
-                    lambda db, *named: _guest_lists.write_space(db, *named), space, environment, rows, at
-                ):
+                write = partial(_guest_lists.write_space, space=space, environment=environment, rows=rows, at=at)
+                if await context.database.run(write):
                     self._counts.clear()
                 answered.add(space)
 

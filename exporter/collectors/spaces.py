@@ -1,7 +1,8 @@
 """Spaces by environment: how many in which state, how many inactive, their files and workbooks."""
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from exporter.collectors import _single_spaces
 from exporter.collectors._context import (
@@ -66,6 +67,8 @@ LAST_ACTIVITY = Desc(
 COUNTED = (SPACES, INACTIVE, FILES, WORKBOOKS, LAST_CREATED, LAST_ACTIVITY)
 FAMILIES = (*COUNTED, *_single_spaces.FAMILIES)
 
+Counts = tuple[Sequence[tuple[Any, ...]], Sequence[Mapping[str, int]]]
+"""The rows of COUNT, and for each of spaces.inactive_after the rows of COUNT_INACTIVE."""
 STATES = ("active", "archived", "expired")
 SORT = {"sortField": "createdAt", "sortDirection": "asc"}
 
@@ -81,7 +84,9 @@ WHERE state = 'active' AND coalesce(activity, updated, created) <= ? GROUP BY en
 
 def values(space: models.Space, scope: str) -> tuple[object, ...]:
     """Read a row as (id, *columns). One that does not name its environment is of that which was asked for."""
-    named = isinstance(space, models.NamedSpace)
+    names: tuple[str | None, ...] = (None, None, None)
+    if isinstance(space, models.NamedSpace):
+        names = (space.name or "", space.namespace or "", space.app_id or "")
     return (
         space.id,
         space.environment_id or scope,
@@ -91,9 +96,7 @@ def values(space: models.Space, scope: str) -> tuple[object, ...]:
         times.unix(space.last_activity_at),
         space.files_count,
         space.workbooks_count,
-        (space.name or "") if named else None,
-        (space.namespace or "") if named else None,
-        (space.app_id or "") if named else None,
+        *names,
     )
 
 
@@ -110,17 +113,26 @@ class Collector:
         row = models.NamedSpace if self._config.per_space else models.Space
         table: ListTable[models.Space] = ListTable(
             "space",
-            ("environment_id", "state", "created", "updated", "activity", "files", "workbooks", "name", "namespace", "app_id"),
+            (
+                "environment_id",
+                "state",
+                "created",
+                "updated",
+                "activity",
+                "files",
+                "workbooks",
+                "name",
+                "namespace",
+                "app_id",
+            ),
             Listing(Endpoint.SPACES, row, identity, sort=SORT),
             ({}, {"archived": "true"}),  # whether the second adds archived spaces or gives them alone is not documented
             {"activity": "lastActivityAt", "created": "createdAt"},
             values,
         )
-        self._list = IncrementalList(
-            context, table, full_resync=self._config.full_resync, max_pause=self._max_pause
-        )
+        self._list = IncrementalList(context, table, full_resync=self._config.full_resync, max_pause=self._max_pause)
         self._account_wide = Way(context.clock.monotonic)
-        self._counts: Memo[tuple[list[tuple[object, ...]], list[dict[str, int]]]] = Memo(context.clock.monotonic)
+        self._counts: Memo[Counts] = Memo(context.clock.monotonic)
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """Read what has changed, in archived spaces too."""
@@ -229,7 +241,7 @@ class Collector:
         if self._config.per_space:
             yield from _single_spaces.families(db, labels, self._config.max_series)
 
-    def _count(self, db: sqlite3.Connection) -> tuple[list[tuple[object, ...]], list[dict[str, int]]]:
+    def _count(self, db: sqlite3.Connection) -> Counts:
         now = self._context.client.session.now
         inactive = [dict(db.execute(COUNT_INACTIVE, (now - seconds,))) for seconds in self._config.inactive_after]
         return db.execute(COUNT).fetchall(), inactive

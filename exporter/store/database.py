@@ -40,7 +40,9 @@ class Database:
     it), is renamed, and the account begins anew.
     """
 
-    def __init__(self, worker: Worker, clock: Clock, path: Path | None = None, *, account: str = "", owner: str = "") -> None:
+    def __init__(
+        self, worker: Worker, clock: Clock, path: Path | None = None, *, account: str = "", owner: str = ""
+    ) -> None:
         self._worker = worker
         self._clock = clock
         self._path = path

@@ -105,7 +105,7 @@ class Web:
     async def _explained(self, request: Request, account: Account) -> Response:
         """Explain the scrape that has just been made, with the metrics that it would have returned."""
         only = frozenset(request.query_params.getlist("collect[]")) or None
-        explained = Explained.of(account, self._clock.wall())
+        explained = await Explained.of(account, self._clock.wall())
         deadline = asyncio.get_running_loop().time() + DEFAULT_TIMEOUT
         rendered = await account.lines(Format.TEXT_0_0_4, only, deadline)
         body = join(rendered.values(), Format.TEXT_0_0_4)

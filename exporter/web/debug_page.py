@@ -25,14 +25,14 @@ class Explained:
     exchanged: Trace
 
     @classmethod
-    def of(cls, account: Account, now: float) -> "Explained":
+    async def of(cls, account: Account, now: float) -> "Explained":
         """Look at an account."""
         statuses = account.status()
         return cls(
             account.name,
             now,
             statuses,
-            {status.collector: account.withheld(status.collector) for status in statuses},
+            await account.withheld(),
             {name: settings.max_age for name, settings in account.config.collectors.items()},
             account.failures(),
             account.exchanged,

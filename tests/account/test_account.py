@@ -50,7 +50,7 @@ async def test_the_token_is_exchanged_once_for_all(time: Time) -> None:
         loop = asyncio.get_running_loop()
         await asyncio.gather(*(exported.account.refresh(loop.time() + 60) for _ in range(20)))
         assert exported.api.count("/auth") == 1
-        assert exported.shown()["exporter_token_expiry_timestamp_seconds"] == {(): time() + 86400}
+        assert (await exported.shown())["exporter_token_expiry_timestamp_seconds"] == {(): time() + 86400}
 
 
 async def test_a_static_token_has_no_end(time: Time) -> None:
@@ -60,7 +60,7 @@ async def test_a_static_token_has_no_end(time: Time) -> None:
 
 async def test_nothing_is_asked_unless_a_scrape_comes_and_something_is_due(time: Time) -> None:
     async with Exported(fixed_world(time), time, "collectors: {events: {interval: 15s}}") as exported:
-        exported.shown()
+        (await exported.shown())
         exported.account.status()
         assert exported.api.count() == 0
         await exported.scrape()
@@ -83,7 +83,7 @@ async def test_at_the_deadline_the_answer_is_what_is_known_and_the_rest_goes_on(
         rule = exported.api.faults.add("/agents", Hang())
         scrape = asyncio.ensure_future(exported.account.refresh(loop.time() + 0.2, REGISTRY.keys() - {"users"}))
         assert await scrape is False
-        page = exported.shown()
+        page = (await exported.shown())
         assert page["environments"]
         assert not page["agents"]
         assert page.ok("agents") is None
@@ -91,7 +91,7 @@ async def test_at_the_deadline_the_answer_is_what_is_known_and_the_rest_goes_on(
         assert await exported.account.refresh(loop.time() - 1) is False  # no time at all: what is known, at once
         exported.api.faults.remove(rule)
         await settled(exported.account)
-        page = exported.shown()
+        page = (await exported.shown())
         assert page["agents"]
         assert page.ok("agents") == 1
         assert len([q for q in exported.asked("/agents") if q["environmentId"] == "us_env_9f2kQw1d"]) == 1
@@ -99,7 +99,7 @@ async def test_at_the_deadline_the_answer_is_what_is_known_and_the_rest_goes_on(
 
 async def test_the_account_is_down_until_environments_were_listed_and_when_they_cannot_be(time: Time) -> None:
     async with Exported(fixed_world(time), time) as exported:
-        assert exported.shown()["up"] == {(): 0}
+        assert (await exported.shown())["up"] == {(): 0}
         rule = exported.api.faults.add("/environments", Status(500))
         page = await exported.scrape()
         assert (page["up"], page.ok("environments")) == ({(): 0}, 0)
@@ -111,7 +111,7 @@ async def test_the_account_is_down_until_environments_were_listed_and_when_they_
 
 async def test_what_a_refresh_tells_of_itself(time: Time) -> None:
     async with Exported(fixed_world(time), time) as exported:
-        page = exported.shown()
+        page = (await exported.shown())
         assert not page["exporter_collector_success"]
         assert not page["exporter_collector_duration_seconds"]
         assert not page["exporter_collector_last_success_timestamp_seconds"]

@@ -12,7 +12,7 @@ from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.exposition.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
-from exporter.storage import Stored
+from pathlib import Path
 from tests.simulator.faults import Fault, FaultRule
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import FIXED_NOW
@@ -105,27 +105,27 @@ class Exported:
         await self.account.aclose()
         await self.api.stop()
 
-    def restarted(self, store: Stored | None = None, settings: str | None = None) -> Account:
+    def restarted(self, path: Path | None = None, settings: str | None = None) -> Account:
         """A new account on the same API, as after a restart of the exporter, maybe with other settings. The caller closes it."""
         lines = self._settings if settings is None else settings
         config = account_config(self.api.base_url, lines, self._more, self._auth)
-        return Account(config, connect, self.time.clock, store)
+        return Account(config, connect, self.time.clock, path)
 
     async def scrape(self, only: Collection[str] | None = None) -> "Scraped":
         """Refresh what is due and wait until all of it has ended, also what no scrape waits for."""
         loop = asyncio.get_running_loop()
         self.complete = await self.account.refresh(loop.time() + 60, only)
         await settled(self.account)
-        return self.shown(only)
+        return await self.shown(only)
 
     async def later(self, seconds: float, only: Collection[str] | None = None) -> "Scraped":
         """A scrape after so much time."""
         self.time.pass_(seconds)
         return await self.scrape(only)
 
-    def shown(self, only: Collection[str] | None = None) -> "Scraped":
+    async def shown(self, only: Collection[str] | None = None) -> "Scraped":
         """What a page would show now, without asking."""
-        return Scraped(self.account.families(only))
+        return Scraped(await self.account.families(only))
 
     def asked(self, path: str, **query: str) -> list[dict[str, str]]:
         """The queries of the requests for this path, of those that have at least these parameters."""

@@ -206,7 +206,7 @@ async def test_an_outage_loses_no_event(time: Time) -> None:
     world, one, _ = two(time)
     async with Exported(world, time) as exported:
         await exported.scrape()
-        before = exported.shown()["events_total"]
+        before = (await exported.shown())["events_total"]
         rule = exported.api.faults.add("/events", Status(500))
         for _ in range(10):
             world.emit("job:failed", one, at=time() + 1)

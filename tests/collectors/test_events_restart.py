@@ -77,7 +77,7 @@ async def test_nothing_is_shown_before_it_has_caught_up(time: Time, storage: Sto
         await exported.later(15, EVENTS)
         rule = exported.api.faults.add("/events", Status(500))
         await restart(exported, storage)
-        assert exported.shown()["events_total"] == {}
+        assert (await exported.shown())["events_total"] == {}
         page = await exported.scrape(EVENTS)
         assert page["events_total"] == page["events_per_second"] == page["event_last_timestamp_seconds"] == {}
         exported.api.faults.remove(rule)

@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
+from exporter.collectors._guest_book import account_wide
 
 from exporter.collectors import REGISTRY
-from exporter.collectors._guest_book import account_wide
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.flatfile.models import Guest, GuestSpace
@@ -324,9 +324,9 @@ async def test_numbers_that_changed_while_they_were_counted_are_as_old_as_the_co
         rule.released.set()
         await scrape
         time.pass_(800)
-        assert exported.shown().one("guests", environment) is not None
+        assert (await exported.shown()).one("guests", environment) is not None
         time.pass_(1)
-        assert exported.shown().one("guests", environment) is None
+        assert (await exported.shown()).one("guests", environment) is None
 
 
 async def test_hints_do_not_pile_up_where_nobody_follows_them(time: Time) -> None:
@@ -353,10 +353,10 @@ async def test_a_long_first_pass_keeps_no_scrape_waiting(time: Time) -> None:
         assert await exported.account.refresh(asyncio.get_running_loop().time() + 3600, only)
         (running,) = [status.collector for status in exported.account.status() if status.running]
         assert running == "guests"
-        assert not exported.shown()["guests"]
+        assert not (await exported.shown())["guests"]
         exported.api.faults.remove(hanging)
         await settled(exported.account)
-        assert exported.shown()["guests"]
+        assert (await exported.shown())["guests"]
 
 
 async def test_without_spaces_to_build_on_nothing_is_asked(time: Time) -> None:

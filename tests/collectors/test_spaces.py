@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 import pytest
-
 from exporter.collectors._book import Book, Counts
+
 from exporter.collectors.spaces import entry
 from exporter.demo.rows import Row
 from exporter.demo.switches import ABSENT, Switches

@@ -1,9 +1,9 @@
 """Users: how many, and how many were seen lately."""
 
 import pytest
+from exporter.collectors._book import Book
 from msgspec import UNSET
 
-from exporter.collectors._book import Book
 from exporter.collectors.users import ALL, Snapshot, entry
 from exporter.collectors.users import counted as counted_in
 from exporter.demo.switches import ABSENT, Switches
