@@ -66,13 +66,13 @@ def write_account(db: sqlite3.Connection, rows: Sequence[models.Guest], keep: Se
         "ON CONFLICT DO UPDATE SET last_accessed = excluded.last_accessed WHERE last_accessed IS NOT excluded.last_accessed"
     )
     db.execute(
-        "DELETE FROM membership WHERE NOT EXISTS (SELECT 1 FROM guest_space s JOIN guest g JOIN pass_membership p "  # noqa: S608
+        "DELETE FROM membership WHERE NOT EXISTS (SELECT 1 FROM guest_space s JOIN guest g JOIN pass_membership p "
         "ON p.guest = g.id AND p.space = s.id WHERE s.no = membership.space AND g.no = membership.guest) "
         f"AND space NOT IN (SELECT no FROM guest_space WHERE environment_id IN ({marks}))",
         keep,
     )
     db.execute(
-        f"DELETE FROM guest WHERE id NOT IN (SELECT id FROM pass_guest) AND environment_id NOT IN ({marks})",  # noqa: S608
+        f"DELETE FROM guest WHERE id NOT IN (SELECT id FROM pass_guest) AND environment_id NOT IN ({marks})",
         keep,
     )
     changed = db.total_changes > before

@@ -141,7 +141,7 @@ class IncrementalList(Generic[T]):
         too many have changed.
         """
         database, table = self._context.database, self._table
-        query = f"SELECT max({column}) FROM {table.name} WHERE lists & :bit AND {column} <= :now{_own(reading)}"  # noqa: S608
+        query = f"SELECT max({column}) FROM {table.name} WHERE lists & :bit AND {column} <= :now{_own(reading)}"
         now = self._context.client.session.now
         (mark,) = await database.run(
             lambda db: db.execute(query, {"bit": bit, "now": now, "scope": reading.scope}).fetchone()
@@ -198,7 +198,7 @@ class IncrementalList(Generic[T]):
                 f"CREATE TABLE IF NOT EXISTS temp.pass_{self._table.name} "
                 f"(scope, id, lists, {names}, PRIMARY KEY (scope, id)) WITHOUT ROWID"
             )
-            db.execute(f"DELETE FROM temp.pass_{self._table.name} WHERE scope = ?", (scope,))  # noqa: S608
+            db.execute(f"DELETE FROM temp.pass_{self._table.name} WHERE scope = ?", (scope,))
 
         began = self._context.clock.steady()
         await self._context.database.run(begin)
@@ -213,19 +213,20 @@ class IncrementalList(Generic[T]):
         values = [table.values(row, reading.scope) for row in rows]
         if compare and values:
             id_, *others = values[-1]
-            query = f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE id = ? AND lists & ?"  # noqa: S608
+            query = f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE id = ? AND lists & ?"
             changed = db.execute(query, (id_, bit)).fetchone() != tuple(others)
-        db.executemany(
-            f"INSERT INTO temp.pass_{table.name} VALUES (?, ?, ?, {', '.join('?' * len(table.columns))}) "  # noqa: S608
-            f"ON CONFLICT DO UPDATE SET lists = lists | excluded.lists, "
-            f"{', '.join(f'{name} = excluded.{name}' for name in table.columns)}",
-            ((reading.scope, id_, bit, *others) for id_, *others in values),
-        )
+        newest = "WHERE excluded.updated >= updated OR updated IS NULL" if "updated" in table.columns else ""
+        insert = f"INSERT INTO temp.pass_{table.name} VALUES (?, ?, ?, {', '.join('?' * len(table.columns))}) "
+        named = [(reading.scope, id_, bit, *others) for id_, *others in values]
+        columns = ", ".join(f"{name} = excluded.{name}" for name in table.columns)
+        db.executemany(f"{insert} ON CONFLICT DO UPDATE SET {columns} {newest}", named)
+        update = f"UPDATE temp.pass_{table.name} SET lists = lists | ? WHERE scope = ? AND id = ?"
+        db.executemany(update, [(bit, *row[:2]) for row in named])
         return changed
 
     def _forget(self, db: sqlite3.Connection, reading: Reading, bit: int) -> None:
         self._check(reading)
-        update = f"UPDATE temp.pass_{self._table.name} SET lists = lists & ~? WHERE scope = ?"  # noqa: S608
+        update = f"UPDATE temp.pass_{self._table.name} SET lists = lists & ~? WHERE scope = ?"
         db.execute(update, (bit, reading.scope))
 
     def _check(self, reading: Reading) -> None:
@@ -238,20 +239,19 @@ class IncrementalList(Generic[T]):
         """Whether the table would have as many rows as the server counts, in each list."""
         db.execute("SAVEPOINT agrees")
         try:
-            self._write(db, reading)
-            return self._comparable(db, reading)
+            return self._write(db, reading) and self._comparable(db, reading)
         finally:
             db.execute("ROLLBACK TO agrees")
 
     def _comparable(self, db: sqlite3.Connection, reading: Reading) -> bool:
-        query = f"SELECT count(*) FROM {self._table.name} WHERE lists & :bit{_own(reading)}"  # noqa: S608
+        query = f"SELECT count(*) FROM {self._table.name} WHERE lists & :bit{_own(reading)}"
         counts = {bit: db.execute(query, {"bit": bit, "scope": reading.scope}).fetchone()[0] for bit in self._bits}
         return all(total is not None and total == counts[bit] for bit, total in reading.totals.items())
 
     def environments(self, db: sqlite3.Connection, reading: Reading) -> set[str]:
         """Return the environments that the rows of a reading name."""
         self._check(reading)
-        query = f"SELECT DISTINCT environment_id FROM temp.pass_{self._table.name} WHERE scope = ? AND lists"  # noqa: S608
+        query = f"SELECT DISTINCT environment_id FROM temp.pass_{self._table.name} WHERE scope = ? AND lists"
         return {environment for (environment,) in db.execute(query, (reading.scope,))}
 
     def merge(self, db: sqlite3.Connection, reading: Reading, keep: Collection[str] = ()) -> bool:
@@ -264,10 +264,11 @@ class IncrementalList(Generic[T]):
             comparable = not keep and self._comparable(db, reading)
             values = (self._table.name, reading.scope, reading.began, max(reading.pages.values()), comparable)
             db.execute("INSERT OR REPLACE INTO list_reading VALUES (?, ?, ?, ?, ?)", values)
-        db.execute(f"DELETE FROM temp.pass_{self._table.name} WHERE scope = ?", (reading.scope,))  # noqa: S608
+        db.execute(f"DELETE FROM temp.pass_{self._table.name} WHERE scope = ?", (reading.scope,))
         return changed
 
-    def _write(self, db: sqlite3.Connection, reading: Reading, keep: Collection[str] = ()) -> None:
+    def _write(self, db: sqlite3.Connection, reading: Reading, keep: Collection[str] = ()) -> bool:
+        """Write what was read; return whether all is known: not where a row has moved from one list to the other unseen."""
         name, own = self._table.name, _own(reading)
         named = {"scope": reading.scope, **{f"keep{place}": environment for place, environment in enumerate(keep)}}
         if keep:
@@ -276,24 +277,26 @@ class IncrementalList(Generic[T]):
         differs = ", ".join(f"{name}.{column}" for column in self._table.columns)
         new = ", ".join(f"excluded.{column}" for column in self._table.columns)
         db.execute(
-            f"INSERT INTO {name} (id, lists, {', '.join(self._table.columns)}) "  # noqa: S608
+            f"INSERT INTO {name} (id, lists, {', '.join(self._table.columns)}) "
             f"SELECT id, lists, {', '.join(self._table.columns)} FROM temp.pass_{name} WHERE scope = :scope AND lists{own} "
             f"ON CONFLICT (id) DO UPDATE SET lists = {lists}, "
             f"{', '.join(f'{column} = excluded.{column}' for column in self._table.columns)} "
             f"WHERE ({name}.lists, {differs}) IS NOT ({lists}, {new})",
             named,
         )
-        staged = f"SELECT id FROM temp.pass_{name} WHERE scope = :scope AND lists"  # noqa: S608
+        staged = f"SELECT id FROM temp.pass_{name} WHERE scope = :scope AND lists"
         if reading.whole:
-            db.execute(f"DELETE FROM {name} WHERE id NOT IN ({staged}){own}", named)  # noqa: S608
-            return
+            db.execute(f"DELETE FROM {name} WHERE id NOT IN ({staged}){own}", named)
+            return True
+        seen = True
         for bit, column, low in reading.heads:
-            db.execute(
-                f"UPDATE {name} SET lists = lists & ~:bit WHERE lists & :bit{own} "  # noqa: S608
-                f"AND ({column} > :low OR :low < -1e308) AND id NOT IN ({staged} & :bit)",
-                {**named, "bit": bit, "low": low},
-            )
-        db.execute(f"DELETE FROM {name} WHERE lists = 0{own}", named)  # noqa: S608
+            gone = f"lists & :bit{own} AND ({column} > :low OR :low < -1e308) AND id NOT IN ({staged} & :bit)"
+            query = f"SELECT 1 FROM {name} WHERE {gone} AND lists <> :bit AND id NOT IN ({staged}) LIMIT 1"
+            head = {**named, "bit": bit, "low": low}
+            seen = seen and db.execute(query, head).fetchone() is None
+            db.execute(f"UPDATE {name} SET lists = lists & ~:bit WHERE {gone}", head)
+        db.execute(f"DELETE FROM {name} WHERE lists = 0{own}", named)
+        return seen
 
 
 def _own(reading: Reading) -> str:

@@ -6,7 +6,7 @@ visible. So each reading goes back `events.overlap` seconds before the newest ev
 
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -61,7 +61,7 @@ def resume(db: sqlite3.Connection, config: EventsConfig, account: str, started: 
         else:
             log.warning("event counts restart at 0", extra=fields(**about, reason=why))
             for table in TABLES:
-                db.execute(f"DELETE FROM {table}")  # noqa: S608
+                db.execute(f"DELETE FROM {table}")
     start = min(started, asked_at - config.window)
     values = (WHOLE_ACCOUNT, start, start - config.overlap, started, asked_at)
     db.execute("INSERT OR IGNORE INTO event_position VALUES (?, ?, ?, ?, ?)", values)
@@ -90,7 +90,7 @@ def _drop_stale(db: sqlite3.Connection, earliest: float, about: Mapping[str, obj
     stale = [environment for (environment,) in db.execute(query, (earliest,))]
     for environment in stale:
         for table in TABLES:
-            db.execute(f"DELETE FROM {table} WHERE environment_id = ?", (environment,))  # noqa: S608
+            db.execute(f"DELETE FROM {table} WHERE environment_id = ?", (environment,))
     if stale:
         log.warning(
             "event counts of environments restart at 0: they were not read for longer than events.max_catch_up",
@@ -107,6 +107,11 @@ def advance(db: sqlite3.Connection, scope: str, position: Position, newest: floa
     reached = position.newest if newest is None else max(position.newest, min(newest, asked_at - SLACK))
     values = (scope, reached, position.known_since, position.began, max(position.read_at, asked_at))
     db.execute("INSERT OR REPLACE INTO event_position VALUES (?, ?, ?, ?, ?)", values)
+
+
+def unknown(db: sqlite3.Connection, events: Collection[str]) -> set[str]:
+    """Return those of the events that were not read before."""
+    return {event for event in events if not db.execute("SELECT 1 FROM event WHERE id = ?", (event,)).fetchone()}
 
 
 def purge(db: sqlite3.Connection, config: EventsConfig, asked_at: float, *, account_wide: bool) -> None:
@@ -127,6 +132,6 @@ def purge(db: sqlite3.Connection, config: EventsConfig, asked_at: float, *, acco
     db.execute("DELETE FROM event_position WHERE environment_id NOT IN (SELECT id FROM environment UNION SELECT '')")
     for table in ("event_count", "event_actor_count", "event_last"):
         db.execute(
-            f"DELETE FROM {table} WHERE environment_id NOT IN (SELECT id FROM environment) "  # noqa: S608
+            f"DELETE FROM {table} WHERE environment_id NOT IN (SELECT id FROM environment) "
             "AND environment_id NOT IN (SELECT environment_id FROM event)"
         )

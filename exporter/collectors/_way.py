@@ -13,6 +13,7 @@ class Way:
         self._monotonic = monotonic
         self._refusals = 0
         self._refused_at = 0.0
+        self.has_worked = False
 
     @property
     def open(self) -> bool:
@@ -21,9 +22,10 @@ class Way:
 
     def works(self) -> None:
         """Note that it worked."""
-        self._refusals = 0
+        self._refusals, self.has_worked = 0, True
 
-    def refused(self) -> None:
-        """Note that it was refused."""
+    def refused(self) -> bool:
+        """Note that it was refused; return whether that is the first time after it worked: maybe a hiccup."""
         self._refusals += 1
         self._refused_at = self._monotonic()
+        return self.has_worked and self._refusals == 1

@@ -12,6 +12,7 @@ from exporter.collectors._context import (
     Context,
     Environment,
     fresh_environments,
+    mark_known,
     mark_verified,
     needs_check,
 )
@@ -155,38 +156,39 @@ class Collector:
         So are those that could not be read for longer than ids are kept.
         """
         context, overlap = self._context, self._config.overlap
-        since = positions[WHOLE_ACCOUNT].since(overlap)
-        account = await self._read(WHOLE_ACCOUNT, since, call)
+        account = await self._read(WHOLE_ACCOUNT, positions[WHOLE_ACCOUNT].since(overlap), call)
         mentioned = {event.environment_id or "" for event in account.events}
         if "" in mentioned:
             return None
-        behind = {env.id for env in environments if positions[env.id].read_at < since + overlap}
-        silent = [env for env in environments if env.id not in mentioned or env.id in behind]
+        ids_since = positions[WHOLE_ACCOUNT].known_since + overlap
+        behind = [env for env in environments if positions[env.id].read_at < ids_since]
+        silent = [env for env in environments if env.id not in mentioned and env not in behind]
         verified_since = at - context.config.collectors[NAME].max_age / 3
-        asked = await context.database.run(lambda db: needs_check(db, NAME, silent, verified_since))
-        asked += [env for env in silent if env.id in behind and env not in asked]
+        asked = behind + await context.database.run(lambda db: needs_check(db, NAME, silent, verified_since))
         found, errors = await context.gather_partial(
-            asked,
-            lambda env: self._read(env.id, positions[env.id].since(overlap) if env.id in behind else since, call),
-            call,
+            asked, lambda env: self._read(env.id, positions[env.id].since(overlap), call), call
         )
+        late = {env.id for env in behind}
         own = {
             event.id
             for reading in found.values()
             for event in reading.events
-            if event.environment_id in (None, reading.scope) and event.at >= since
+            if reading.scope not in late and (event.environment_id or reading.scope) == reading.scope
         }
-        if own - {event.id for event in account.events}:
-            account = await self._read(WHOLE_ACCOUNT, since, call)  # they may have happened in between
-            if own - {event.id for event in account.events}:
+        missing = await context.database.run(
+            lambda db: _position.unknown(db, own - {event.id for event in account.events})
+        )
+        if missing:
+            account = await self._read(WHOLE_ACCOUNT, account.since, call)  # they may have happened in between
+            if missing - {event.id for event in account.events}:
                 return None
-        unread = {env.id for env in asked} - found.keys()
-        covered = {env.id for env in environments} - unread
-        verified = (mentioned | found.keys()) - unread
+        covered = ({env.id for env in environments} & mentioned | found.keys()) - (
+            {env.id for env in asked} - found.keys()
+        )
 
         def write(db: sqlite3.Connection) -> None:
-            self._write(db, [account, *found.values()], covered, asked_at, at, account_wide=True, unread=unread)
-            mark_verified(db, NAME, verified & covered, at)
+            self._write(db, [account, *found.values()], covered, asked_at, at, account_wide=True)
+            mark_verified(db, NAME, covered, at)
 
         await context.database.run(write)
         return errors
@@ -200,17 +202,16 @@ class Collector:
         at: float,
         *,
         account_wide: bool = False,
-        unread: Collection[str] = (),
     ) -> None:
         """Count what is new, and move the positions of the environments that were `covered`, in one transaction."""
         positions = _position.load(db)
-        passed_over = {environment for (environment,) in db.execute("SELECT id FROM environment WHERE NOT shown")}
-        new: list[tuple[str, Happened]] = []
-        for reading in readings:
-            for event in reading.events:
-                environment = event.environment_id or reading.scope
-                if (reading.scope or environment) == environment and environment not in passed_over | {*unread}:
-                    new.append((environment, event))
+        not_covered = {id_ for (id_,) in db.execute("SELECT id FROM environment WHERE shown")}.difference(covered)
+        new = [
+            (event.environment_id or reading.scope, event)
+            for reading in readings
+            for event in reading.events
+            if reading.scope in ("", event.environment_id or reading.scope) and event.environment_id not in not_covered
+        ]
         self._count(db, sorted(new, key=lambda each: each[1].at), positions, asked_at, at)
         streams = {*covered, *([WHOLE_ACCOUNT] if account_wide else ())}
         newest = max((event.at for reading in readings for event in reading.events), default=None)
@@ -221,7 +222,7 @@ class Collector:
                 )
             _position.advance(db, scope, positions[scope], newest, asked_at)
         if not account_wide:
-            mark_verified(db, NAME, covered, at)
+            mark_known(db, NAME, covered, at)
         _position.purge(db, self._config, asked_at, account_wide=account_wide)
 
     def _count(
@@ -232,6 +233,7 @@ class Collector:
         asked_at: float,
         at: float,
     ) -> None:
+        not_selected = {id_ for (id_,) in db.execute("SELECT id FROM environment WHERE NOT shown")}
         topics = {*self._known_topics, *(topic for (topic,) in db.execute("SELECT DISTINCT topic FROM event_count"))}
         counts: Counter[tuple[str, str]] = Counter()
         actors: Counter[tuple[str, str]] = Counter()
@@ -243,10 +245,8 @@ class Collector:
                     topic = OTHER
                 topics.add(topic)
             values = (event.id, environment, topic, counted, event.space_id, event.at, at)
-            if (
-                not db.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", values).rowcount
-                or not counted
-            ):
+            new = db.execute("INSERT OR IGNORE INTO event VALUES (?, ?, ?, ?, ?, ?, ?)", values).rowcount
+            if not new or not counted or environment in not_selected:
                 continue
             if event.at <= asked_at + MAX_AHEAD:
                 last[environment] = max(last.get(environment, event.at), event.at)

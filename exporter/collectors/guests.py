@@ -75,11 +75,17 @@ class Collector:
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """Ask for all guests, or for those of the spaces that are new, have changed, or whose turn it is."""
         if self._account_wide.open and not self._contradicted:
-            errors = await self._whole_account(call)
-            if errors is not None:
-                self._account_wide.works()
-                return errors
-            self._account_wide.refused()
+            try:
+                errors = await self._whole_account(call)
+            except FlatfileError as error:
+                rejected = error.concerns_the_question or isinstance(error, TooLarge)
+                if not rejected or self._account_wide.refused():  # asking every space costs too much for a hiccup
+                    raise
+            else:
+                if errors is not None:
+                    self._account_wide.works()
+                    return errors
+                self._account_wide.refused()
         return await self._by_space(call)
 
     async def _whole_account(self, call: Call) -> Sequence[FlatfileError] | None:
@@ -89,12 +95,7 @@ class Collector:
         though there are spaces, leave out where a guest is, or cut the list.
         """
         context, at = self._context, self._context.clock.steady()
-        try:
-            rows = await context.client.rows(LISTING, {}, call)
-        except FlatfileError as error:
-            if not (error.concerns_the_question or isinstance(error, TooLarge)):
-                raise
-            return None
+        rows = await context.client.rows(LISTING, {}, call)
         told = all(row.environment_id and row.spaces is not None for row in rows) and any(row.spaces for row in rows)
         if not told or len(rows) in ROUND or (rows and len(rows) % 1000 == 0):
             empty = not rows and not await context.database.run(_has_spaces)
@@ -145,11 +146,12 @@ class Collector:
             ]
             query = (
                 "SELECT space.id, environment_id FROM space JOIN environment ON environment.id = environment_id "
-                "WHERE shown AND space.id > ? ORDER BY space.id LIMIT 1"
+                "WHERE shown AND space.id > ? ORDER BY space.id"
             )
-            turn = db.execute(query, (self._checked,)).fetchone() or db.execute(query, ("",)).fetchone()
-            if turn and turn not in chosen:
-                chosen.append(turn)
+            for after in (self._checked, ""):
+                turn = next((space for space in db.execute(query, (after,)) if space[1] in mentioned), None)
+                if turn:
+                    return [*chosen, turn], {env.id for env in silent}
             return chosen, {env.id for env in silent}
 
         chosen, silent = await self._context.database.run(choose)
@@ -214,7 +216,7 @@ class Collector:
         """Return the spaces to ask, those that are new or have changed first, and how many are there by rotation."""
         due: list[Space] = db.execute(_guest_lists.DUE).fetchall()
         (number,) = db.execute("SELECT count(*) FROM guest_space WHERE asked_at IS NOT NULL").fetchone()
-        turns = math.floor(number * min(1.0, elapsed / self._context.config.guests.full_resync))
+        turns = math.ceil(number * min(1.0, elapsed / self._context.config.guests.full_resync))
         oldest = [space for space in db.execute(_guest_lists.OLDEST, (turns,)).fetchall() if space not in due]
         return due + oldest, len(oldest)
 

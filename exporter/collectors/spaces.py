@@ -70,6 +70,9 @@ FAMILIES = (*COUNTED, *_single_spaces.FAMILIES)
 Counts = tuple[Sequence[tuple[Any, ...]], Sequence[Mapping[str, int]]]
 """The rows of COUNT, and for each of spaces.inactive_after the rows of COUNT_INACTIVE."""
 STATES = ("active", "archived", "expired")
+COLUMNS = (
+    *("environment_id", "state", "created", "updated", "activity", "files", "workbooks", "name", "namespace", "app_id"),
+)
 SORT = {"sortField": "createdAt", "sortDirection": "asc"}
 
 COUNT = """
@@ -113,18 +116,7 @@ class Collector:
         row = models.NamedSpace if self._config.per_space else models.Space
         table: ListTable[models.Space] = ListTable(
             "space",
-            (
-                "environment_id",
-                "state",
-                "created",
-                "updated",
-                "activity",
-                "files",
-                "workbooks",
-                "name",
-                "namespace",
-                "app_id",
-            ),
+            COLUMNS,
             Listing(Endpoint.SPACES, row, identity, sort=SORT),
             ({}, {"archived": "true"}),  # whether the second adds archived spaces or gives them alone is not documented
             {"activity": "lastActivityAt", "created": "createdAt"},

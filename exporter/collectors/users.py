@@ -74,10 +74,17 @@ class Collector:
         at = known_at(db, NAME)
         if at is None or not fresh(at):
             return
-        account, now = self._context.account, self._context.client.session.now
-        users, told = db.execute("SELECT count(*), total(told) FROM user").fetchone()
+        account = self._context.account
+        (users,) = db.execute("SELECT count(*) FROM user").fetchone()
         yield Family(USERS, [((account,), users)])
-        if told or not users:
-            query = "SELECT count(*) FROM user WHERE activity > ?"
-            active = ((window, db.execute(query, (now - seconds,)).fetchone()[0]) for window, seconds in WINDOWS)
-            yield Family(USERS_ACTIVE, [((account, window), number) for window, number in active])
+        numbers = active(db, self._context.client.session.now)
+        if numbers is not None:
+            yield Family(USERS_ACTIVE, [((account, window), number) for window, number in numbers])
+
+
+def active(db: sqlite3.Connection, now: float) -> list[tuple[str, int]] | None:
+    """Count the users seen within each window; `None` where no row says when its user was seen."""
+    if db.execute("SELECT count(*) > 0 AND total(told) = 0 FROM user").fetchone()[0]:
+        return None
+    query = "SELECT count(*) FROM user WHERE activity > ?"
+    return [(window, db.execute(query, (now - seconds,)).fetchone()[0]) for window, seconds in WINDOWS]

@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
@@ -130,7 +131,7 @@ class Database:
             connection.execute("PRAGMA temp_store = MEMORY")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-                _in_transaction(connection, self._create)
+                _in_transaction(connection, partial(create, owner=self._owner))
             elif version != SCHEMA_VERSION:
                 raise Unusable(f"its schema has version {version}, this exporter uses {SCHEMA_VERSION}")
             if (found := connection.execute("PRAGMA quick_check(1)").fetchone()) != ("ok",):
@@ -148,15 +149,9 @@ class Database:
             raise
         return connection
 
-    def _create(self, connection: sqlite3.Connection) -> None:
-        for statement in _statements(_SCHEMA):
-            connection.execute(statement)
-        connection.execute("INSERT INTO meta VALUES ('owner', ?)", (self._owner,))
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
     def _in_memory(self) -> sqlite3.Connection:
         connection = _memory()
-        _in_transaction(connection, self._create)
+        _in_transaction(connection, partial(create, owner=self._owner))
         return connection
 
     def _replaced(self, connection: sqlite3.Connection, error: sqlite3.Error) -> sqlite3.Connection:
@@ -224,6 +219,14 @@ class Database:
             for end in ("", "-wal", "-shm"):
                 with contextlib.suppress(OSError):  # a directory, maybe: whoever made it may remove it
                     surplus.with_name(surplus.name + end).unlink()
+
+
+def create(connection: sqlite3.Connection, owner: str) -> None:
+    """Create the tables, for the state of `owner`."""
+    for statement in _statements(_SCHEMA):
+        connection.execute(statement)
+    connection.execute("INSERT INTO meta VALUES ('owner', ?)", (owner,))
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def _memory() -> sqlite3.Connection:

@@ -51,7 +51,9 @@ class Directory:
 
     def close(self) -> None:
         """Unlock the directory."""
-        os.close(self._lock)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
     def __enter__(self) -> Self:
         return self

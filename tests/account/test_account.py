@@ -83,7 +83,7 @@ async def test_at_the_deadline_the_answer_is_what_is_known_and_the_rest_goes_on(
         rule = exported.api.faults.add("/agents", Hang())
         scrape = asyncio.ensure_future(exported.account.refresh(loop.time() + 0.2, REGISTRY.keys() - {"users"}))
         assert await scrape is False
-        page = (await exported.shown())
+        page = await exported.shown()
         assert page["environments"]
         assert not page["agents"]
         assert page.ok("agents") is None
@@ -91,7 +91,7 @@ async def test_at_the_deadline_the_answer_is_what_is_known_and_the_rest_goes_on(
         assert await exported.account.refresh(loop.time() - 1) is False  # no time at all: what is known, at once
         exported.api.faults.remove(rule)
         await settled(exported.account)
-        page = (await exported.shown())
+        page = await exported.shown()
         assert page["agents"]
         assert page.ok("agents") == 1
         assert len([q for q in exported.asked("/agents") if q["environmentId"] == "us_env_9f2kQw1d"]) == 1
@@ -111,7 +111,7 @@ async def test_the_account_is_down_until_environments_were_listed_and_when_they_
 
 async def test_what_a_refresh_tells_of_itself(time: Time) -> None:
     async with Exported(fixed_world(time), time) as exported:
-        page = (await exported.shown())
+        page = await exported.shown()
         assert not page["exporter_collector_success"]
         assert not page["exporter_collector_duration_seconds"]
         assert not page["exporter_collector_last_success_timestamp_seconds"]

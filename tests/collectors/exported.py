@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -12,7 +13,6 @@ from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.exposition.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
-from pathlib import Path
 from tests.simulator.faults import Fault, FaultRule
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import FIXED_NOW

@@ -1,5 +1,7 @@
 """Environments and the account: names, the choice of environments, and what is known of the account itself."""
 
+import pytest
+
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, Time
@@ -73,16 +75,30 @@ async def test_the_account_itself_is_looked_at_once_an_hour(time: Time) -> None:
         assert exported.api.count("/accounts/current") == 2
 
 
+@pytest.mark.parametrize("status", [403, 404])
+async def test_an_account_that_may_not_be_read_is_missing_and_no_failure(time: Time, status: int) -> None:
+    world = World(time)
+    world.add_environment("one")
+    async with Exported(world, time) as exported:
+        rule = exported.api.faults.add("/accounts/current", Status(status))
+        page = await exported.scrape()
+        assert not page["account_info"]
+        assert (page["up"], page.ok("environments"), page.errors()) == ({(): 1}, 1, {})
+        exported.api.faults.remove(rule)
+        assert not (await exported.later(3000))["account_info"]
+        assert (await exported.later(600))["account_info"]
+
+
 async def test_an_account_that_cannot_be_read_fails_only_itself(time: Time) -> None:
     world = World(time)
     world.add_environment("one")
     async with Exported(world, time) as exported:
-        rule = exported.api.faults.add("/accounts/current", Status(403))
+        rule = exported.api.faults.add("/accounts/current", Status(500))
         page = await exported.scrape()
         assert page["up"] == {(): 1}
         assert page["environments"] == {("true",): 0, ("false",): 1}
         assert not page["account_info"]
-        assert (page.ok("environments"), page.errors()) == (0, {("environments", "forbidden"): 1})
+        assert (page.ok("environments"), page.errors()) == (0, {("environments", "server_error"): 1})
         assert page.ok("agents") == 1
         exported.api.faults.remove(rule)
         page = await exported.later(61)

@@ -342,7 +342,7 @@ async def test_a_deleted_environment_is_gone_and_what_is_kept_of_it_too(time: Ti
         assert page.ok("events") == 1
 
 
-async def test_an_environment_that_comes_back_under_its_id_starts_anew(time: Time) -> None:
+async def test_an_environment_that_comes_back_under_its_id_goes_on(time: Time) -> None:
     world, one, _ = two(time)
     async with Exported(world, time) as exported:
         await exported.scrape()
@@ -353,7 +353,7 @@ async def test_an_environment_that_comes_back_under_its_id_starts_anew(time: Tim
         await exported.later(61)
         world.add_environment("one", with_id=one, announce=False)
         world.emit("file:created", one, at=time() + 1)
-        assert totals(await exported.later(61), one) == {"file:created": 1}
+        assert totals(await exported.later(61), one) == {"job:failed": 1, "environment:deleted": 1, "file:created": 1}
 
 
 async def test_an_event_ahead_of_the_clock_is_counted_and_is_in_the_rate_when_its_time_has_come(time: Time) -> None:

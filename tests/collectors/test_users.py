@@ -1,26 +1,24 @@
 """Users: how many, and how many were seen lately."""
 
 import pytest
-from exporter.collectors._book import Book
 from msgspec import UNSET
 
-from exporter.collectors.users import ALL, Snapshot, entry
-from exporter.collectors.users import counted as counted_in
+from exporter.collectors.users import TABLE, active, values
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.flatfile.models import User
 from tests.collectors.exported import Exported, Time
+from tests.collectors.tables import database, insert
 from tests.simulator.faults import Status
 
 NOW = 1763628900.0  # 2025-11-20T08:55:00Z
 DAY = 86400.0
 
 
-def counted(users: list[User], now: float) -> Snapshot:
-    book = Book()
-    for user in users:
-        book.put(ALL, entry(user))
-    return counted_in(book, now)
+def counted(users: list[User], now: float) -> list[tuple[str, int]] | None:
+    db = database()
+    insert(db, TABLE, [values(user, "") for user in users])
+    return active(db, now)
 
 
 @pytest.mark.parametrize(
@@ -41,14 +39,14 @@ def counted(users: list[User], now: float) -> Snapshot:
 def test_a_user_is_active_within_the_windows_that_reach_back_to_the_last_time_seen(
     seen: str | None, windows: tuple[int, ...]
 ) -> None:
-    snapshot = counted([User(id="us_usr_1", last_seen_at=seen)], NOW)
-    assert snapshot.active == tuple(zip(("1d", "7d", "30d"), windows, strict=True))
+    found = counted([User(id="us_usr_1", last_seen_at=seen)], NOW)
+    assert found == [*zip(("1d", "7d", "30d"), windows, strict=True)]
 
 
 def test_who_is_active_is_not_known_where_no_row_has_the_field() -> None:
-    assert counted([User(id="a"), User(id="b")], NOW).active is None
-    assert counted([User(id="a"), User(id="b", last_seen_at=None)], NOW).active == (("1d", 0), ("7d", 0), ("30d", 0))
-    assert counted([], NOW).active == (("1d", 0), ("7d", 0), ("30d", 0))
+    assert counted([User(id="a"), User(id="b")], NOW) is None
+    assert counted([User(id="a"), User(id="b", last_seen_at=None)], NOW) == [("1d", 0), ("7d", 0), ("30d", 0)]
+    assert counted([], NOW) == [("1d", 0), ("7d", 0), ("30d", 0)]
     assert User(id="a").last_seen_at is UNSET
 
 
