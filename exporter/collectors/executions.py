@@ -1,167 +1,352 @@
 """Runs of agents: how they ended, how long they took, how long their events had waited.
 
-The API's list of runs knows neither ids, nor agents, nor a time to begin from. Each environment in which something happens is
-asked for its newest runs; only when one is new, agent after agent is asked until it is known whose it is. A run that goes on
-may not be listed before its end, below newer ones: now and then the list is read an hour back.
+The API's list of runs has neither ids, nor agents, nor a time to begin from. Each environment in which something happens is
+asked for its newest runs; only when one is new, its agents are asked for theirs. A run may not be listed before its end, below
+newer ones: now and then the list is read an hour back.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from exporter.collectors._context import AgentRef, Held, Scope, carried, held
+from exporter.collectors._context import (
+    Context,
+    Environment,
+    fresh_environments,
+    known_at,
+    mark_known,
+    shown_environments,
+)
+from exporter.collectors._gone import forget_gone
+from exporter.collectors._histogram import Histogram
 from exporter.collectors._labels import ENVIRONMENT
-from exporter.collectors._owners import Owners
-from exporter.collectors._runs import MOST_ROWS, NEWEST, NOBODY, AgentRuns, Reading, RunBook, Snapshot
+from exporter.collectors._run import Run, RunOrder, content, finished, key
+from exporter.collectors._way import Way
 from exporter.exposition.families import Desc, Family, Sample
 from exporter.exposition.freshness import Freshness
-from exporter.flatfile import models
+from exporter.flatfile import models, times
+from exporter.flatfile.client import Listing
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge
+from exporter.flatfile.errors import BadResponse, FlatfileError, NotFound
 from exporter.flatfile.session import Call
 
+NAME = "executions"
 RUNS = Desc(
     "flatfile_agent_executions_total",
     "counter",
-    "Runs of the agent that have finished since the exporter started, each counted once, within max_age / 3 (5m unless "
-    "configured) of its end. agent_id is empty and agent unknown for runs of which Flatfile does not tell the agent. A run of "
-    "more than an hour may be missed (GET /agents/executions).",
+    "Finished runs of the agent since counting began, each counted once; agent_id is empty and agent unknown where Flatfile "
+    "does not tell the agent (GET /agents/executions).",
     (*ENVIRONMENT, "agent_id", "agent", "result"),
 )
 DURATION = Desc(
     "flatfile_agent_execution_duration_seconds",
     "histogram",
-    "How long the runs of flatfile_agent_executions_total took, as Flatfile says, else from their start to their end. "
-    "Absent while the agent has not run.",
+    "How long the runs of flatfile_agent_executions_total took. Absent while the agent has not run.",
     (*ENVIRONMENT, "agent_id", "agent"),
 )
 LAG = Desc(
     "flatfile_agent_queue_lag_seconds",
     "histogram",
-    "From an event's creation to the start of an agent's run for it, 0 where the two times contradict. Only for runs whose "
-    "event the collector events has seen: without that collector nothing is observed.",
+    "From an event's creation to the start of an agent's run for it. Only for events that the collector events has seen.",
     ENVIRONMENT,
 )
 FAMILIES = (RUNS, DURATION, LAG)
 
+BOUNDS = (0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0)
+DURATIONS, LAGS = Histogram("run_duration", BOUNDS), Histogram("queue_lag", BOUNDS)
+NEWEST = Listing(Endpoint.EXECUTIONS, models.Execution, content, page_size=100, alike=True)
 AN_HOUR = replace(NEWEST, page_size=1000)
-ACTIVE_FOR = (
-    900.0  # seconds after its last event for which an environment is asked each time: runs end after their event
-)
-ROTATION = 300.0  # seconds within which each environment is asked, and read an hour back, at the latest
+UNKNOWN_AGENT = ""
+MAX_RUN = 3600.0  # seconds: how far behind its start a run's end is looked for
+MAX_CATCH_UP = 86400.0  # seconds: runs that ended longer ago are not counted, whatever happened since
+ROTATION = 300.0  # seconds within which each environment is read an hour back, at the latest
+FOLLOWED_FOR = 60.0  # seconds for which runs are looked for after an event: they end later
 EVENTS_WAITED_FOR = 1.0  # seconds; then what was known of them before counts
+EVENT_LATE = 300.0  # seconds after its end for which a run waits for its event to be seen
+AGENT_LATE = (60.0, 900.0)  # the same for its agent to be known: once the agents were listed again, and in any case
+AHEAD = 2.0  # seconds by which the server's time may be misjudged
 TAIL = 10  # known rows at the end of a page after which no new one is expected
 LONG = 300  # rows in no known order that are too many to be read each time
+MAX_WAITED_FOR = 20  # agents; a scrape does not wait for more
+KEEP_AGENT = 86400.0  # seconds for which counts of an agent that is not deployed are kept, in case it comes back
+
+DUE = """
+SELECT id, name FROM environment LEFT JOIN run_reading ON run_reading.environment_id = id
+WHERE shown AND (hour_read_at IS NULL OR abs(:now - hour_read_at) >= :rotation OR NOT unordered AND (
+  pending OR NOT EXISTS (SELECT 1 FROM event_position AS p WHERE p.environment_id = id AND p.read_at > :now - :rotation)
+  OR EXISTS (SELECT 1 FROM event WHERE event.environment_id = environment.id AND seen_at > looked_at - :followed)))
+ORDER BY id"""
+AGENTS = """
+SELECT id FROM agent WHERE environment_id = :environment
+ORDER BY (SELECT max(ended) FROM run_count AS c WHERE c.environment_id = :environment AND agent_id = id) DESC, id"""
+COUNTS = """
+SELECT environment_id, agent_id, agent, result, coalesce(count, 0) FROM (
+  SELECT environment_id, id AS agent_id, name AS agent FROM agent
+  UNION ALL SELECT DISTINCT environment_id, '', 'unknown' FROM run_count WHERE agent_id = ''
+) CROSS JOIN (SELECT 'success' AS result UNION ALL SELECT 'failure')
+LEFT JOIN run_count USING (environment_id, agent_id, result) ORDER BY 1, 2, 4 DESC"""
+
+SAME = "SELECT 1 FROM run WHERE event_id = ? AND environment_id = ? AND agent_id = ? AND started IS ?"
 
 
 @dataclass(slots=True)
-class Place:
-    """An environment, as far as its runs have been followed."""
+class Look:
+    """A look at an environment's list: `began` and `floor` say which runs count and how far back to read (server's clock).
 
-    book: RunBook
-    owners: Owners
-    read_at: float = float("-inf")  # when an hour was read the last time (monotonic)
-    tedious: bool = False  # its list is long and in no order
+    `new` are finished runs that are to be counted and are not in the table yet, by their keys.
+    """
+
+    began: float
+    floor: float
+    hour: bool  # due to be read back to the floor
+    whole: bool = True  # it was
+    new: dict[int, Run] = field(default_factory=dict)
+    rows: int = 0
+    unusable: int = 0
+    pending: bool = False
+    order: RunOrder = field(default_factory=RunOrder)
+
+    @property
+    def unordered(self) -> bool:
+        """Whether the list is too long to be read each time without an order."""
+        return self.rows > LONG and not self.order.shown
 
 
 class Collector:
     """Looks for new runs where something happens, and everywhere now and then."""
 
-    requires: tuple[str, ...] = ("environments", "agents")
+    requires = ("environments", "agents")
+    triggers = ()
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._started = scope.clock.monotonic()
-        self._rotation = min(ROTATION, scope.config.collectors["executions"].max_age / 3)
-        self._agents_for = scope.config.collectors["agents"].max_age
-        self._places: dict[str, Place] = {}
-        self._snapshots: dict[str, Held[Snapshot]] = {}
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._started = context.clock.monotonic()
+        self._rotation = min(ROTATION, context.config.collectors[NAME].max_age / 3)
+        self._by_agent: dict[str, Way] = {}  # of each environment: asking for one agent's runs
+        self._told_apart: set[str] = set()  # environments in which two agents have answered differently
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
-        """Look for new runs in the environments that are due: those with events of just now, too."""
-        await self._scope.settled("events", EVENTS_WAITED_FOR)
-        scope, now = self._scope, self._scope.clock.wall()
-        environments = scope.selected()
-        # One that comes back is counted anew, from the exporter's start on as before.
-        self._places = {env.id: self._places.get(env.id) or self._place(env.id) for env in environments}
-        due = [environment for environment in environments if self._due(environment.id)]
-        ask = scope.each if len(due) == len(environments) else scope.some
-        found, errors = await ask(due, lambda environment: self._look(environment.id, call), call)
-        self._snapshots = carried(self._snapshots, held(found, now), scope.selected())
-        unusable = sum(self._places[environment].book.unusable for environment in found)
+        """Look for new runs in the environments that are due; one environment's failure leaves the others alone."""
+        context = self._context
+        await context.wait_for("events", EVENTS_WAITED_FOR)
+        at, now = context.clock.steady(), context.client.session.now
+
+        def due(db: sqlite3.Connection) -> tuple[list[Environment], int]:
+            values = {"now": now, "rotation": self._rotation, "followed": FOLLOWED_FOR}
+            return [Environment(*row) for row in db.execute(DUE, values)], len(shown_environments(db))
+
+        environments, shown = await context.database.run(due)
+        ask = context.gather if len(environments) == shown else context.gather_partial
+        found, errors = await ask(environments, lambda env: self._look(env.id, at, now, call), call)
+        await context.database.run(lambda db: _settle(db, at, now))
+        unusable = sum(found.values())
         if unusable:
             text = f"{unusable} runs of which the end or the result cannot be read are not counted"
             return [*errors, BadResponse(text, endpoint=str(Endpoint.EXECUTIONS))]
         return errors
 
-    def _place(self, environment: str) -> Place:
-        scope = self._scope
-        book = RunBook(scope.client.session.now - (scope.clock.monotonic() - self._started))
-        return Place(book, Owners(book, scope.client, environment, scope.clock.monotonic))
+    async def _look(self, environment: str, at: float, now: float, call: Call) -> int:
+        """Read and count an environment's new runs; return how many rows could not be used."""
+        database = self._context.database
+        look = await self._newest(environment, now, call)
+        owners = await self._owners(environment, look, at, now, call) if look.new else {}
+        look.pending |= owners.keys() != look.new.keys()
+        await database.run(lambda db: _write(db, environment, look, owners, at, now))
+        return look.unusable
 
-    def _due(self, environment: str) -> bool:
-        """Whether new runs must be looked for now."""
-        place = self._places[environment]
-        if self._hour_due(place):
-            return True
-        if place.tedious:
-            return False
-        if place.book.going_on or place.book.sought:
-            return True
-        return not self._scope.happenings.quiet(environment, for_=ACTIVE_FOR, followed_within=self._rotation)
+    async def _newest(self, environment: str, now: float, call: Call) -> Look:
+        """Read an environment's list as far as there may be new runs."""
+        context, query = self._context, "SELECT began, hour_read_at FROM run_reading WHERE environment_id = ?"
+        last = await context.database.run(lambda db: db.execute(query, (environment,)).fetchone())
+        began, read_at = last or (now - (context.clock.monotonic() - self._started), None)
+        floor = max(began if read_at is None else read_at, now - MAX_CATCH_UP) - MAX_RUN
+        hour = read_at is None or abs(now - read_at) >= self._rotation
+        look = Look(began, floor, hour)
+        listing = AN_HOUR if hour else NEWEST
+        async with aclosing(context.client.pages(listing, {"environmentId": environment}, call)) as pages:
+            async for page in pages:
+                if page.restart:
+                    look = Look(began, floor, hour)
+                look.order.follow(page.all_rows)
+                look.rows += len(page.all_rows)
+                ended = _ended(look, page.rows, now)
+                look.new.update(await context.database.run(partial(_new, environment=environment, ended=ended)))
+                if hour and look.order.is_past(floor):
+                    return look
+                tail = {key(row) for row in page.all_rows[-TAIL:]}
+                if not hour and not page.last and look.order.shown and tail.isdisjoint(look.new):
+                    look.whole = False
+                    return look
+        return look
 
-    def _hour_due(self, place: Place) -> bool:
-        return self._scope.clock.monotonic() >= place.read_at + self._rotation
+    async def _owners(self, environment: str, look: Look, at: float, now: float, call: Call) -> Mapping[int, str]:
+        """Return the agents of new runs, of those that may be counted now. Raises FlatfileError.
 
-    async def _look(self, environment: str, call: Call) -> Snapshot:
-        """Read an environment's list as far as there may be new runs, and find out whose they are."""
-        scope, place = self._scope, self._places[environment]
-        book, now, began = place.book, scope.client.session.now, scope.clock.monotonic()
-        hour, whole, reading = self._hour_due(place), True, Reading()
-
-        def enough(page: list[models.Execution]) -> bool:
-            nonlocal whole
-            reading.look(page)
-            if reading.rows > MOST_ROWS:
-                raise TooLarge(f"more than {MOST_ROWS} runs", endpoint=str(Endpoint.EXECUTIONS))
-            if hour:
-                return reading.past(page, book.floor, book.floor)
-            whole = not reading.ordered or any(book.is_new(row, now) for row in page[-TAIL:])
-            return not whole
-
-        rows = await scope.client.rows(AN_HOUR if hour else NEWEST, {"environmentId": environment}, call, stop=enough)
-        book.take(rows, now)
-        if whole:
-            book.read_to(now)
-            place.read_at = began
-        seen = Reading()  # of all rows: `enough` is not asked about the page that makes a list whole
-        seen.look(rows)
-        place.tedious = not seen.ordered and len(rows) > LONG
-        agents = scope.agents.get(environment)
-        listed = None if agents is None else [agent.id for agent in agents.value]
-        await place.owners.find(rows, listed or [], call)
-        ahead = scope.client.session.now - scope.clock.wall()
-        book.give_up(listed, agents.at + ahead if agents else 0.0, scope.client.session.now)
-        book.join(scope.happenings.created, now)
-        return book.snapshot(listed or [])
-
-    def families(self, fresh: Freshness) -> Iterator[Family]:
-        """Give the runs of the agents that are deployed, and those that are nobody's."""
-        runs: list[Sample] = []
-        durations: list[Sample] = []
-        lags: list[Sample] = []
-        for environment in self._scope.environments or ():
-            found = self._snapshots.get(environment.id)
-            if found is None or not fresh(found.at):
+        Agents are asked for their runs, those that ran last first, until none is left without one. One definition of the API
+        does not have `agentId`: a server that ignores it gives each agent the same runs, and whose they are is not known.
+        """
+        new, way = look.new, self._by_agent.setdefault(environment, Way(self._context.clock.monotonic))
+        if not way.open:
+            return dict.fromkeys(new, UNKNOWN_AGENT)
+        agents, listed_at = await self._context.database.run(lambda db: _agents(db, environment))
+        told_apart = environment in self._told_apart and not look.hour
+        owners: dict[int, str] = {}
+        another_has_all = False
+        not_found: NotFound | None = None
+        for number, agent in enumerate(agents):
+            if told_apart and len(owners) == len(new):
+                break
+            if number == MAX_WAITED_FOR:
+                call.detach()
+                call = replace(call, background=True)
+            try:
+                own = await self._runs_of(environment, agent, new, call)
+            except NotFound as error:
+                not_found = error  # it may not be deployed any more
                 continue
-            labels = (self._scope.account, *environment.labels)
-            lags.append((labels, found.value.lag))
-            listed = self._scope.agents.get(environment.id)
-            agents = listed.value if listed and fresh(listed.at, self._agents_for) else ()
-            if NOBODY in found.value.agents:
-                agents = (*agents, AgentRef(NOBODY, "unknown"))
-            for agent in agents:
-                counts, named = found.value.agents.get(agent.id, AgentRuns()), (*labels, agent.id, agent.name)
-                runs += [((*named, "success"), counts.success), ((*named, "failure"), counts.failure)]
-                if counts.durations is not None:
-                    durations.append((named, counts.durations))
-        yield from (Family(RUNS, runs), Family(DURATION, durations), Family(LAG, lags))
+            except FlatfileError as error:
+                if error.concerns_the_question:
+                    way.refused()
+                raise
+            if own != new.keys():
+                told_apart = True
+            elif another_has_all:
+                way.refused()
+                self._told_apart.discard(environment)
+                return dict.fromkeys(new, UNKNOWN_AGENT)
+            else:
+                another_has_all = True
+            owners = {**dict.fromkeys(own, agent), **owners}
+        way.works()
+        if told_apart:
+            self._told_apart.add(environment)
+        if not_found is not None and len(owners) < len(new):
+            raise not_found
+        relisted, anyway = AGENT_LATE
+        for each, run in new.items():
+            listed_since = listed_at is not None and listed_at + (now - at) > run.ended + AHEAD
+            if run.ended < now - (relisted if listed_since else anyway):
+                owners.setdefault(each, UNKNOWN_AGENT)
+        return owners
+
+    async def _runs_of(self, environment: str, agent: str, wanted: Mapping[int, Run], call: Call) -> set[int]:
+        """Return which of the runs are the agent's."""
+        oldest = min(min(run.ended, run.ended if run.started is None else run.started) for run in wanted.values())
+        order, found = RunOrder(), set[int]()
+
+        def enough(page: Sequence[models.Execution]) -> bool:
+            order.follow(page)
+            found.update(map(key, page))
+            return order.is_past(oldest) or wanted.keys() <= found
+
+        params = {"environmentId": environment, "agentId": agent}
+        rows = await self._context.client.rows(NEWEST, params, call, stop=enough)
+        return wanted.keys() & {key(row) for row in rows}
+
+    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+        """Return the runs of the agents that are deployed, and those of which the agent is not known."""
+        labels = fresh_environments(db, self._context.account, NAME, fresh)
+        took, waited = DURATIONS.select(db), LAGS.select(db)
+        runs: list[Sample] = []
+        durations: dict[tuple[str, ...], Sample] = {}
+        for environment, agent_id, agent, result, count in db.execute(COUNTS):
+            if environment in labels:
+                named = (*labels[environment], agent_id, agent)
+                runs.append(((*named, result), count))
+                if (environment, agent_id) in took:
+                    durations[named] = (named, took[environment, agent_id])
+        yield Family(RUNS, runs)
+        yield Family(DURATION, [*durations.values()])
+        yield Family(LAG, [(labels[env], value) for (env, _), value in waited.items() if env in labels])
+
+
+def _ended(look: Look, rows: Sequence[models.Execution], now: float) -> dict[int, Run]:
+    """Return the finished runs that are to be counted; note the others in the look."""
+    found: dict[int, Run] = {}
+    for row in rows:
+        started, ended, run = times.unix(row.created_at), times.unix(row.completed_at), finished(row)
+        if ended is None and row.completed_at:
+            look.unusable += started is None or started >= look.floor
+        elif ended is None or ended > now + AHEAD:
+            look.pending |= started is not None and started >= now - MAX_RUN
+        elif ended >= max(look.began, look.floor):
+            look.unusable += run is None
+            if run is not None:
+                found[key(row)] = run
+    return found
+
+
+def _new(db: sqlite3.Connection, environment: str, ended: Mapping[int, Run]) -> dict[int, Run]:
+    """Return the runs that are not in the table."""
+    query = "SELECT 1 FROM run WHERE environment_id = ? AND key = ?"
+    return {each: run for each, run in ended.items() if not db.execute(query, (environment, each)).fetchone()}
+
+
+def _agents(db: sqlite3.Connection, environment: str) -> tuple[list[str], float | None]:
+    """Return an environment's agents, those that ran last first, and when they were listed."""
+    agents = [agent for (agent,) in db.execute(AGENTS, {"environment": environment})]
+    return agents, known_at(db, "agents", environment)
+
+
+def _write(
+    db: sqlite3.Connection, environment: str, look: Look, owners: Mapping[int, str], at: float, now: float
+) -> None:
+    """Count the runs whose agents were found, each once for its agent, event and start, and note how far was read."""
+    LAGS.create(db, environment)
+    for each, agent in owners.items():
+        run = look.new[each]
+        same = (run.event, environment, agent, run.started)
+        again = agent != UNKNOWN_AGENT and db.execute(SAME, same).fetchone() is not None
+        values = (
+            environment,
+            each,
+            agent,
+            run.event,
+            run.started,
+            run.ended,
+            run.success,
+            again or run.started is None,
+        )
+        if not db.execute("INSERT OR IGNORE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount or again:
+            continue
+        db.execute(
+            "INSERT INTO run_count VALUES (?, ?, ?, 1, ?) "
+            "ON CONFLICT DO UPDATE SET count = count + 1, ended = max(ended, excluded.ended)",
+            (environment, agent, "success" if run.success else "failure", run.ended),
+        )
+        DURATIONS.create(db, environment, agent)
+        if run.duration is not None:
+            DURATIONS.observe(db, environment, agent, run.duration)
+    db.execute(
+        "INSERT INTO run_reading VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET looked_at = excluded.looked_at, "
+        "hour_read_at = coalesce(excluded.hour_read_at, hour_read_at), pending = excluded.pending, "
+        "unordered = excluded.unordered",
+        (environment, look.began, at, now if look.whole else None, look.pending, look.unordered),
+    )
+    db.execute("DELETE FROM run WHERE environment_id = ? AND ended < ?", (environment, look.floor - MAX_RUN))
+    mark_known(db, NAME, [environment], at)
+
+
+def _settle(db: sqlite3.Connection, at: float, now: float) -> None:
+    """Work out how long events had waited, as far as they were seen; forget environments and agents that are gone."""
+    query = (
+        "SELECT run.environment_id, key, max(0.0, started - created) FROM run JOIN event ON event.id = event_id "
+        "WHERE NOT lag_known AND started IS NOT NULL"
+    )
+    for environment, each, lag in db.execute(query).fetchall():
+        LAGS.observe(db, environment, "", lag)
+        db.execute("UPDATE run SET lag_known = 1 WHERE environment_id = ? AND key = ?", (environment, each))
+    db.execute("UPDATE run SET lag_known = 1 WHERE NOT lag_known AND ended <= ?", (now - EVENT_LATE,))
+    forget_gone(db, "run_reading", ("run", "run_count"), (LAGS,), at)
+    db.execute(
+        "DELETE FROM run_count WHERE agent_id <> '' AND ended < ? AND NOT EXISTS ("
+        "SELECT 1 FROM agent WHERE agent.environment_id = run_count.environment_id AND id = agent_id)",
+        (now - KEEP_AGENT,),
+    )
+    db.execute(
+        "DELETE FROM histogram WHERE family = ? AND NOT EXISTS (SELECT 1 FROM run_count "
+        "WHERE run_count.environment_id = histogram.environment_id AND agent_id = label)",
+        (DURATIONS.family,),
+    )

@@ -1,135 +1,289 @@
-"""Jobs of each environment by status, and the oldest one that is still open.
+"""Jobs of each environment by status, the oldest that are open, and how those that finished went.
 
-The API's list of jobs knows no time to begin from. After a first pass back to the edge of the window, the newest ones are read
+The API's list of jobs has no time to begin from. After a first reading back to the edge of the window, the newest jobs are read
 as far as something is new or open; open jobs further down, and whatever else may change there, are looked at less often.
 """
 
+import math
+import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import aclosing
+from dataclasses import astuple, dataclass, replace
+from functools import partial
 
-from exporter.collectors._context import Held, Scope, carried, held
-from exporter.collectors._jobs import MOST_ROWS, JobBook, Snapshot, Statuses
+from exporter.collectors._context import Context, fresh_environments, mark_known, shown_environments
+from exporter.collectors._gone import forget_gone
+from exporter.collectors._histogram import Histogram
+from exporter.collectors._job import Reading
 from exporter.collectors._labels import ENVIRONMENT
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
-from exporter.flatfile import models
+from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge
+from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
 
+NAME = "jobs"
 JOBS = Desc(
     "flatfile_jobs",
     "gauge",
-    "Jobs created within the last jobs.window (24h unless configured) by their present status, every known status present; "
-    "unknown where Flatfile does not tell it (GET /jobs). A change of an open job that has more than 300 newer ones shows "
-    "within max_age / 2 (7.5m unless configured), one of a job that had ended within an hour.",
+    "Jobs created within jobs.window (24h unless configured) by their present status (GET /jobs).",
     (*ENVIRONMENT, "status"),
 )
 OLDEST_OPEN = Desc(
     "flatfile_job_oldest_open_timestamp_seconds",
     "gauge",
-    "When the oldest job was created that is not complete, failed or canceled, in unix seconds. Absent where there is none. "
-    "Jobs that were older than jobs.window when the exporter started may not be known; an open job is followed for 7 days, or "
-    "until it has 100,000 newer ones.",
-    ENVIRONMENT,
+    "When the oldest job was created that is in this open status, in unix seconds. Absent where there is none.",
+    (*ENVIRONMENT, "status"),
 )
-FAMILIES = (JOBS, OLDEST_OPEN)
+FINISHED = Desc(
+    "flatfile_jobs_finished_total",
+    "counter",
+    "Jobs that finished since counting began, each counted once.",
+    (*ENVIRONMENT, "type", "status"),
+)
+WAIT = Desc(
+    "flatfile_job_wait_seconds",
+    "histogram",
+    "From the creation to the start of the jobs of flatfile_jobs_finished_total, where Flatfile gives both times.",
+    (*ENVIRONMENT, "type"),
+)
+DURATION = Desc(
+    "flatfile_job_duration_seconds",
+    "histogram",
+    "From the start to the end of the jobs of flatfile_jobs_finished_total, where Flatfile gives both times.",
+    (*ENVIRONMENT, "type"),
+)
+FAMILIES = (JOBS, OLDEST_OPEN, FINISHED, WAIT, DURATION)
 
 # Jobs bring their configuration and outcome, which may be large.
 NEWEST = Listing(Endpoint.JOBS, models.Job, identity, page_size=100, sort={"sortDirection": "desc"})
 ALL = replace(NEWEST, page_size=500)
-FULL_EVERY = 3600.0  # seconds after which the whole window is read anew
+STATUSES = ("created", "planning", "scheduled", "ready", "executing", "waiting", "complete", "failed", "canceled")
+ENDS = ("complete", "failed", "canceled")
+UNKNOWN = "unknown"  # the status of a job whose status the API does not tell
+SETTLED = frozenset({*ENDS, UNKNOWN})
+SPELLINGS = {"cancelled": "canceled"}  # as parts of the documentation write it
+TYPES = ("file", "workbook", "sheet", "space", "document", "app", "agent", "autobuild", "onboarding")
+OTHER = "other"
+MAX_STATUSES = 20  # that the exporter does not know, of an account
+BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0)
+WAITS, DURATIONS = Histogram("job_wait", BOUNDS), Histogram("job_duration", BOUNDS)
+FOLLOWED_FOR = 7 * 86400.0  # seconds for which an open job is followed at the longest
+WINDOW_EVERY = 3600.0  # seconds after which the whole window is read again
 PACE = 6.0  # seconds between two looks further down for each page that one takes, within max_age / 3 and max_age / 2
-LONG = 300  # rows in no known order that are too many to be read each time
+NEVER = -math.inf
+
+OPEN = "status NOT IN ('complete', 'failed', 'canceled', 'unknown')"
+UPSERT = """
+INSERT INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO UPDATE SET type = excluded.type, status = excluded.status,
+  created = excluded.created, started = excluded.started, finished = excluded.finished, counted = excluded.counted, missed = 0
+WHERE (type, status, created, started, finished, counted, missed) IS NOT
+  (excluded.type, excluded.status, excluded.created, excluded.started, excluded.finished, excluded.counted, 0)"""
+PURGE = f"""
+DELETE FROM job WHERE environment_id = :environment AND iif({OPEN},
+  created < :followed, max(created, coalesce(finished, created)) < :edge)"""  # noqa: S608
 
 
-@dataclass(slots=True)
-class Place:
-    """An environment, as far as its jobs have been followed. Times by the monotonic clock."""
+@dataclass(frozen=True, slots=True)
+class Last:
+    """What is known of an environment's jobs. `read_at`, `began`: the server's clock; the others: steady unix seconds."""
 
-    book: JobBook
-    full_at: float = float("-inf")
-    deep_at: float = float("-inf")
-    pages: int = 0  # that the last deep look took
-    unreached: bool = False  # open jobs lie further down than the newest were read
-    tedious: bool = False  # the list is long and in no order
+    began: float
+    read_at: float = NEVER
+    window_read_at: float = NEVER
+    deep_read_at: float = NEVER
+    pages: int = 0
+    unreached: bool = False
+    unordered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as the table holds it. Times in unix seconds; `None` where the API does not say."""
+
+    type: str
+    status: str
+    created: float
+    started: float | None
+    finished: float | None
 
 
 class Collector:
     """Follows the jobs of each environment."""
 
-    requires: tuple[str, ...] = ("environments",)
+    requires = ("environments",)
+    triggers = ()
 
-    def __init__(self, scope: Scope) -> None:
-        self._scope = scope
-        self._max_age = scope.config.collectors["jobs"].max_age
-        self._statuses = Statuses()
-        self._places: dict[str, Place] = {}
-        self._snapshots: dict[str, Held[Snapshot]] = {}
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._started = context.clock.monotonic()
+        self._max_age = context.config.collectors[NAME].max_age
+        self._window = context.config.jobs.window
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """Read what is new of each environment's jobs; one environment's failure leaves the others alone."""
-        scope, now = self._scope, self._scope.clock.wall()
-        environments = scope.selected()
-        self._places = {
-            environment.id: self._places.get(environment.id)
-            or Place(JobBook(environment.id, scope.config.jobs.window, self._statuses.admitted))
-            for environment in environments
-        }
-        due = [env for env in environments if not self._places[env.id].tedious or self._deep_due(self._places[env.id])]
-        ask = scope.each if len(due) == len(environments) else scope.some
-        found, errors = await ask(due, lambda env: self._look(env.id, self._places[env.id], call), call)
-        snapshots = {env: snapshot for env, (snapshot, _) in found.items()}
-        self._snapshots = carried(self._snapshots, held(snapshots, now), scope.selected())
-        unusable = sum(number for _, number in found.values())
+        context, at, now = self._context, self._context.clock.steady(), self._context.client.session.now
+        shown, lasts = await context.database.run(lambda db: (shown_environments(db), _lasts(db)))
+        began = now - (context.clock.monotonic() - self._started)
+        due = [
+            env
+            for env in shown
+            if env.id not in lasts or not lasts[env.id].unordered or self._is_deep_due(lasts[env.id], at)
+        ]
+        ask = context.gather if len(due) == len(shown) else context.gather_partial
+        found, errors = await ask(
+            due, lambda env: self._look(env.id, lasts.get(env.id, Last(began)), at, now, call), call
+        )
+        gone = ("job", "job_count"), (WAITS, DURATIONS)
+        await context.database.run(lambda db: forget_gone(db, "job_reading", *gone, at))
+        unusable = sum(found.values())
         if unusable:
             text = f"{unusable} jobs without a time that can be read are not counted"
             return [*errors, BadResponse(text, endpoint=str(Endpoint.JOBS))]
         return errors
 
-    def _deep_due(self, place: Place) -> bool:
+    def _is_deep_due(self, last: Last, at: float) -> bool:
         """Whether it is time to look further down again, if there is a reason to."""
-        wait = min(max(self._max_age / 3, PACE * place.pages), self._max_age / 2)
-        return self._scope.clock.monotonic() >= place.deep_at + wait
+        wait = min(max(self._max_age / 3, PACE * last.pages), self._max_age / 2)
+        return abs(at - last.deep_read_at) >= wait
 
-    def _floor(self, place: Place, now: float) -> float | None:
-        """How far back to read: the whole window, to the oldest open job, or (`None`) as far as there is anything new."""
-        again = place.full_at + FULL_EVERY <= self._scope.clock.monotonic()
-        if again or ((place.book.doubtful or place.tedious) and self._deep_due(place)):
-            return place.book.floor(now)
-        return place.book.oldest_open() if place.unreached and self._deep_due(place) else None
+    async def _look(self, environment: str, last: Last, at: float, now: float, call: Call) -> int:
+        """Read an environment's list and write what came; return how many rows could not be used."""
+        database, edge = self._context.database, now - self._window
+        open_, missed = await database.run(lambda db: _open(db, environment))
+        oldest, deep = min(open_.values(), default=math.inf), self._is_deep_due(last, at)
+        floor = None  # as far as there is anything new
+        if abs(at - last.window_read_at) >= WINDOW_EVERY or (deep and (missed or last.unordered)):
+            floor = min(edge, oldest)
+        elif deep and last.unreached:
+            floor = oldest
+        listing, reading = NEWEST if floor is None else ALL, Reading(environment, edge, last.read_at, floor, open_)
+        async with aclosing(self._context.client.pages(listing, {"environmentId": environment}, call)) as pages:
+            async for page in pages:
+                if page.restart:
+                    reading = Reading(environment, edge, last.read_at, floor, open_)
+                ids = [row.id for row in page.all_rows] if floor is None else []
+                known = await database.run(partial(_known, environment=environment, ids=ids))
+                if reading.add(page.all_rows, known) and not page.last:
+                    break
+            else:
+                reading.covered = -math.inf
+        last = replace(
+            last,
+            read_at=now,
+            window_read_at=at if floor is not None and floor <= edge else last.window_read_at,
+            deep_read_at=last.deep_read_at if floor is None else at,
+            pages=last.pages if floor is None else reading.pages,
+            unreached=reading.unreached,
+            unordered=reading.unordered,
+        )
+        return await database.run(lambda db: self._write(db, environment, last, reading, at, edge))
 
-    async def _look(self, environment: str, place: Place, call: Call) -> tuple[Snapshot, int]:
-        """Read an environment's list: what to show, and how many rows could not be used."""
-        scope, book = self._scope, place.book
-        now, began = scope.client.session.now, scope.clock.monotonic()
-        floor = self._floor(place, now)
-        reading = book.reading(now, floor)
-        listing = NEWEST if floor is None else ALL
-        rows = await scope.client.rows(listing, {"environmentId": environment}, call, stop=reading)
-        if reading.too_long:
-            text = f"more than {MOST_ROWS} jobs within jobs.window, or in no order"
-            raise TooLarge(text, endpoint=str(Endpoint.JOBS))
-        unusable = book.take(rows, now, reading.covered, cut=reading.cut)
-        if floor is not None:
-            place.deep_at, place.pages = began, reading.pages
-            if floor <= book.edge(now):
-                place.full_at = began
-        place.unreached = floor is None and reading.unreached
-        place.tedious = not reading.ordered and reading.rows > LONG
-        return book.snapshot(now, [*self._statuses.names]), unusable
-
-    def families(self, fresh: Freshness) -> Iterator[Family]:
-        """Give the environments' jobs."""
-        jobs: list[Sample] = []
-        oldest: list[Sample] = []
-        for environment in self._scope.environments or ():
-            found = self._snapshots.get(environment.id)
-            if found is None or not fresh(found.at):
+    def _write(
+        self, db: sqlite3.Connection, environment: str, last: Last, reading: Reading, at: float, edge: float
+    ) -> int:
+        """Write the jobs that came and count those that finished; return how many have no time that can be read."""
+        followed = reading.covered if reading.cut else min(edge, last.read_at - FOLLOWED_FOR)
+        statuses = {*STATUSES, *(name for (name,) in db.execute("SELECT name FROM job_status"))}
+        unusable = 0
+        for row in reading.rows:
+            created, finished = times.unix(row.created_at), times.unix(row.finished_at)
+            if created is None:
+                unusable += 1
                 continue
-            labels = (self._scope.account, *environment.labels)
-            jobs += [((*labels, status), number) for status, number in found.value.jobs.items()]
-            if found.value.oldest_open is not None:
-                oldest.append((labels, found.value.oldest_open))
-        yield from (Family(JOBS, jobs), Family(OLDEST_OPEN, oldest))
+            status = _status(db, row.status, statuses)
+            job = Job(row.type if row.type in TYPES else OTHER, status, created, times.unix(row.started_at), finished)
+            before = db.execute(
+                "SELECT status, counted FROM job WHERE environment_id = ? AND id = ?", (environment, row.id)
+            )
+            was, counted = before.fetchone() or (UNKNOWN, False)
+            _create(db, environment, job.type)
+            if job.status in ENDS and not counted:
+                counted = True
+                if was not in SETTLED or (created if finished is None else finished) >= max(last.began, edge):
+                    _count(db, environment, job)
+            db.execute(UPSERT, (environment, row.id, *astuple(job), counted))
+        db.execute(PURGE, {"environment": environment, "edge": edge, "followed": followed})
+        _delete_missed(db, environment, reading)
+        db.execute(
+            "INSERT OR REPLACE INTO job_reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (environment, at, *astuple(last))
+        )
+        mark_known(db, NAME, [environment], at)
+        return unusable
+
+    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+        """Return the jobs of the window by status, the oldest open ones, and those that finished."""
+        labels = fresh_environments(db, self._context.account, NAME, fresh)
+        others = [name for (name,) in db.execute("SELECT name FROM job_status ORDER BY name")]
+        counts = {(environment, status): 0 for environment in labels for status in (*STATUSES, *others)}
+        query = (
+            "SELECT environment_id, status, count(*) FROM job JOIN job_reading USING (environment_id) "
+            "WHERE created >= read_at - ? GROUP BY 1, 2"
+        )
+        counts |= {(env, status): number for env, status, number in db.execute(query, (self._window,)) if env in labels}
+        yield Family(JOBS, [((*labels[env], status), number) for (env, status), number in counts.items()])
+        query = f"SELECT environment_id, status, min(created) FROM job WHERE {OPEN} GROUP BY 1, 2"  # noqa: S608
+        yield Family(
+            OLDEST_OPEN, [((*labels[env], status), at) for env, status, at in db.execute(query) if env in labels]
+        )
+        rows = db.execute("SELECT environment_id, type, status, count FROM job_count")
+        yield Family(FINISHED, [((*labels[env], *by), number) for env, *by, number in rows if env in labels])
+        for desc, histogram in ((WAIT, WAITS), (DURATION, DURATIONS)):
+            values = histogram.select(db).items()
+            yield Family(desc, [((*labels[env], type_), value) for (env, type_), value in values if env in labels])
+
+
+def _lasts(db: sqlite3.Connection) -> dict[str, Last]:
+    query = "SELECT environment_id, began, read_at, window_read_at, deep_read_at, pages, unreached, unordered FROM job_reading"
+    return {environment: Last(*row) for environment, *row in db.execute(query)}
+
+
+def _open(db: sqlite3.Connection, environment: str) -> tuple[dict[str, float], bool]:
+    """Return when an environment's open jobs were created, by id, and whether the last list lacked any job."""
+    query = f"SELECT id, created FROM job WHERE environment_id = ? AND {OPEN}"  # noqa: S608
+    missed = db.execute("SELECT 1 FROM job WHERE environment_id = ? AND missed", (environment,)).fetchone()
+    return dict(db.execute(query, (environment,))), missed is not None
+
+
+def _known(db: sqlite3.Connection, environment: str, ids: Sequence[str]) -> set[str]:
+    query = "SELECT 1 FROM job WHERE environment_id = ? AND id = ?"
+    return {id_ for id_ in ids if db.execute(query, (environment, id_)).fetchone()}
+
+
+def _status(db: sqlite3.Connection, status: str | None, known: set[str]) -> str:
+    """Return the name under which a status is counted; a new one is noted, as long as there are not too many."""
+    name = SPELLINGS.get(status or UNKNOWN, status or UNKNOWN)
+    if name not in known:
+        if len(known) >= len(STATUSES) + MAX_STATUSES:
+            name = OTHER
+        known.add(name)
+        db.execute("INSERT OR IGNORE INTO job_status VALUES (?)", (name,))
+    return name
+
+
+def _create(db: sqlite3.Connection, environment: str, type_: str) -> None:
+    """Start to count a type's jobs at 0, unless that has been done."""
+    rows = [(environment, type_, status) for status in ENDS]
+    if db.executemany("INSERT OR IGNORE INTO job_count VALUES (?, ?, ?, 0)", rows).rowcount:
+        WAITS.create(db, environment, type_)
+        DURATIONS.create(db, environment, type_)
+
+
+def _count(db: sqlite3.Connection, environment: str, job: Job) -> None:
+    key = (environment, job.type, job.status)
+    db.execute("UPDATE job_count SET count = count + 1 WHERE environment_id = ? AND type = ? AND status = ?", key)
+    for histogram, begin, end in ((WAITS, job.created, job.started), (DURATIONS, job.started, job.finished)):
+        if begin is not None and end is not None and end >= begin:
+            histogram.observe(db, environment, job.type, end - begin)
+
+
+def _delete_missed(db: sqlite3.Connection, environment: str, reading: Reading) -> None:
+    """Delete the jobs that two lists in a row lacked: one may lack some because rows moved while it was read."""
+    came = {row.id for row in reading.rows}
+    query = "SELECT id, missed FROM job WHERE environment_id = ? AND created > ?"
+    for id_, missed in db.execute(query, (environment, reading.covered)).fetchall():
+        if id_ not in came:
+            change = "DELETE FROM job" if missed else "UPDATE job SET missed = 1"
+            db.execute(f"{change} WHERE environment_id = ? AND id = ?", (environment, id_))

@@ -121,8 +121,11 @@ class Job(Model, frozen=True):
 
     id: str
     environment_id: str | None = None
+    type: str | None = None
     status: str | None = None
     created_at: str | None = None
+    started_at: str | None = None
+    finished_at: str | None = None
 
 
 class User(Model, frozen=True):

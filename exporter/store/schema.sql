@@ -128,6 +128,7 @@ CREATE TABLE event (
   created        REAL NOT NULL,
   seen_at        REAL NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX event_by_environment ON event (environment_id, seen_at);
 CREATE INDEX event_by_space ON event (space_id, seen_at) WHERE topic IN ('space:guestAdded', 'space:guestRemoved');
 
 -- events: where reading has come to in each environment, and in the account as a whole (''), where new environments begin.
@@ -162,18 +163,19 @@ CREATE TABLE event_last (
   created        REAL NOT NULL
 ) WITHOUT ROWID;
 
--- executions: the runs of agents of the last hours, each once. They have no ids: `key` is a hash of all that is known of one.
+-- executions: the runs of agents that ended in the last two hours or so, each once. They have no ids.
 CREATE TABLE run (
   environment_id TEXT NOT NULL,
-  key            TEXT NOT NULL,
+  key            INTEGER NOT NULL,  -- a hash of all that the API says of it
   agent_id       TEXT NOT NULL,     -- '' where the agent is not known
   event_id       TEXT NOT NULL,
   started        REAL,
   ended          REAL NOT NULL,
   success        INTEGER NOT NULL,
   lag_known      INTEGER NOT NULL,  -- 1: its event was seen, or is not expected any more
-  PRIMARY KEY (environment_id, key, agent_id)
+  PRIMARY KEY (environment_id, key)
 ) WITHOUT ROWID;
+CREATE INDEX run_by_event ON run (event_id);
 
 -- executions: finished runs since counting began. `result`: success, failure.
 CREATE TABLE run_count (
@@ -181,6 +183,7 @@ CREATE TABLE run_count (
   agent_id       TEXT NOT NULL,
   result         TEXT NOT NULL,
   count          INTEGER NOT NULL,
+  ended          REAL NOT NULL,     -- when the latest of them ended
   PRIMARY KEY (environment_id, agent_id, result)
 ) WITHOUT ROWID;
 
@@ -189,7 +192,7 @@ CREATE TABLE histogram (
   family         TEXT NOT NULL,     -- run_duration, queue_lag, job_wait, job_duration
   environment_id TEXT NOT NULL,
   label          TEXT NOT NULL,     -- agent id, job type, or ''
-  le             REAL NOT NULL,     -- upper bound, 9e999 for infinity
+  le             REAL NOT NULL,     -- upper bound, infinity for the last
   count          INTEGER NOT NULL,
   sum            REAL NOT NULL,
   PRIMARY KEY (family, environment_id, label, le)
@@ -200,19 +203,28 @@ CREATE TABLE run_reading (
   environment_id TEXT PRIMARY KEY,
   began          REAL NOT NULL,     -- runs that ended earlier are not counted
   looked_at      REAL NOT NULL,     -- when its newest runs were last read
-  hour_read_at   REAL,              -- when its runs of an hour were last read
-  running        INTEGER NOT NULL   -- 1: a run had not ended then
+  hour_read_at   REAL,              -- when its runs of an hour were last read, by the server's clock
+  pending        INTEGER NOT NULL,  -- 1: a run had not ended then, or its agent was not known yet
+  unordered      INTEGER NOT NULL   -- 1: the list is long and in no order: it is read less often
 ) WITHOUT ROWID;
 
--- jobs: the jobs created within jobs.window, and older ones that are open.
+-- jobs: the jobs that were created or finished within jobs.window, and older ones that are open.
 CREATE TABLE job (
-  id             TEXT PRIMARY KEY,
   environment_id TEXT NOT NULL,
+  id             TEXT NOT NULL,
   type           TEXT NOT NULL,
   status         TEXT NOT NULL,
   created        REAL NOT NULL,
   started        REAL,
-  finished       REAL
+  finished       REAL,
+  counted        INTEGER NOT NULL,  -- 1: it is in job_count, or finished before counting began
+  missed         INTEGER NOT NULL,  -- 1: the last list should have held it and did not; twice means deleted
+  PRIMARY KEY (environment_id, id)
+) WITHOUT ROWID;
+
+-- jobs: statuses met that the exporter does not know ('other' beyond a number).
+CREATE TABLE job_status (
+  name TEXT PRIMARY KEY
 ) WITHOUT ROWID;
 
 -- jobs: finished jobs since counting began. `status`: complete, failed, canceled.
@@ -228,7 +240,11 @@ CREATE TABLE job_count (
 CREATE TABLE job_reading (
   environment_id TEXT PRIMARY KEY,
   began          REAL NOT NULL,     -- jobs that finished earlier are not counted
-  window_read_at REAL,              -- when all jobs of the window were last read
-  deep_read_at   REAL,              -- when the list was last read down to the oldest open job
-  pages          INTEGER NOT NULL   -- that the last reading of the window took
+  looked_at      REAL NOT NULL,     -- when its newest jobs were last read
+  read_at        REAL NOT NULL,     -- the same by the server's clock
+  window_read_at REAL NOT NULL,     -- when all jobs of the window were last read
+  deep_read_at   REAL NOT NULL,     -- when the list was last read further down than the newest jobs
+  pages          INTEGER NOT NULL,  -- that this took
+  unreached      INTEGER NOT NULL,  -- 1: open jobs lie further down than was read last
+  unordered      INTEGER NOT NULL   -- 1: the list is long and in no order: it is read less often
 ) WITHOUT ROWID;

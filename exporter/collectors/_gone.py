@@ -1,0 +1,23 @@
+"""Environments that are not listed any more: what was counted of one is kept for an hour, in case it comes back."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from exporter.collectors._histogram import Histogram
+
+KEEP = 3600.0  # seconds
+
+
+def forget_gone(
+    db: sqlite3.Connection, reading: str, tables: Sequence[str], histograms: Sequence[Histogram], at: float
+) -> None:
+    """Delete their rows. `reading` is the table that says when each environment was `looked_at`; `at`: steady unix seconds."""
+    db.execute(
+        f"DELETE FROM {reading} WHERE looked_at < ? AND environment_id NOT IN (SELECT id FROM environment WHERE shown)",  # noqa: S608
+        (at - KEEP,),
+    )
+    gone = f"environment_id NOT IN (SELECT environment_id FROM {reading})"  # noqa: S608
+    for table in tables:
+        db.execute(f"DELETE FROM {table} WHERE {gone}")  # noqa: S608
+    for histogram in histograms:
+        db.execute(f"DELETE FROM histogram WHERE family = ? AND {gone}", (histogram.family,))  # noqa: S608

@@ -1,0 +1,46 @@
+"""Histograms in the table `histogram`, a row for each bucket."""
+
+import math
+import sqlite3
+from bisect import bisect_left
+from collections.abc import Sequence
+
+from exporter.exposition.families import HistogramValue
+
+CUMULATIVE = """
+SELECT environment_id, label, le,
+  sum(count) OVER (PARTITION BY environment_id, label ORDER BY le), sum(sum) OVER (PARTITION BY environment_id, label)
+FROM histogram WHERE family = ? ORDER BY environment_id, label, le"""
+
+
+class Histogram:
+    """The histograms of one family; `bounds` are the upper bounds of its buckets, without infinity, in ascending order."""
+
+    def __init__(self, family: str, bounds: Sequence[float]) -> None:
+        self.family = family
+        self._bounds = (*bounds, math.inf)
+
+    def create(self, db: sqlite3.Connection, environment: str, label: str = "") -> None:
+        """Start a histogram at 0, unless it is there."""
+        rows = [(self.family, environment, label, bound) for bound in self._bounds]
+        db.executemany("INSERT OR IGNORE INTO histogram VALUES (?, ?, ?, ?, 0, 0)", rows)
+
+    def observe(self, db: sqlite3.Connection, environment: str, label: str, seconds: float) -> None:
+        """Add an observation to a histogram that is there."""
+        bound = self._bounds[bisect_left(self._bounds, seconds)]
+        db.execute(
+            "UPDATE histogram SET count = count + 1, sum = sum + ? "
+            "WHERE family = ? AND environment_id = ? AND label = ? AND le = ?",
+            (seconds, self.family, environment, label, bound),
+        )
+
+    def select(self, db: sqlite3.Connection) -> dict[tuple[str, str], HistogramValue]:
+        """Return all of them by (environment id, label)."""
+        found: dict[tuple[str, str], HistogramValue] = {}
+        buckets: list[tuple[float, float]] = []
+        for environment, label, bound, count, total in db.execute(CUMULATIVE, (self.family,)):
+            buckets.append((bound, count))
+            if bound == math.inf:
+                found[environment, label] = HistogramValue(tuple(buckets), total)
+                buckets = []
+        return found
