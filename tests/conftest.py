@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from exporter.flatfile.endpoints import Endpoint
 from tests.programs import program
@@ -12,6 +13,10 @@ from tests.simulator import ledger
 
 ALLOWED = frozenset((endpoint.method, endpoint.path) for endpoint in Endpoint)
 _SEEN = pytest.StashKey[set[ledger.Kind]]()
+
+# Nothing is timed: a busy machine must not fail a property.
+settings.register_profile("untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 def pytest_configure(config: pytest.Config) -> None:

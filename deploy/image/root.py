@@ -24,7 +24,7 @@ STATE = "var/lib/flatfile-exporter"
 # Modules that a server has no use for, most of which want libraries of their own.
 UNUSED_PACKAGES = ("site-packages", "test", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "pydoc_data",
                    "config-*", "__pycache__")  # fmt: skip
-UNUSED_EXTENSIONS = ("_tkinter", "_curses*", "readline", "_dbm", "_gdbm", "_sqlite3", "_test*", "_xx*", "xx*", "nis",
+UNUSED_EXTENSIONS = ("_tkinter", "_curses*", "readline", "_dbm", "_gdbm", "_test*", "_xx*", "xx*", "nis",
                      "_ctypes_test", "ossaudiodev")  # fmt: skip
 KEPT_COMMANDS = ("python*", "flatfile-exporter")
 

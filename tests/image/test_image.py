@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.cli.flags import COMMANDS
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from tests.e2e.process import ANY_PORT, Exporter, exporter
 from tests.image import build
@@ -87,6 +88,7 @@ def test_the_image_that_is_built_here() -> None:
         check_that_nothing_can_be_written(image)
         check_demo(image)
         check_serve(image)
+        check_other_commands(image)
 
 
 def check_what_it_says(image: build.Image) -> None:
@@ -126,9 +128,7 @@ def check_what_is_in_it(image: build.Image) -> None:
 
 def check_that_nothing_can_be_written(image: build.Image) -> None:
     code = "import os; print(os.getuid(), os.getgroups()); open('/tmp/x', 'w')"
-    done = subprocess.run(
-        ["python3", CONTAINED, image.root, *image.environment, "python", "-c", code], capture_output=True, text=True
-    )
+    done = run_in(image, "python", "-c", code)
     assert done.stdout == "65532 [65532]\n"
     assert "Read-only file system: '/tmp/x'" in done.stderr
 
@@ -157,20 +157,51 @@ def check_demo(image: build.Image) -> None:
         assert check_health(image, running.url)[0] == 1
 
 
+def run_in(image: build.Image, *command: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """Run a command that ends by itself, as an engine would."""
+    given = [*image.environment, *(f"{name}={value}" for name, value in env.items())]
+    return subprocess.run(
+        ["python3", CONTAINED, image.root, *given, *command], capture_output=True, text=True, check=False
+    )
+
+
 def check_health(image: build.Image, url: str) -> tuple[int, str]:
     """The image's own health check, at this URL."""
-    command = [*image.about["Healthcheck"]["Test"][1:], f"--url={url}"]
-    done = subprocess.run(
-        ["python3", CONTAINED, image.root, *image.environment, *command], capture_output=True, text=True
-    )
+    done = run_in(image, *image.about["Healthcheck"]["Test"][1:], f"--url={url}")
     return done.returncode, done.stdout
 
 
-def check_serve(image: build.Image) -> None:
+@contextmanager
+def account() -> Iterator[dict[str, str]]:
+    """A simulated account, and the variables that name it."""
     world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=10)
     with SimulatedServer(world).in_thread() as api:
-        credentials = {"FLATFILE_CLIENT_ID": CLIENT_ID, "FLATFILE_CLIENT_SECRET": SECRET}
-        with container(image, "serve", FLATFILE_BASE_URL=api.base_url, **credentials) as running:
-            assert 'flatfile_up{account="default"} 1' in running.page()
-            running.signal(15)
-            assert running.ended() == 0
+        api.call(world.emit, "file:created", next(iter(world.environments)))
+        yield {
+            "FLATFILE_BASE_URL": api.base_url,
+            "FLATFILE_CLIENT_ID": CLIENT_ID,
+            "FLATFILE_CLIENT_SECRET": SECRET,
+        }
+
+
+def check_serve(image: build.Image) -> None:
+    with account() as env, container(image, "serve", **env) as running:
+        assert 'flatfile_up{account="default"} 1' in running.page()
+        running.signal(15)
+        assert running.ended() == 0
+
+
+def check_other_commands(image: build.Image) -> None:
+    """Those that end by themselves: what a command imports must be in the image."""
+    ends = {
+        ("check-config",): "configuration is valid",
+        ("check-config", "--probe"): "account default",
+        ("discover",): "expected_agents:",
+        ("audit",): '"file:created"',
+    }
+    assert {command for command, *_ in ends} | {"serve", "demo", "healthcheck"} == COMMANDS.keys()
+    with account() as env:
+        for command, says in ends.items():
+            done = run_in(image, *image.about["Entrypoint"], *command, **env)
+            assert done.returncode == 0, done.stderr
+            assert says in done.stdout, command
