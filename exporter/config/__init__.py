@@ -4,18 +4,20 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from exporter.config.build import build_accounts
+from exporter.config.account import Settings
 from exporter.config.check import check
 from exporter.config.environment import from_environment
 from exporter.config.files import READABLE_BY_ALL, is_public, reason
 from exporter.config.problems import Place, Problems
 from exporter.config.reader import Reader
 from exporter.config.types import (
+    ROOT,
     AccountConfig,
     AuthConfig,
     CollectorConfig,
     Config,
     ConfigError,
+    EnvironmentsConfig,
     EventsConfig,
     ExpectedAgents,
     Globs,
@@ -33,6 +35,7 @@ __all__ = [
     "CollectorConfig",
     "Config",
     "ConfigError",
+    "EnvironmentsConfig",
     "EventsConfig",
     "ExpectedAgents",
     "Globs",
@@ -83,14 +86,14 @@ def parse(text: str, filename: str) -> Config:
     Raises ConfigError with every problem as `file:line:column: path: message`.
     """
     problems = Problems(filename)
-    directory = Path(filename).parent
+    accounts: list[Settings] = []
     try:
-        root = Reader(problems).root(compose(text))
+        root = Reader(ROOT, Path(filename).parent, problems).read(compose(text))
     except YamlError as error:
         problems.add(Place(error.line, error.column, ""), error.message)
-        root = None
-    if root is not None:
-        check(root, problems, directory)
-    if root is None or problems.count:
+    else:
+        accounts = [Settings(root, account) for account in root.lists.get("accounts", ())]
+        check(accounts, problems)
+    if problems.count:
         raise ConfigError(problems.lines())
-    return Config(build_accounts(root, directory), problems.warnings())
+    return Config(tuple(settings.build() for settings in accounts), problems.warnings())

@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.config import AccountConfig, CollectorConfig, Config, ConfigError, ExpectedAgents, Globs, load, parse
+from exporter.config import (
+    AccountConfig,
+    CollectorConfig,
+    Config,
+    ConfigError,
+    EnvironmentsConfig,
+    ExpectedAgents,
+    Globs,
+    load,
+    parse,
+)
 from exporter.core.secret import Secret
 
 LEAST = "accounts: [{name: acme, auth: {access_token: t0ken}}]\n"
@@ -30,7 +40,7 @@ def test_the_least_configuration_has_the_documented_defaults() -> None:
     assert acme.base_url == "https://platform.flatfile.com/v1"
     assert acme.auth.access_token == Secret("t0ken")
     assert (acme.auth.client_id, acme.auth.client_secret, acme.auth.access_token_file) == (None, None, None)
-    assert acme.environments == Globs(("*",), ())
+    assert acme.environments == EnvironmentsConfig(("*",), ())
     assert acme.expected_agents == ()
     assert {name: (each.enabled, each.interval, each.max_age) for name, each in acme.collectors.items()} == {
         "environments": (True, 60, 900),
@@ -137,7 +147,7 @@ def test_environments_topics_and_expected_agents() -> None:
         "environments: {include: ['prod-*', us_env_1], exclude: [prod-old]}, events: {include: ['job:*'], exclude: []},"
         "expected_agents: [{environment: production, agents: [importer, 'validate-*'], min: 3}, {environment: '*', min: 1}]"
     )
-    assert acme.environments == Globs(("prod-*", "us_env_1"), ("prod-old",))
+    assert acme.environments == EnvironmentsConfig(("prod-*", "us_env_1"), ("prod-old",))
     assert acme.events.topics == Globs(("job:*",), ())
     assert acme.expected_agents == (
         ExpectedAgents("production", ("importer", "validate-*"), 3),
