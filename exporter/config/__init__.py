@@ -13,6 +13,7 @@ from exporter.config.reader import Reader
 from exporter.config.types import (
     ROOT,
     AccountConfig,
+    AgentsConfig,
     AuthConfig,
     CollectorConfig,
     Config,
@@ -31,6 +32,7 @@ from exporter.config.yaml_tree import MAX_CHARACTERS, YamlError, compose
 
 __all__ = [
     "AccountConfig",
+    "AgentsConfig",
     "AuthConfig",
     "CollectorConfig",
     "Config",

@@ -1,15 +1,17 @@
 """The checks that need more than one key, or a look at the files that the configuration names."""
 
 from collections.abc import Callable, Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from exporter.config.account import Settings
 from exporter.config.files import check_ca_file, warn_about_file
 from exporter.config.problems import Place, Problems
 from exporter.config.reader import BROKEN
+from exporter.config.topics import KNOWN_TOPICS, TOPIC_FAMILIES
 from exporter.config.types import COLLECTORS, MAX_AGE_INTERVALS
 from exporter.config.url import is_plain_http_to_elsewhere
-from exporter.config.values import shown
+from exporter.config.values import nearest, shown
 from exporter.core.units import format_duration
 
 AUTH_VALUES = ("client_id", "client_secret", "access_token")
@@ -24,6 +26,7 @@ def check(accounts: Collection[Settings], problems: Problems) -> None:
         _check_auth(settings, problems)
         _check_ages(settings, problems)
         _check_expected_agents(settings, problems)
+        _check_topics(settings, problems)
         _check_files(settings, problems)
         switch = settings.written.get("collectors.environments.enabled")
         if switch is not None and switch.value is False:
@@ -115,6 +118,18 @@ def _check_expected_agents(settings: Settings, problems: Problems) -> None:
         known = first.setdefault(setting.value, block.place)
         if known is not block.place:
             problems.add(setting.place, f"{known.path} (line {known.line}) has this environment: join the two entries")
+
+
+def _check_topics(settings: Settings, problems: Problems) -> None:
+    for path in ("events.include", "events.exclude"):
+        setting = settings.written.get(path)
+        if setting is None or setting.value is BROKEN:
+            continue
+        for glob in setting.value:
+            if not any(fnmatchcase(topic, glob) for topic in KNOWN_TOPICS):
+                guess = nearest(glob, [*KNOWN_TOPICS, *(f"{family}:*" for family in TOPIC_FAMILIES)])
+                hint = f"; did you mean {shown(guess)}?" if guess else ""
+                problems.warn(setting.place, f"{shown(glob)} matches no topic that is known to this version{hint}")
 
 
 def _check_files(settings: Settings, problems: Problems) -> None:

@@ -25,6 +25,7 @@ from exporter.config.values import (
     SECRET,
     SIZE,
     TEXT,
+    TEXTS,
     TOKEN,
     URL,
 )
@@ -36,7 +37,7 @@ MAX_AGE_INTERVALS = 3
 COLLECTORS = {
     "environments": ("60s", "The list of environments; all the other collectors build on it."),
     "spaces": ("60s", "Spaces, their files, workbooks and last activity."),
-    "agents": ("30s", "Deployed agents, and whether the expected ones are there."),
+    "agents": ("5m", "Deployed agents, and whether the expected ones are there."),
     "executions": ("30s", "How agent runs ended and how long they took."),
     "events": ("0s", "Events by topic and by who caused them."),
     "users": ("5m", "Users of the account."),
@@ -101,10 +102,35 @@ def _any_matches(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentsConfig(Globs):
-    """Which environments are exported."""
+    """Which environments are exported. `ids` empty: those that the API lists."""
 
     include: tuple[str, ...] = key(GLOBS, '["*"]', "Which environments: globs over name and id.", nonempty=True)
     exclude: tuple[str, ...] = key(GLOBS, "[]", "Which environments to leave out of those; globs over name and id.")
+
+    ids: tuple[str, ...] = key(
+        TEXTS,
+        "[]",
+        "Ids of environments to query one by one, for a secret key of one environment, which may not list them. "
+        "Empty: the environments that Flatfile lists.",
+    )
+    max_series: int = key(
+        INTEGER,
+        "1000",
+        "The most environments to expose; `flatfile_exporter_series_dropped` counts the series beyond.",
+        minimum="1",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsConfig:
+    """How agents are exposed."""
+
+    max_series: int = key(
+        INTEGER,
+        "5000",
+        "The most agents to expose; `flatfile_exporter_series_dropped` counts the series beyond.",
+        minimum="1",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +231,9 @@ class RequestsConfig:
         SIZE, "64MiB", "The largest answer, unpacked; a larger one is an error.", minimum="64KiB"
     )
     max_pages: int = key(INTEGER, "10000", "The most pages of one list; more are an error.", minimum="1")
+    max_rows: int = key(
+        INTEGER, "2000000", "The most rows of one list, far above any real account; more are an error.", minimum="1"
+    )
     proxy_url: Secret | None = key(
         PROXY,
         "null",
@@ -236,6 +265,7 @@ class Shared:
     """
 
     collectors: Mapping[str, CollectorConfig] = field(hash=False, metadata={"entry": _COLLECTORS})
+    agents: AgentsConfig = section(AgentsConfig, "How agents are exposed.")
     spaces: SpacesConfig = section(SpacesConfig, "How spaces are counted.")
     events: EventsConfig = section(EventsConfig, "How events are counted.")
     jobs: JobsConfig = section(JobsConfig, "How jobs are counted.")

@@ -155,6 +155,7 @@ SIZE = _unit_kind("size", "a size such as 64MiB", parse_size)
 INTEGER = _number_kind("whole number", "a whole number", r"-?(0|[1-9][0-9]{0,11})", _integer, "4")
 NUMBER = _number_kind("number", "a number", r"-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,9})?", float, "2.5")
 GLOBS = list_of(TEXT, "list of globs", '["*"]')
+TEXTS = list_of(TEXT, "list of texts", "[us_env_abc123]")
 DURATIONS = list_of(DURATION, "list of durations", "[30d, 90d]")
 
 

@@ -26,12 +26,10 @@ _KINDS: dict[Kind[Any], Schema] = {
     values.URL: _TEXT,
     values.PROXY: _TEXT,
     values.DURATION: _DURATION,
-    values.DURATIONS: {"type": "array", "items": _DURATION},
     values.SIZE: {"type": ["string", "integer"]},
     values.INTEGER: {"type": "integer"},
     values.NUMBER: {"type": "number"},
     values.BOOLEAN: {"type": "boolean"},
-    values.GLOBS: {"type": "array", "items": _TEXT},
 }
 
 
@@ -70,7 +68,8 @@ def _entry(entry: Entry) -> Schema:
 
 
 def _key(key: Key) -> Schema:
-    found = dict(_KINDS[key.kind])
+    item = key.kind.item
+    found = dict(_KINDS[key.kind]) if item is None else {"type": "array", "items": _KINDS[item]}
     if key.nonempty:
         found["minItems"] = 1
     if key.kind in (values.INTEGER, values.NUMBER):
