@@ -1,5 +1,6 @@
 """What holds for one account (its own keys, those at the top of the file, the defaults) as a frozen AccountConfig."""
 
+from dataclasses import replace
 from typing import Any
 
 from exporter.config.reader import Block, Setting
@@ -11,10 +12,11 @@ DEFAULTS = {path: default_of(key) for path, key in keys(ACCOUNT)}
 
 
 class Settings:
-    """The settings of one account over those at the top of the file."""
+    """The settings of one account over those at the top of the file; `ca_pem` is what its ca_file holds."""
 
     def __init__(self, top: Block | None, account: Block) -> None:
         self.account = account
+        self.ca_pem: str | None = None
         self.written: dict[str, Setting] = (top.settings if top else {}) | account.settings
 
     def get(self, path: str) -> Any:
@@ -29,7 +31,7 @@ class Settings:
                 least = MAX_AGE_INTERVALS * self.get(f"collectors.{name}.interval")
                 self.written[max_age] = Setting(max(DEFAULTS[max_age], least), self.account.place)
         account: AccountConfig = self._build(ACCOUNTS, "")
-        return account
+        return replace(account, ca_pem=self.ca_pem)
 
     def _build(self, entry: Section | Sections, prefix: str) -> Any:
         values: dict[str, Any] = {}

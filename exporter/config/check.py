@@ -3,23 +3,26 @@
 from collections.abc import Callable, Collection
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from exporter.config.account import Settings
-from exporter.config.files import check_ca_file, warn_about_file
+from exporter.config.files import check_secret_file, read_certificates, reason
 from exporter.config.problems import Place, Problems
 from exporter.config.reader import BROKEN
+from exporter.config.schema import Kind
 from exporter.config.topics import KNOWN_TOPICS, TOPIC_FAMILIES
 from exporter.config.types import COLLECTORS, MAX_AGE_INTERVALS
 from exporter.config.url import is_plain_http_to_elsewhere
-from exporter.config.values import nearest, shown
+from exporter.config.values import CLIENT_ID, SECRET, TOKEN, nearest, shown
 from exporter.core.units import format_duration
 
-AUTH_VALUES = ("client_id", "client_secret", "access_token")
+AUTH_VALUES: dict[str, Kind[Any]] = {"client_id": CLIENT_ID, "client_secret": SECRET, "access_token": TOKEN}
 
 
 def check(accounts: Collection[Settings], problems: Problems) -> None:
     """Add the problems and warnings that show between keys, or in the files that they name."""
     named: dict[str, Place] = {}
+    certificates: dict[Path, str] = {}
     for settings in accounts:
         _check_name(settings, named, problems)
         _check_http(settings, problems)
@@ -27,7 +30,7 @@ def check(accounts: Collection[Settings], problems: Problems) -> None:
         _check_ages(settings, problems)
         _check_expected_agents(settings, problems)
         _check_topics(settings, problems)
-        _check_files(settings, problems)
+        _check_files(settings, certificates, problems)
         switch = settings.written.get("collectors.environments.enabled")
         if switch is not None and switch.value is False:
             problems.warn(switch.place, "every other collector needs the list of environments")
@@ -132,14 +135,24 @@ def _check_topics(settings: Settings, problems: Problems) -> None:
                 problems.warn(setting.place, f"{shown(glob)} matches no topic that is known to this version{hint}")
 
 
-def _check_files(settings: Settings, problems: Problems) -> None:
-    for name in AUTH_VALUES:
+def _check_files(settings: Settings, certificates: dict[Path, str], problems: Problems) -> None:
+    for name, kind in AUTH_VALUES.items():
         setting = settings.written.get(f"auth.{name}_file")
-        if setting is not None and isinstance(setting.value, Path):
-            for warning in warn_about_file(setting.value, confidential=name != "client_id"):
+        if setting is None or setting.value is BROKEN:
+            continue
+        try:
+            for warning in check_secret_file(setting.value, kind, confidential=kind is not CLIENT_ID):
                 problems.warn(setting.place, warning)
+        except ValueError as error:
+            problems.add(setting.place, str(error))
     setting = settings.written.get("requests.tls.ca_file")
-    if setting is not None and isinstance(setting.value, Path):
-        problem = check_ca_file(setting.value)
-        if problem is not None:
-            problems.add(setting.place, problem)
+    if setting is None or not isinstance(setting.value, Path):
+        return
+    try:
+        if setting.value not in certificates:
+            certificates[setting.value] = read_certificates(setting.value)
+        settings.ca_pem = certificates[setting.value]
+    except OSError as error:
+        problems.add(setting.place, reason(error))
+    except ValueError as error:
+        problems.add(setting.place, str(error))

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from exporter.config.account import Settings
-from exporter.config.check import credential_problems
-from exporter.config.files import warn_about_file
+from exporter.config.check import AUTH_VALUES, credential_problems
+from exporter.config.files import check_secret_file
 from exporter.config.problems import Place
 from exporter.config.reader import Block, Setting
 from exporter.config.schema import keys
 from exporter.config.types import ACCOUNT, Config, ConfigError
 from exporter.config.url import is_plain_http_to_elsewhere
-from exporter.config.values import FILE, check_text
+from exporter.config.values import CLIENT_ID, FILE, check_value
 
 ACCOUNT_NAME = "default"
 
@@ -42,22 +42,20 @@ def from_environment(env: Mapping[str, str]) -> Config:
     here = Place(1, 1, "")
     block = Block(here, {"name": Setting(ACCOUNT_NAME, here)})
     for path, text in given.items():
-        kind = known[path].kind
         try:
-            check_text(text)
-            value = text if kind.convert is None else kind.convert(text)
+            value = check_value(text, known[path].kind)
             if path == "base_url" and is_plain_http_to_elsewhere(value):
                 raise ValueError(
                     "must begin with https://: http:// would send the credentials in the clear "
                     "(a configuration file can allow it for an account)"
                 )
+            if isinstance(value, Path):
+                kind = AUTH_VALUES[path.removeprefix("auth.").removesuffix("_file")]
+                found = check_secret_file(value, kind, confidential=kind is not CLIENT_ID)
+                warnings += (f"{variable(path)}: {warning}" for warning in found)
             block.settings[path] = Setting(value, here)
         except ValueError as error:
-            problems.append(f"{variable(path)} {error}")
-            continue
-        if kind is FILE:
-            confidential = path != "auth.client_id_file"
-            warnings += (f"{variable(path)}: {warning}" for warning in warn_about_file(Path(text), confidential))
+            problems.append(f"{variable(path)}{':' if known[path].kind is FILE else ''} {error}")
     if problems:
         raise ConfigError(tuple(problems))
     return Config((Settings(None, block).build(),), tuple(warnings))

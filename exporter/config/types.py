@@ -275,7 +275,10 @@ class Shared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountConfig(Shared):
-    """One account with all that applies to it. `base_url` has a scheme and ends in `/v1`."""
+    """One account with all that applies to it. `base_url` has a scheme and ends in `/v1`.
+
+    `ca_pem` is what `requests.tls.ca_file` held when the configuration was read: another content is another account.
+    """
 
     name: str = key(TEXT, None, "The value of the `account` label. Each account needs its own.", required=True)
     base_url: str = key(
@@ -291,6 +294,7 @@ class AccountConfig(Shared):
     expected_agents: tuple[ExpectedAgents, ...] = sections(
         ExpectedAgents, "Agents that should be deployed. One that is missing shows in `flatfile_agent_missing`."
     )
+    ca_pem: str | None = field(default=None, repr=False)
 
 
 SHARED: tuple[Entry, ...] = entries(Shared)

@@ -63,6 +63,19 @@ def check_text(text: str) -> None:
         raise ValueError("must not begin or end with a space")
 
 
+def check_value(text: str, kind: Kind[T]) -> T:
+    """Return a value that comes from elsewhere than YAML: a variable, or a file of its own.
+
+    Raises ValueError, with a text that does not repeat the value.
+    """
+    if kind.convert is None:
+        raise TypeError(f"a {kind.name} cannot be given in this way")
+    check_text(text)
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise ValueError("must not be in quotes")
+    return kind.convert(text)
+
+
 def _text_kind(name: str, convert: Callable[[str], T], wanted: str = "text", *, confidential: bool = False) -> Kind[T]:
     def read(node: ScalarNode) -> T:
         text: str = node.value
