@@ -78,7 +78,7 @@ class Options:
         except OSError as error:
             raise BadOptions(f"the key of --actors=hash: cannot read {path}: {reason(error)}") from None
         except ValueError as error:
-            raise BadOptions(f"the key of --actors=hash: what {path} holds {error}") from None
+            raise BadOptions(f"the key of --actors=hash: the content of {path} {error}") from None
         key = text.encode("utf-8", "surrogatepass")
         if len(key) < LEAST_KEY:
             raise BadOptions(f"the key of --actors=hash has {len(key)} bytes: at least {LEAST_KEY} are needed")

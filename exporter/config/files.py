@@ -128,7 +128,7 @@ def check_secret_file(path: Path, kind: Kind[Any], *, confidential: bool) -> lis
     except PermissionError:
         return ["the user that this runs as may not read the file"]
     except OSError as error:
-        if error.errno in (errno.EISDIR, errno.EINVAL, errno.EFBIG):
+        if error.errno in (errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ENXIO):
             raise ValueError(reason(error)) from None
         return [f"{reason(error)}; {later}"]
     if not content.strip():
@@ -136,7 +136,7 @@ def check_secret_file(path: Path, kind: Kind[Any], *, confidential: bool) -> lis
     try:
         parse_secret(content, kind)
     except ValueError as error:
-        raise ValueError(f"what the file holds {error}") from None
+        raise ValueError(f"the content {error}") from None
     return [READABLE_BY_ALL] if confidential and is_public(mode) else []
 
 

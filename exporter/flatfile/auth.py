@@ -49,7 +49,7 @@ class Stored:
         except OSError as error:
             why = f"cannot read {self.file}: {error.strerror}"
         except ValueError as error:
-            why = f"what {self.file} holds {error}"
+            why = f"the content of {self.file} {error}"
         raise Unauthorized(why)
 
 
