@@ -13,8 +13,8 @@ from docs.build import metrics as metrics_docs
 from exporter.account.account import Account
 from exporter.account.accounts import Accounts
 from exporter.config import parse
-from exporter.config.keys import ROOT as ROOT_OF_KEYS
 from exporter.config.schema import walk
+from exporter.config.types import ROOT as ROOT_OF_KEYS
 from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.switches import Switches

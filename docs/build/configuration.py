@@ -3,8 +3,8 @@
 import sys
 from collections.abc import Iterator
 
-from exporter.config.keys import ACCOUNT, COLLECTOR_INTERVALS, MAX_AGE_INTERVALS, SHARED
 from exporter.config.schema import Entry, Key, Section, Sections
+from exporter.config.types import ACCOUNT, COLLECTORS, MAX_AGE_INTERVALS, SHARED
 
 _COLUMNS = ("key", "type", "default", "meaning")
 
@@ -155,7 +155,7 @@ def render() -> str:
     """The page as Markdown."""
     account_only = tuple(entry for entry in ACCOUNT if entry not in SHARED)
     parts = [_HEAD, _ACCOUNTS, _table(account_only), _CREDENTIALS, _SHARED]
-    for section in SHARED:
+    for section in (entry for entry in SHARED if isinstance(entry, Section)):
         if section.name == "collectors":
             parts.append(_collectors(section))
         else:
@@ -164,10 +164,9 @@ def render() -> str:
 
 
 def _collectors(section: Section) -> str:
-    collectors = [child for child in section.children if isinstance(child, Section)]
-    first = collectors[0]
-    rows = [f"| `{each.name}` | {each.meaning} | `{COLLECTOR_INTERVALS[each.name]}` |" for each in collectors]
-    table = _table(first.children, "collectors.NAME.").replace(f"`{COLLECTOR_INTERVALS[first.name]}`", "see below")
+    first = next(child for child in section.children if isinstance(child, Section))
+    rows = [f"| `{name}` | {meaning} | `{interval}` |" for name, (interval, meaning) in COLLECTORS.items()]
+    table = _table(first.children, "collectors.NAME.").replace(f"`{COLLECTORS[first.name][0]}`", "see below")
     return _COLLECTORS.format(table=table, collectors="\n".join(rows))
 
 
@@ -182,7 +181,7 @@ def _rows(entries: tuple[Entry, ...], prefix: str) -> Iterator[tuple[str, ...]]:
         match entry:
             case Key():
                 bounds = f" {entry.bounds[0].upper()}{entry.bounds[1:]}." if entry.bounds else ""
-                yield f"`{path}`", entry.kind.value, _default(entry), f"{entry.meaning}{bounds}"
+                yield f"`{path}`", entry.kind.name, _default(entry), f"{entry.meaning}{bounds}"
             case Section():
                 if prefix or len(entries) > 1:
                     yield f"`{path}`", "section", "", entry.meaning

@@ -12,7 +12,7 @@ from exporter.collectors import REGISTRY
 from exporter.collectors._jobs import STATUSES
 from exporter.collectors._runs import BOUNDS
 from exporter.config import Config
-from exporter.config.keys import COLLECTOR_INTERVALS
+from exporter.config.types import COLLECTORS
 from exporter.core.clock import Clock
 from exporter.exposition.families import Desc
 from exporter.flatfile.endpoints import Endpoint
@@ -218,7 +218,7 @@ def render() -> str:
     parts = [_HEAD, *(f"- **{symbol}**: {meaning}\n" for symbol, meaning in SYMBOLS.items()), "\n", _total(), "\n"]
     for name, module in REGISTRY.items():
         summary = (module.__doc__ or "").splitlines()[0]
-        interval = COLLECTOR_INTERVALS[name]
+        interval = COLLECTORS[name][0]
         when = "at every scrape" if interval == "0s" else f"`{interval}`"
         parts.append(f"## Collector `{name}`\n\n{summary} Interval by default: {when}.\n\n")
         parts += _table(module.FAMILIES)

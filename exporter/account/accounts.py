@@ -35,6 +35,7 @@ class Accounts:
         self._storage = storage
         self._accounts: dict[str, Account] = {}
         self._lock = asyncio.Lock()
+        self._loader = Worker("configuration")
         self.reload_successful = False
         self.reloaded_at: float | None = None  # unix seconds
 
@@ -53,7 +54,7 @@ class Accounts:
         async with self._lock:
             successful = False
             try:
-                config = await asyncio.to_thread(self._load)
+                config = await self._loader.run(self._load)
                 accounts = await self._made_from(config)
                 successful = True
             finally:
@@ -98,6 +99,7 @@ class Accounts:
 
     async def aclose(self) -> None:
         """End all accounts."""
+        self._loader.close()
         await asyncio.gather(*(account.aclose() for account in self._accounts.values()))
 
 

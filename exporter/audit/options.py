@@ -8,9 +8,8 @@ from pathlib import Path
 from exporter.audit.actors import LEAST_KEY, Mode
 from exporter.audit.line import FormatName
 from exporter.audit.selection import Moment
-from exporter.core.secret import Secret
-from exporter.flatfile.auth import Stored
-from exporter.flatfile.errors import Unauthorized
+from exporter.config.files import MAX_SECRET_BYTES, parse_secret, read_file, reason
+from exporter.config.values import SECRET
 
 KEY = "FLATFILE_AUDIT_KEY"
 KEY_FILE = "FLATFILE_AUDIT_KEY_FILE"
@@ -74,11 +73,13 @@ class Options:
         if self.hash_key_file is None and bool(value) == bool(file):
             raise BadOptions(f"--actors=hash needs a key: --hash-key-file, or one of {KEY_FILE} and {KEY}")
         path = self.hash_key_file or (Path(file) if file else None)
-        stored = Stored(Secret(value or ""), None) if path is None else Stored(None, path)
         try:
-            key = stored.read().reveal().encode("utf-8", "surrogatepass")
-        except Unauthorized as error:
-            raise BadOptions(f"the key of --actors=hash: {error}") from None
+            text = value or "" if path is None else parse_secret(read_file(path, MAX_SECRET_BYTES)[0], SECRET).reveal()
+        except OSError as error:
+            raise BadOptions(f"the key of --actors=hash: cannot read {path}: {reason(error)}") from None
+        except ValueError as error:
+            raise BadOptions(f"the key of --actors=hash: the content of {path} {error}") from None
+        key = text.encode("utf-8", "surrogatepass")
         if len(key) < LEAST_KEY:
             raise BadOptions(f"the key of --actors=hash has {len(key)} bytes: at least {LEAST_KEY} are needed")
         return key

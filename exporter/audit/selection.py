@@ -58,7 +58,7 @@ class Selection:
         An empty id is none: such events are wanted only where no environment is left out.
         """
         if not id_:
-            return not self.environments and self.configured == Globs(("*",), ())
+            return not self.environments and self.configured.matches_all
         known = (id_,) if name is None else (name, id_)
         chosen = Globs(self.environments or ("*",), ())
         return self.configured.match(*known) and chosen.match(*known)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from exporter.config.problems import Place, Problems
-from exporter.config.schema import Key, Kind
-from exporter.config.values import read_value
+from exporter.config.schema import Key
+from exporter.config.values import TEXT, read_value
 from exporter.config.yaml_tree import YamlError, compose
 from exporter.core.printable import printable
 
 INDENT = "    "  # of the keys of an account in the configuration's examples
-_TEXT = Key("text", Kind.TEXT, None, "")
+_TEXT = Key("text", TEXT)
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 _SPECIAL = re.compile(r"([*?[])")
 Named = tuple[str, str]

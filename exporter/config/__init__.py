@@ -1,21 +1,23 @@
 """The configuration: its types, and how to load it from a file or from the environment."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
-from exporter.config.build import build_accounts
+from exporter.config.account import Settings
 from exporter.config.check import check
 from exporter.config.environment import from_environment
-from exporter.config.files import READABLE_BY_ALL, is_public, reason
+from exporter.config.files import READABLE_BY_ALL, is_public, read_file, reason
 from exporter.config.problems import Place, Problems
 from exporter.config.reader import Reader
 from exporter.config.types import (
+    ROOT,
     AccountConfig,
+    AgentsConfig,
     AuthConfig,
     CollectorConfig,
     Config,
     ConfigError,
+    EnvironmentsConfig,
     EventsConfig,
     ExpectedAgents,
     Globs,
@@ -29,10 +31,12 @@ from exporter.config.yaml_tree import MAX_CHARACTERS, YamlError, compose
 
 __all__ = [
     "AccountConfig",
+    "AgentsConfig",
     "AuthConfig",
     "CollectorConfig",
     "Config",
     "ConfigError",
+    "EnvironmentsConfig",
     "EventsConfig",
     "ExpectedAgents",
     "Globs",
@@ -53,12 +57,9 @@ def load(path: Path) -> Config:
     A file that cannot be read at all gives `file: message`.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(4 * MAX_CHARACTERS + 1)
-            public = is_public(os.fstat(file.fileno()).st_mode)
-    except (OSError, ValueError) as error:
-        why = reason(error) if isinstance(error, OSError) else "this cannot be the name of a file"
-        raise ConfigError((f"{path}: {why}",)) from None
+        content, mode = read_file(path, 4 * MAX_CHARACTERS)
+    except OSError as error:
+        raise ConfigError((f"{path}: {reason(error)}",)) from None
     try:
         text = content.decode("utf-8")  # PyYAML skips a byte order mark
     except UnicodeDecodeError as error:
@@ -66,7 +67,7 @@ def load(path: Path) -> Config:
         line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
         raise ConfigError((f"{path}:{line}:{column}: the file is not UTF-8 text",)) from None
     config = parse(text, str(path))
-    if public and any(_holds_credentials(account) for account in config.accounts):
+    if is_public(mode) and any(_holds_credentials(account) for account in config.accounts):
         warning = f"{path}: it holds credentials, and {READABLE_BY_ALL}"
         config = replace(config, warnings=(*config.warnings, warning))
     return config
@@ -83,14 +84,14 @@ def parse(text: str, filename: str) -> Config:
     Raises ConfigError with every problem as `file:line:column: path: message`.
     """
     problems = Problems(filename)
-    directory = Path(filename).parent
+    accounts: list[Settings] = []
     try:
-        root = Reader(problems).root(compose(text))
+        root = Reader(ROOT, Path(filename).parent, problems).read(compose(text))
     except YamlError as error:
         problems.add(Place(error.line, error.column, ""), error.message)
-        root = None
-    if root is not None:
-        check(root, problems, directory)
-    if root is None or problems.count:
+    else:
+        accounts = [Settings(root, account) for account in root.lists.get("accounts", ())]
+        check(accounts, problems)
+    if problems.count:
         raise ConfigError(problems.lines())
-    return Config(build_accounts(root, directory), problems.warnings())
+    return Config(tuple(settings.build() for settings in accounts), problems.warnings())

@@ -1,38 +1,43 @@
 """The checks that need more than one key, or a look at the files that the configuration names."""
 
 from collections.abc import Callable, Collection
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from exporter.config.files import check_ca_file, warn_about_file
-from exporter.config.keys import COLLECTOR_INTERVALS, MAX_AGE_INTERVALS
+from exporter.config.account import Settings
+from exporter.config.files import check_secret_file, read_certificates, reason
 from exporter.config.problems import Place, Problems
-from exporter.config.reader import Block
-from exporter.config.settings import Settings
+from exporter.config.reader import BROKEN
+from exporter.config.schema import Kind
+from exporter.config.topics import KNOWN_TOPICS, TOPIC_FAMILIES
+from exporter.config.types import COLLECTORS, MAX_AGE_INTERVALS
 from exporter.config.url import is_plain_http_to_elsewhere
-from exporter.config.values import shown
+from exporter.config.values import CLIENT_ID, SECRET, TOKEN, nearest, shown
 from exporter.core.units import format_duration
 
-AUTH_VALUES = ("client_id", "client_secret", "access_token")
+AUTH_VALUES: dict[str, Kind[Any]] = {"client_id": CLIENT_ID, "client_secret": SECRET, "access_token": TOKEN}
 
 
-def check(root: Block, problems: Problems, directory: Path) -> None:
-    """Adds the problems and warnings that show between keys, or in the files that they name."""
+def check(accounts: Collection[Settings], problems: Problems) -> None:
+    """Add the problems and warnings that show between keys, or in the files that they name."""
     named: dict[str, Place] = {}
-    for account in root.lists.get("accounts", []):
-        settings = Settings(root, account)
-        _check_name(account, named, problems)
-        _check_http(settings, account, problems)
-        _check_auth(account, problems)
+    certificates: dict[Path, str] = {}
+    for settings in accounts:
+        _check_name(settings, named, problems)
+        _check_http(settings, problems)
+        _check_auth(settings, problems)
         _check_ages(settings, problems)
-        _check_expected_agents(account, problems)
-        _check_files(settings, problems, directory)
-        switch = settings.written("collectors.environments.enabled")
+        _check_expected_agents(settings, problems)
+        _check_topics(settings, problems)
+        _check_files(settings, certificates, problems)
+        switch = settings.written.get("collectors.environments.enabled")
         if switch is not None and switch.value is False:
             problems.warn(switch.place, "every other collector needs the list of environments")
 
 
 def credential_problems(given: Collection[str], called: Callable[[str], str]) -> list[str]:
-    """What is wrong with a choice of `client_id`, `client_id_file` and so on; `called` gives the name to show."""
+    """Return what is wrong with a choice of `client_id`, `client_id_file` and so on; `called` gives the name to show."""
     problems = [
         f"{called(name)} and {called(name + '_file')} are both given: keep one of them"
         for name in AUTH_VALUES
@@ -52,75 +57,102 @@ def credential_problems(given: Collection[str], called: Callable[[str], str]) ->
     return problems
 
 
-def _check_name(account: Block, named: dict[str, Place], problems: Problems) -> None:
-    setting = account.settings.get("name")
-    if setting is None:
+def _check_name(settings: Settings, named: dict[str, Place], problems: Problems) -> None:
+    setting = settings.written.get("name")
+    if setting is None or setting.value is BROKEN:
         return
-    first = named.setdefault(str(setting.value), setting.place)
+    first = named.setdefault(setting.value, setting.place)
     if first is not setting.place:
         problems.add(
-            setting.place, f"the name {shown(str(setting.value))} is already that of {first.path} (line {first.line})"
+            setting.place, f"the name {shown(setting.value)} is already that of {first.path} (line {first.line})"
         )
 
 
-def _check_http(settings: Settings, account: Block, problems: Problems) -> None:
-    url = account.settings.get("base_url")
-    if url is None or settings.is_broken("allow_http") or settings.get("allow_http", bool):
+def _check_http(settings: Settings, problems: Problems) -> None:
+    url = settings.written.get("base_url")
+    if url is None or url.value is BROKEN or settings.get("allow_http") is not False:
         return
-    if is_plain_http_to_elsewhere(str(url.value)):
+    if is_plain_http_to_elsewhere(url.value):
         problems.add(
             url.place,
             "http:// would send the credentials in the clear: use https://, or set allow_http: true for this account",
         )
 
 
-def _check_auth(account: Block, problems: Problems) -> None:
-    if "auth" in account.broken or any(path.startswith("auth.") for path in account.broken):
+def _check_auth(settings: Settings, problems: Problems) -> None:
+    given = {
+        path.removeprefix("auth."): setting for path, setting in settings.written.items() if path.startswith("auth.")
+    }
+    if any(setting.value is BROKEN for setting in given.values()):
         return
-    given = {path.removeprefix("auth.") for path in account.settings if path.startswith("auth.")}
-    place = account.places.get("auth", account.place)
+    account = settings.account
+    place = account.sections.get("auth", account.place)
     for problem in credential_problems(given, str):
         problems.add(Place(place.line, place.column, account.place.below("auth")), problem)
 
 
 def _check_ages(settings: Settings, problems: Problems) -> None:
-    for name in COLLECTOR_INTERVALS:
-        max_age = settings.written(f"collectors.{name}.max_age")
-        if max_age is None or settings.is_broken(f"collectors.{name}.max_age"):
+    for name in COLLECTORS:
+        max_age = settings.written.get(f"collectors.{name}.max_age")
+        interval = settings.get(f"collectors.{name}.interval")
+        if max_age is None or max_age.value is BROKEN or interval is BROKEN:
             continue
-        if settings.is_broken(f"collectors.{name}.interval"):
-            continue
-        age, interval = settings.seconds(f"collectors.{name}.max_age"), settings.seconds(f"collectors.{name}.interval")
-        if age < MAX_AGE_INTERVALS * interval:
+        if max_age.value < MAX_AGE_INTERVALS * interval:
             problems.add(
                 max_age.place,
-                f"{format_duration(age)} is less than {MAX_AGE_INTERVALS} times the interval of "
+                f"{format_duration(max_age.value)} is less than {MAX_AGE_INTERVALS} times the interval of "
                 f"{format_duration(interval)}: write at least {format_duration(MAX_AGE_INTERVALS * interval)}",
             )
 
 
-def _check_expected_agents(account: Block, problems: Problems) -> None:
+def _check_expected_agents(settings: Settings, problems: Problems) -> None:
     first: dict[str, Place] = {}
-    for block in account.lists.get("expected_agents", []):
-        if not block.broken and not block.settings.get("min") and not block.settings.get("agents"):
+    for block in settings.account.lists.get("expected_agents", []):
+        values = {path: setting.value for path, setting in block.settings.items()}
+        if (
+            BROKEN not in values.values()
+            and "environment" in values
+            and not (values.get("min") or values.get("agents"))
+        ):
             problems.add(block.place, "expects nothing: give agents, min, or both")
         setting = block.settings.get("environment")
-        if setting is None:
+        if setting is None or setting.value is BROKEN:
             continue
-        known = first.setdefault(str(setting.value), block.place)
+        known = first.setdefault(setting.value, block.place)
         if known is not block.place:
             problems.add(setting.place, f"{known.path} (line {known.line}) has this environment: join the two entries")
 
 
-def _check_files(settings: Settings, problems: Problems, directory: Path) -> None:
-    for name in AUTH_VALUES:
-        setting = settings.written(f"auth.{name}_file")
-        if setting is not None and isinstance(setting.value, Path):
-            confidential = name != "client_id"
-            for warning in warn_about_file(directory / setting.value, confidential):
+def _check_topics(settings: Settings, problems: Problems) -> None:
+    for path in ("events.include", "events.exclude"):
+        setting = settings.written.get(path)
+        if setting is None or setting.value is BROKEN:
+            continue
+        for glob in setting.value:
+            if not any(fnmatchcase(topic, glob) for topic in KNOWN_TOPICS):
+                guess = nearest(glob, [*KNOWN_TOPICS, *(f"{family}:*" for family in TOPIC_FAMILIES)])
+                hint = f"; did you mean {shown(guess)}?" if guess else ""
+                problems.warn(setting.place, f"{shown(glob)} matches no topic that is known to this version{hint}")
+
+
+def _check_files(settings: Settings, certificates: dict[Path, str], problems: Problems) -> None:
+    for name, kind in AUTH_VALUES.items():
+        setting = settings.written.get(f"auth.{name}_file")
+        if setting is None or setting.value is BROKEN:
+            continue
+        try:
+            for warning in check_secret_file(setting.value, kind, confidential=kind is not CLIENT_ID):
                 problems.warn(setting.place, warning)
-    setting = settings.written("requests.tls.ca_file")
-    if setting is not None and isinstance(setting.value, Path):
-        problem = check_ca_file(directory / setting.value)
-        if problem is not None:
-            problems.add(setting.place, problem)
+        except ValueError as error:
+            problems.add(setting.place, str(error))
+    setting = settings.written.get("requests.tls.ca_file")
+    if setting is None or not isinstance(setting.value, Path):
+        return
+    try:
+        if setting.value not in certificates:
+            certificates[setting.value] = read_certificates(setting.value)
+        settings.ca_pem = certificates[setting.value]
+    except OSError as error:
+        problems.add(setting.place, reason(error))
+    except ValueError as error:
+        problems.add(setting.place, str(error))

@@ -3,20 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from exporter.config.build import build_account
+from exporter.config.account import Settings
 from exporter.config.check import AUTH_VALUES, credential_problems
-from exporter.config.files import warn_about_file
-from exporter.config.keys import ACCOUNT
+from exporter.config.files import check_secret_file
 from exporter.config.problems import Place
 from exporter.config.reader import Block, Setting
-from exporter.config.schema import Kind, keys
-from exporter.config.settings import Settings
-from exporter.config.types import Config, ConfigError
+from exporter.config.schema import keys
+from exporter.config.types import ACCOUNT, Config, ConfigError
 from exporter.config.url import is_plain_http_to_elsewhere
-from exporter.config.values import check_text, text_value
+from exporter.config.values import CLIENT_ID, FILE, check_value
 
 ACCOUNT_NAME = "default"
-BASE_URL = "FLATFILE_BASE_URL"
 
 _NOTHING = (
     "there is no configuration: give it in one of these two ways",
@@ -27,45 +24,38 @@ _NOTHING = (
 )
 
 
-def variable(name: str) -> str:
-    """The variable for a key of `auth`."""
-    return f"FLATFILE_{name.upper()}"
+def variable(path: str) -> str:
+    """Return the variable for a key of an account, such as FLATFILE_CLIENT_ID for `auth.client_id`."""
+    return f"FLATFILE_{path.removeprefix('auth.').upper()}"
 
 
 def from_environment(env: Mapping[str, str]) -> Config:
-    """The account of `FLATFILE_…` variables; an empty variable counts as not set. Raises ConfigError."""
-    kinds = {path.removeprefix("auth."): key for path, key in keys(ACCOUNT) if path.startswith("auth.")}
-    given = {name: env[variable(name)] for name in kinds if env.get(variable(name))}
-    base_url = env.get(BASE_URL)
+    """Return the account of `FLATFILE_…` variables; an empty variable counts as not set. Raises ConfigError."""
+    known = {path: key for path, key in keys(ACCOUNT) if path.startswith("auth.")}
+    given = {path: env[variable(path)] for path in known if env.get(variable(path))}
     if not given:
         raise ConfigError(_NOTHING)
-    problems = credential_problems(given, variable)
+    known |= {path: key for path, key in keys(ACCOUNT) if path == "base_url"}
+    given |= {path: env[variable(path)] for path in known if env.get(variable(path))}
+    problems = credential_problems([path.removeprefix("auth.") for path in given], variable)
     warnings: list[str] = []
     here = Place(1, 1, "")
     block = Block(here, {"name": Setting(ACCOUNT_NAME, here)})
-    for name, text in given.items():
-        key = kinds[name]
+    for path, text in given.items():
         try:
-            check_text(text)
-            block.settings[f"auth.{name}"] = Setting(text_value(text, key), here)
-        except ValueError as error:
-            problems.append(f"{variable(name)} {error}")
-            continue
-        if key.kind is Kind.FILE:
-            confidential = name.removesuffix("_file") in AUTH_VALUES[1:]
-            warnings += (f"{variable(name)}: {warning}" for warning in warn_about_file(Path(text), confidential))
-    if base_url:
-        url_key = dict(keys(ACCOUNT))["base_url"]
-        try:
-            url = text_value(base_url, url_key)
-            if is_plain_http_to_elsewhere(str(url)):
+            value = check_value(text, known[path].kind)
+            if path == "base_url" and is_plain_http_to_elsewhere(value):
                 raise ValueError(
                     "must begin with https://: http:// would send the credentials in the clear "
                     "(a configuration file can allow it for an account)"
                 )
-            block.settings["base_url"] = Setting(url, here)
+            if isinstance(value, Path):
+                kind = AUTH_VALUES[path.removeprefix("auth.").removesuffix("_file")]
+                found = check_secret_file(value, kind, confidential=kind is not CLIENT_ID)
+                warnings += (f"{variable(path)}: {warning}" for warning in found)
+            block.settings[path] = Setting(value, here)
         except ValueError as error:
-            problems.append(f"{BASE_URL} {error}")
+            problems.append(f"{variable(path)}{':' if known[path].kind is FILE else ''} {error}")
     if problems:
         raise ConfigError(tuple(problems))
-    return Config((build_account(Settings(None, block), (), Path()),), tuple(warnings))
+    return Config((Settings(None, block).build(),), tuple(warnings))

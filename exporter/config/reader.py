@@ -1,21 +1,25 @@
-"""YAML nodes against the schema: settings with their places, and every problem that can be seen in one key alone."""
+"""YAML nodes against a schema: settings with their places, and every problem that can be seen in one key alone."""
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from exporter.config.keys import ROOT
 from exporter.config.problems import Place, Problems
-from exporter.config.schema import Entry, Key, Section, Sections, walk
-from exporter.config.values import Value, is_null, nearest, read_value
+from exporter.config.schema import Entry, Key, Section, Sections, keys, walk
+from exporter.config.values import is_null, nearest, place_of, read_value
+
+BROKEN = object()
+"""The value of a key that is written but unusable, so that nothing can be said about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
     """A value that the file holds, and where."""
 
-    value: Value
+    value: Any
     place: Place
 
 
@@ -23,86 +27,86 @@ class Setting:
 class Block:
     """What one mapping holds: settings by their path below it (`tls.ca_file`), lists of mappings by their key.
 
-    `places` has each key and section that is written, `broken` those of them that cannot be used; a broken
-    section stands for all that is below it.
+    `sections` has the place of each section that is a mapping, maybe of nothing.
     """
 
     place: Place
     settings: dict[str, Setting] = field(default_factory=dict)
     lists: dict[str, list["Block"]] = field(default_factory=dict)
-    places: dict[str, Place] = field(default_factory=dict)
-    broken: set[str] = field(default_factory=set)
-
-    def is_broken(self, path: str) -> bool:
-        """True when the key, or a section that it is in, is written but unusable."""
-        parts = path.split(".")
-        return any(".".join(parts[:length]) in self.broken for length in range(1, len(parts) + 1))
+    sections: dict[str, Place] = field(default_factory=dict)
 
 
 class Reader:
-    """Reads one file's nodes."""
+    """Reads one file's nodes. Relative paths in it start from `directory`."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, entries: tuple[Entry, ...], directory: Path, problems: Problems) -> None:
+        self._entries = entries
+        self._directory = directory
         self._problems = problems
 
-    def root(self, node: Node | None) -> Block | None:
-        """The whole file; None where it is no mapping at all (that is added as a problem)."""
-        place = Place(1, 1, "") if node is None else _place(node, "")
-        if node is None or is_null(node):
-            self._problems.add(place, "the file holds no configuration: it needs at least the key 'accounts'")
-            return None
-        if not isinstance(node, MappingNode):
-            self._problems.add(place, f"the file must be a mapping with the key 'accounts', {_instead(node)}")
-            return None
+    def read(self, node: Node | None) -> Block:
+        """Return what the file holds; what is wrong with it is added to the problems."""
+        place = Place(1, 1, "") if node is None else place_of(node, "")
         block = Block(place)
-        self._mapping(node, ROOT, place, block, "")
+        self._section(node, Section("", "", self._entries), place, block, "")
         return block
 
-    def _mapping(self, node: MappingNode, entries: tuple[Entry, ...], place: Place, block: Block, prefix: str) -> None:
-        by_name = {entry.name: entry for entry in entries}
+    def _section(self, node: Node | None, section: Section, place: Place, block: Block, prefix: str) -> None:
+        """Read the keys of a section; nothing or null is a section without keys."""
+        pairs: list[tuple[Node, Node]] = []
+        if isinstance(node, MappingNode):
+            pairs = node.value
+        elif node is not None and not is_null(node):
+            names = ", ".join(child.name for child in section.children)
+            self._problems.add(place_of(node, place.path), f"must be a mapping of keys ({names}), {_instead(node)}")
+            self._break(section, block, prefix)
+            return
+        by_name = {entry.name: entry for entry in section.children}
         seen: dict[str, int] = {}
         meant: set[str] = set()
-        for key_node, value_node in node.value:
+        for key_node, value_node in pairs:
             if not isinstance(key_node, ScalarNode):
-                self._problems.add(_place(key_node, place.path), "a key must be plain text")
+                self._problems.add(place_of(key_node, place.path), "a key must be plain text")
                 continue
             name: str = key_node.value
-            at = _place(key_node, place.below(name))
+            entry = section.children[0] if section.any_name else by_name.get(name)
+            # the name of an unknown key may be a part of a credential, that of a user a person's
+            at = place_of(key_node, place.below(name) if name in by_name else place.path)
             if name in seen:
                 self._problems.add(at, f"duplicate key (first at line {seen[name]})")
                 continue
             seen[name] = at.line
-            entry = by_name.get(name)
             if entry is None:
-                meant |= self._unknown(key_node, value_node, place, list(by_name))
+                meant |= self._unknown(key_node, value_node, place, by_name)
             else:
                 self._entry(value_node, entry, at, block, prefix + name)
-        for entry in entries:
-            missing = isinstance(entry, Key | Sections) and entry.required and entry.name not in seen
-            if missing and entry.name not in meant:
-                self._problems.add(place, f"missing required key '{entry.name}'")
-            if entry.name in meant:
-                block.broken.add(prefix + entry.name)
+        for name, entry in by_name.items():
+            if name in meant:
+                self._break(entry, block, prefix + name)
+            elif isinstance(entry, Key | Sections) and entry.required and name not in seen:
+                self._problems.add(place, f"missing required key '{name}'")
 
     def _entry(self, node: Node, entry: Entry, at: Place, block: Block, path: str) -> None:
-        before = self._problems.count
-        block.places[path] = at
         match entry:
             case Key():
-                value_place = Place(node.start_mark.line + 1, node.start_mark.column + 1, at.path)
-                value = read_value(node, entry, value_place, self._problems)
-                if self._problems.count == before:
-                    block.settings[path] = Setting(value, value_place)
+                before = self._problems.count
+                place = place_of(node, at.path)
+                value = read_value(node, entry, place, self._problems)
+                if isinstance(value, Path):
+                    value = self._directory / value
+                block.settings[path] = Setting(BROKEN if self._problems.count > before else value, place)
             case Section():
-                if isinstance(node, MappingNode):
-                    self._mapping(node, entry.children, at, block, path + ".")
-                    return  # what is broken in it is noted by itself
-                if not is_null(node):
-                    self._problems.add(_place(node, at.path), self._not_a_mapping(node, entry))
+                if isinstance(node, MappingNode) or is_null(node):
+                    block.sections[path] = at
+                self._section(node, entry, at, block, path + ".")
             case Sections():
                 block.lists[path] = self._list(node, entry, at)
-        if self._problems.count > before:
-            block.broken.add(path)
+
+    def _break(self, entry: Entry, block: Block, path: str) -> None:
+        """Note that nothing can be said about the keys of an entry."""
+        found = [(path, entry)] if isinstance(entry, Key) else keys(entry.children, path.removesuffix(".") + ".")
+        for each, _ in found:
+            block.settings[each] = Setting(BROKEN, block.place)
 
     def _list(self, node: Node, entry: Sections, at: Place) -> list[Block]:
         blocks: list[Block] = []
@@ -111,43 +115,38 @@ class Reader:
         if not isinstance(node, SequenceNode):
             item = entry.children[0].name
             self._problems.add(
-                _place(node, at.path), f"must be a list: each entry begins with '- {item}:' on a line of its own"
+                place_of(node, at.path), f"must be a list: each entry begins with '- {item}:' on a line of its own"
             )
             return blocks
         if entry.required and not node.value:
-            self._problems.add(_place(node, at.path), "must have at least one entry")
+            self._problems.add(place_of(node, at.path), "must have at least one entry")
         for index, item_node in enumerate(node.value):
-            place = _place(item_node, f"{at.path}[{index}]")
+            place = place_of(item_node, f"{at.path}[{index}]")
             if isinstance(item_node, MappingNode):
                 block = Block(place)
-                self._mapping(item_node, entry.children, place, block, "")
+                self._section(item_node, Section("", "", entry.children), place, block, "")
                 blocks.append(block)
             else:
                 self._problems.add(place, f"must be a mapping of keys, {_instead(item_node)}")
         return blocks
 
-    def _not_a_mapping(self, node: Node, section: Section) -> str:
-        names = ", ".join(child.name for child in section.children)
-        return f"must be a mapping of keys ({names}), {_instead(node)}"
-
-    def _unknown(self, key: ScalarNode, value: Node, place: Place, known: list[str]) -> set[str]:
-        """Adds the problem of an unknown key; gives the known key that was probably meant."""
+    def _unknown(self, key: ScalarNode, value: Node, place: Place, known: dict[str, Entry]) -> set[str]:
+        """Add the problem of an unknown key; return the known key that was probably meant."""
         name: str = key.value
         if self._problems.full:
             self._problems.add(place, "")
             return set()
         if key.tag == "tag:yaml.org,2002:merge":
-            at = _place(key, place.path)
             self._problems.add(
-                at, "merge keys ('<<') are not supported: what holds for all accounts can stand at the top"
+                place_of(key, place.path), "merge keys ('<<') are not supported: write the keys, or use an alias"
             )
             return set()
         guess = nearest(name, known)
-        elsewhere = [] if guess else _elsewhere(name)
+        elsewhere = [] if guess else self._elsewhere(name)
         # What is no key at all may be a part of a credential (`{client_secret: ab,cd}`), so it is not repeated.
         is_word = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,40}", name, re.ASCII) is not None
         shows = guess is not None or bool(elsewhere) or (is_word and not is_null(value))
-        at = _place(key, place.below(name if is_word else "…") if shows else place.path)
+        at = place_of(key, place.below(name if is_word else "…") if shows else place.path)
         if guess:
             self._problems.add(at, f"unknown key; did you mean '{guess}'?")
         elif elsewhere:
@@ -156,21 +155,16 @@ class Reader:
             self._problems.add(at, f"unknown key; known here: {', '.join(known)}")
         return {guess} if guess else set()
 
-
-def _elsewhere(name: str) -> list[str]:
-    """Where a key of that name belongs, such as `requests.timeout` for `timeout`; nothing when that could be anywhere."""
-    paths = [path for path, entry in walk(ROOT) if entry.name == name]
-    # what may stand at the top and in an account is named once
-    paths = [
-        path
-        for path in paths
-        if path.removeprefix("accounts[].") == path or path.removeprefix("accounts[].") not in paths
-    ]
-    return paths if len(paths) <= 3 else []
-
-
-def _place(node: Node, path: str) -> Place:
-    return Place(node.start_mark.line + 1, node.start_mark.column + 1, path)
+    def _elsewhere(self, name: str) -> list[str]:
+        """Return where a key of that name belongs, such as `requests.timeout`; nothing when that could be anywhere."""
+        paths = [path for path, entry in walk(self._entries) if entry.name == name]
+        # what may stand at the top and in an account is named once
+        paths = [
+            path
+            for path in paths
+            if path.removeprefix("accounts[].") == path or path.removeprefix("accounts[].") not in paths
+        ]
+        return paths if len(paths) <= 3 else []
 
 
 def _instead(node: Node) -> str:

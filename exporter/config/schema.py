@@ -1,39 +1,42 @@
-"""How the keys of the configuration file are described as data."""
+"""How the keys of a configuration file are described as data."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from yaml.nodes import ScalarNode
+
+T = TypeVar("T")
 
 
-class Kind(Enum):
-    """What may stand behind a key; the value is the text for the documentation."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Kind(Generic[T]):
+    """A kind of value. `read` raises ValueError, with a text that repeats no credential.
 
-    TEXT = "text"
-    CREDENTIAL = "secret text"
-    FILE = "file"
-    URL = "URL"
-    PROXY = "URL, may hold a password"
-    DURATION = "duration"
-    DURATIONS = "list of durations"
-    SIZE = "size"
-    INTEGER = "whole number"
-    NUMBER = "number"
-    BOOLEAN = "true or false"
-    GLOBS = "list of globs"
+    `name` is for the documentation, `wanted` for messages ("must be …"). A kind with an `item` is a list of it.
+    `convert` is the part of `read` that needs only the text, for a value that does not come from YAML.
+    """
+
+    name: str
+    wanted: str
+    read: Callable[[ScalarNode], T]
+    convert: Callable[[str], T] | None = None
+    item: "Kind[Any] | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
     """One key with a single value.
 
-    `default` is the text one would write in the file; None: there is no default, and `required` says whether the
-    key may be left out. `minimum` and `maximum` are written in the same way and lie in the range; `above` does not.
+    `default` is the text one would write in the file; `null` may be written only where it is the default. None: there
+    is no default, and `required` says whether the key may be left out. `minimum` and `maximum` are written in the same
+    way and lie in the range; `above` does not.
     """
 
     name: str
-    kind: Kind
-    default: str | None
-    meaning: str
+    kind: Kind[Any]
+    default: str | None = None
+    meaning: str = ""
     required: bool = False
     minimum: str | None = None
     maximum: str | None = None
@@ -52,20 +55,23 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A mapping of keys."""
+    """A mapping of keys; `make` takes their values. With `any_name` the one child describes every key's value."""
 
     name: str
     meaning: str
     children: tuple["Entry", ...]
+    make: Callable[..., Any] = dict
+    any_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """A list of mappings that all have the same keys."""
+    """A list of mappings that all have the same keys; `make` takes the values of one of them."""
 
     name: str
     meaning: str
     children: tuple["Entry", ...]
+    make: Callable[..., Any] = dict
     required: bool = False
 
 
@@ -73,7 +79,7 @@ Entry = Key | Section | Sections
 
 
 def walk(entries: tuple[Entry, ...], prefix: str = "") -> Iterator[tuple[str, Entry]]:
-    """Everything with its path, such as `requests.tls.ca_file`; below a list of mappings as `accounts[].name`."""
+    """Yield everything with its path, such as `requests.tls.ca_file`; below a list of mappings as `accounts[].name`."""
     for entry in entries:
         path = prefix + entry.name
         yield path, entry
@@ -81,6 +87,6 @@ def walk(entries: tuple[Entry, ...], prefix: str = "") -> Iterator[tuple[str, En
             yield from walk(entry.children, path + ("." if isinstance(entry, Section) else "[]."))
 
 
-def keys(entries: tuple[Entry, ...]) -> Iterator[tuple[str, Key]]:
-    """The keys of `walk`, without the sections."""
-    return ((path, entry) for path, entry in walk(entries) if isinstance(entry, Key))
+def keys(entries: tuple[Entry, ...], prefix: str = "") -> Iterator[tuple[str, Key]]:
+    """Yield the keys of `walk`, without the sections."""
+    return ((path, entry) for path, entry in walk(entries, prefix) if isinstance(entry, Key))

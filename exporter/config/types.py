@@ -1,35 +1,98 @@
-"""The configuration as frozen values: what the rest of the exporter sees of it.
+"""Every key of the configuration: type, default, range and meaning, as the frozen values that the exporter sees.
 
-All durations are seconds, all sizes bytes. Everything compares by value, so that a reload can tell which
-accounts stayed as they were.
+The reader, the documentation, the example's test and the chart's schema follow from these declarations. All durations
+are seconds, all sizes bytes. Everything compares by value, so that a reload can tell which accounts stayed as they were.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import MappingProxyType
 
+from exporter.config.declare import entries, inline, key, maker, section, sections
+from exporter.config.schema import Entry, Key, Section, Sections
+from exporter.config.values import (
+    BOOLEAN,
+    CLIENT_ID,
+    DURATION,
+    DURATIONS,
+    FILE,
+    GLOBS,
+    INTEGER,
+    NUMBER,
+    PROXY,
+    SECRET,
+    SIZE,
+    TEXT,
+    TEXTS,
+    TOKEN,
+    URL,
+)
 from exporter.core.secret import Secret
+
+MAX_AGE_INTERVALS = 3
+"""`max_age` is at least this many intervals."""
+
+COLLECTORS = {
+    "environments": ("60s", "The list of environments; all the other collectors build on it."),
+    "spaces": ("60s", "Spaces, their files, workbooks and last activity."),
+    "agents": ("5m", "Deployed agents, and whether the expected ones are there."),
+    "executions": ("30s", "How agent runs ended and how long they took."),
+    "events": ("0s", "Events by topic and by who caused them."),
+    "users": ("5m", "Users of the account."),
+    "guests": ("5m", "Guests of each environment."),
+    "jobs": ("60s", "Jobs by status."),
+}
+"""The default interval of each collector, and what it asks for."""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectorConfig:
     """Due when its last success is older than `interval` (0: every scrape); withheld after `max_age`."""
 
-    enabled: bool
-    interval: float
-    max_age: float
+    enabled: bool = key(BOOLEAN, "true", "Whether to ask for this at all.")
+    interval: float = key(DURATION, "60s", "Ask again when the last success is older; 0s: at every scrape.")
+    max_age: float = key(
+        DURATION,
+        "15m",
+        "Withhold data that is older. At least 3 intervals, also where it is left out.",
+        minimum="1s",
+    )
+
+
+def _collector(name: str, interval: str, meaning: str) -> Section:
+    keys = [each for each in entries(CollectorConfig) if isinstance(each, Key)]
+    keys = [replace(each, default=interval) if each.name == "interval" else each for each in keys]
+    return Section(name, meaning, tuple(keys), CollectorConfig)
+
+
+def _collectors(**settings: CollectorConfig) -> Mapping[str, CollectorConfig]:
+    return MappingProxyType(settings)
+
+
+_COLLECTORS = Section(
+    "collectors",
+    "What is asked of Flatfile, and how often.",
+    tuple(_collector(name, interval, meaning) for name, (interval, meaning) in COLLECTORS.items()),
+    _collectors,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Globs:
     """Case-sensitive shell patterns (`*`, `?`, `[abc]`)."""
 
-    include: tuple[str, ...]
-    exclude: tuple[str, ...]
+    include: tuple[str, ...] = key(GLOBS, '["*"]', "", nonempty=True)
+    exclude: tuple[str, ...] = key(GLOBS, "[]", "")
+
+    @property
+    def matches_all(self) -> bool:
+        """Whether nothing is left out."""
+        return self.include == ("*",) and not self.exclude
 
     def match(self, *values: str) -> bool:
-        """True when any of the values matches an include and none of them matches an exclude."""
+        """Return whether any of the values matches an include and none of them matches an exclude."""
         return _any_matches(values, self.include) and not _any_matches(values, self.exclude)
 
 
@@ -38,76 +101,145 @@ def _any_matches(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class EnvironmentsConfig(Globs):
+    """Which environments are exported. `ids` empty: those that the API lists."""
+
+    include: tuple[str, ...] = key(GLOBS, '["*"]', "Which environments: globs over name and id.", nonempty=True)
+    exclude: tuple[str, ...] = key(GLOBS, "[]", "Which environments to leave out of those; globs over name and id.")
+
+    ids: tuple[str, ...] = key(
+        TEXTS,
+        "[]",
+        "Ids of environments to query one by one, for a secret key of one environment, which may not list them. "
+        "Empty: the environments that Flatfile lists.",
+    )
+    max_series: int = key(
+        INTEGER,
+        "1000",
+        "The most environments to expose; `flatfile_exporter_series_dropped` counts the series beyond.",
+        minimum="1",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsConfig:
+    """How agents are exposed."""
+
+    max_series: int = key(
+        INTEGER,
+        "5000",
+        "The most agents to expose; `flatfile_exporter_series_dropped` counts the series beyond.",
+        minimum="1",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ExpectedAgents:
-    """Agents that an environment should have: `agents` are globs, `min` the least number of them.
+    """Agents that an environment should have. `min` None: the number is not checked, and `agents` is not empty."""
 
-    `environment` is a glob, too; both match a name or an id. `min` None: the number is not checked and
-    `agents` is not empty.
-    """
-
-    environment: str
-    agents: tuple[str, ...]
-    min: int | None
+    environment: str = key(TEXT, None, "The environment: a glob over name and id.", required=True)
+    agents: tuple[str, ...] = key(GLOBS, "[]", "The agents: globs over slug and id. May be empty only beside `min`.")
+    min: int | None = key(INTEGER, "null", "The least number of agents that the environment should have.", minimum="1")
 
 
 @dataclass(frozen=True, slots=True)
 class SpacesConfig:
-    """`inactive_after` in the order written, without duplicates. `full_resync`: within this time all spaces are read anew."""
+    """`inactive_after` is in the order written, without duplicates."""
 
-    inactive_after: tuple[float, ...]
-    full_resync: float
-    per_space: bool
-    max_series: int
+    inactive_after: tuple[float, ...] = key(
+        DURATIONS,
+        "[30d, 90d]",
+        "Count active spaces without any activity for each of these times.",
+        nonempty=True,
+        minimum="1s",
+    )
+    full_resync: float = key(
+        DURATION,
+        "1h",
+        "Within this time the whole list of spaces is read anew, changed or not.",
+        minimum="1s",
+    )
+    per_space: bool = key(BOOLEAN, "false", "Expose each space with series of its own.")
+    max_series: int = key(INTEGER, "1000", "The most spaces to expose so, most recently active first.", minimum="1")
 
 
 @dataclass(frozen=True, slots=True)
 class EventsConfig:
-    """`topics` chooses what is counted; an event may become visible `overlap` late and is still counted.
+    """`topics` chooses what is counted."""
 
-    `max_catch_up`: after a restart counting goes on where it was, if that is not longer ago.
-    """
-
-    window: float
-    overlap: float
-    max_catch_up: float
-    topics: Globs
-    max_topics: int
+    window: float = key(DURATION, "5m", "The time over which events per second are counted.", minimum="1s")
+    overlap: float = key(DURATION, "60s", "How late an event may appear in Flatfile's list and still be counted.")
+    max_catch_up: float = key(
+        DURATION,
+        "1h",
+        "With `--storage.path`: after a restart, counting goes on where it was if that is not longer ago; "
+        "else it begins anew, at 0.",
+        minimum="1s",
+    )
+    topics: Globs = inline(
+        Globs,
+        include="Which events: globs over the event's topic, such as job:failed.",
+        exclude="Which events to leave out of those; globs over the event's topic, such as job:failed.",
+    )
+    max_topics: int = key(
+        INTEGER,
+        "200",
+        "Topics that the exporter does not know are counted under their own names up to this many, "
+        "then together as `other`.",
+        minimum="1",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class JobsConfig:
-    """`window`: jobs created within it are counted."""
+    """How jobs are counted."""
 
-    window: float
+    window: float = key(DURATION, "24h", "Jobs created within this time are counted.", minimum="1s")
 
 
 @dataclass(frozen=True, slots=True)
 class GuestsConfig:
-    """`full_resync`: within this time every space's guests are read anew."""
+    """How guests are counted."""
 
-    full_resync: float
+    full_resync: float = key(
+        DURATION,
+        "6h",
+        "Within this time the guests of every space are read anew, changed or not.",
+        minimum="1s",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
     """How the server's certificate is checked. `ca_file` None: against the usual authorities."""
 
-    ca_file: Path | None
-    insecure_skip_verify: bool
+    ca_file: Path | None = key(FILE, "null", "Certificates (PEM) to trust instead of the usual authorities.")
+    insecure_skip_verify: bool = key(
+        BOOLEAN, "false", "Accept any certificate. Whoever is in between can then read the credentials."
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class RequestsConfig:
-    """Limits of one account's requests to the API. `retries` is the number of tries, the first included."""
+    """Limits of one account's requests to the API."""
 
-    concurrency: int
-    per_second: float
-    timeout: float
-    retries: int
-    max_response_bytes: int
-    max_pages: int
-    proxy_url: Secret | None
-    tls: TlsConfig
+    concurrency: int = key(INTEGER, "4", "Requests under way at the same time.", minimum="1", maximum="64")
+    per_second: float = key(NUMBER, "10", "Requests a second; twice as many in a burst.", above="0", maximum="10000")
+    timeout: float = key(DURATION, "10s", "How long one try may take.", above="0s")
+    retries: int = key(INTEGER, "3", "Tries of one request, the first included.", minimum="1", maximum="10")
+    max_response_bytes: int = key(
+        SIZE, "64MiB", "The largest answer, unpacked; a larger one is an error.", minimum="64KiB"
+    )
+    max_pages: int = key(INTEGER, "10000", "The most pages of one list; more are an error.", minimum="1")
+    max_rows: int = key(
+        INTEGER, "2000000", "The most rows of one list, far above any real account; more are an error.", minimum="1"
+    )
+    proxy_url: Secret | None = key(
+        PROXY,
+        "null",
+        "An HTTP proxy to go through, such as http://proxy:3128; user:password@ may stand before the host.",
+    )
+    tls: TlsConfig = section(TlsConfig, "How Flatfile's certificate is checked.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,32 +249,58 @@ class AuthConfig:
     Exactly one of the two ways is set, and of each value either the value or its file.
     """
 
-    client_id: str | None
-    client_id_file: Path | None
-    client_secret: Secret | None
-    client_secret_file: Path | None
-    access_token: Secret | None
-    access_token_file: Path | None
+    client_id: str | None = key(CLIENT_ID, None, "The client id of the credentials.")
+    client_id_file: Path | None = key(FILE, None, "A file that holds the client id.")
+    client_secret: Secret | None = key(SECRET, None, "The secret that belongs to the client id.")
+    client_secret_file: Path | None = key(FILE, None, "A file that holds that secret.")
+    access_token: Secret | None = key(TOKEN, None, "A ready token, used as it is, such as a personal access token.")
+    access_token_file: Path | None = key(FILE, None, "A file that holds that token.")
 
 
-@dataclass(frozen=True, slots=True)
-class AccountConfig:
-    """One account with all that applies to it. `base_url` has a scheme and ends in `/v1`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What may stand in an account, and at the top of the file for all accounts.
 
     `collectors` holds every known collector by name, also those that are not enabled.
     """
 
-    name: str
-    base_url: str
-    auth: AuthConfig
-    environments: Globs
-    expected_agents: tuple[ExpectedAgents, ...]
-    collectors: Mapping[str, CollectorConfig] = field(hash=False)
-    spaces: SpacesConfig
-    events: EventsConfig
-    jobs: JobsConfig
-    guests: GuestsConfig
-    requests: RequestsConfig
+    collectors: Mapping[str, CollectorConfig] = field(hash=False, metadata={"entry": _COLLECTORS})
+    agents: AgentsConfig = section(AgentsConfig, "How agents are exposed.")
+    spaces: SpacesConfig = section(SpacesConfig, "How spaces are counted.")
+    events: EventsConfig = section(EventsConfig, "How events are counted.")
+    jobs: JobsConfig = section(JobsConfig, "How jobs are counted.")
+    guests: GuestsConfig = section(GuestsConfig, "How guests are counted.")
+    requests: RequestsConfig = section(RequestsConfig, "Limits of the requests to Flatfile, for each account.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountConfig(Shared):
+    """One account with all that applies to it. `base_url` has a scheme and ends in `/v1`.
+
+    `ca_pem` is what `requests.tls.ca_file` held when the configuration was read: another content is another account.
+    """
+
+    name: str = key(TEXT, None, "The value of the `account` label. Each account needs its own.", required=True)
+    base_url: str = key(
+        URL,
+        "https://platform.flatfile.com/v1",
+        "Where the account's API is. `https://` and `/v1` may be left out.",
+    )
+    allow_http: bool = key(BOOLEAN, "false", "Allow a base_url with http:// that does not point to this machine.")
+    auth: AuthConfig = section(
+        AuthConfig, "The credentials: a client id with its secret, or an access token; of each, the value or a file."
+    )
+    environments: EnvironmentsConfig = section(EnvironmentsConfig, "Which environments to export; all by default.")
+    expected_agents: tuple[ExpectedAgents, ...] = sections(
+        ExpectedAgents, "Agents that should be deployed. One that is missing shows in `flatfile_agent_missing`."
+    )
+    ca_pem: str | None = field(default=None, repr=False)
+
+
+SHARED: tuple[Entry, ...] = entries(Shared)
+ACCOUNT: tuple[Entry, ...] = (*(each for each in entries(AccountConfig) if each not in SHARED), *SHARED)
+ACCOUNTS = Sections("accounts", "The accounts to export, at least one.", ACCOUNT, maker(AccountConfig), required=True)
+ROOT: tuple[Entry, ...] = (ACCOUNTS, *SHARED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,21 @@
-"""One YAML node to one value of the kind that its key wants, with the range checked."""
+"""The kinds of values, and one YAML node to one value of the kind that its key wants, with the range checked."""
 
 import difflib
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from exporter.config.problems import Place, Problems
 from exporter.config.schema import Key, Kind
 from exporter.config.url import check_proxy_url, normalise_base_url
+from exporter.config.yaml_tree import compose
 from exporter.core.secret import Secret
 from exporter.core.units import parse_duration, parse_size
 
-Value = None | bool | int | float | str | Path | Secret | tuple[str, ...] | tuple[float, ...]
+T = TypeVar("T")
 
 _MAX_INTEGER = 1_000_000_000
 _MAX_ITEMS = 10_000
@@ -26,164 +29,32 @@ _WORD_TAGS = {
 }
 _NULL = "tag:yaml.org,2002:null"
 _STRING = "tag:yaml.org,2002:str"
-_ARTICLES = {
-    Kind.DURATION: "a duration such as 30s",
-    Kind.SIZE: "a size such as 64MiB",
-    Kind.INTEGER: "a whole number",
-    Kind.NUMBER: "a number",
-    Kind.BOOLEAN: "true or false",
-    Kind.URL: "a URL",
-    Kind.PROXY: "a URL",
-    Kind.FILE: "the path of a file",
-}
+_BOOLEAN = "tag:yaml.org,2002:bool"
 
 
 def shown(text: str) -> str:
-    """A text from the file for a message: in quotes, on one line, and not endless. Never for a credential."""
+    """Return a text from the file for a message: in quotes, on one line, and not endless. Never for a credential."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
-def nearest(word: str, known: list[str]) -> str | None:
-    """The known word that was probably meant: also for `clientId` and `client-id`."""
-    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", word[:60]).lower().replace("-", "_")
-    found = difflib.get_close_matches(plain, known, n=1)
-    return found[0] if found else None
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that was probably meant: also for `clientId` and `client-id`."""
+    plain = {_plain(name): name for name in known}
+    found = difflib.get_close_matches(_plain(word[:60]), plain, n=1)
+    return plain[found[0]] if found else None
 
 
-def read_value(node: Node, key: Key, place: Place, problems: Problems) -> Value:
-    """The value; where there is a problem it is added, and what comes back (None) is of no use."""
-    wants_list = key.kind in (Kind.GLOBS, Kind.DURATIONS)
-    if is_null(node) and key.default == "null":
-        return None
-    if wants_list and isinstance(node, SequenceNode):
-        return _read_list(node, key, place, problems)
-    try:
-        if wants_list:
-            raise ValueError(_not_a_list(node, key))
-        return _read_scalar(node, key)
-    except ValueError as error:
-        problems.add(place, str(error))
-        return None
+def _plain(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "")
 
 
 def is_null(node: Node) -> bool:
-    """True for nothing, `null` and `~`."""
+    """Return whether nothing, `null` or `~` stands there."""
     return isinstance(node, ScalarNode) and node.tag == _NULL
 
 
-def _not_a_list(node: Node, key: Key) -> str:
-    example = '["*"]' if key.kind is Kind.GLOBS else "[30d, 90d]"
-    if isinstance(node, ScalarNode) and not is_null(node):
-        written = node.value if key.kind is Kind.DURATIONS else f'"{node.value}"'
-        example = f"[{written}]" if not _CONTROL.search(node.value) and len(node.value) < 40 else example
-    return f"must be a list, such as {example}"
-
-
-def _read_list(node: SequenceNode, key: Key, place: Place, problems: Problems) -> Value:
-    if key.nonempty and not node.value:
-        problems.add(place, "must not be empty" + (': write ["*"] for all' if key.kind is Kind.GLOBS else ""))
-    if len(node.value) > _MAX_ITEMS:
-        problems.add(place, f"must not have more than {_MAX_ITEMS} items")
-        return None
-    kind = Kind.TEXT if key.kind is Kind.GLOBS else Kind.DURATION
-    item_key = Key(key.name, kind, None, key.meaning, minimum=key.minimum)
-    items: dict[Value, Place] = {}
-    for index, item in enumerate(node.value):
-        at = Place(item.start_mark.line + 1, item.start_mark.column + 1, f"{place.path}[{index}]")
-        before = problems.count
-        value = read_value(item, item_key, at, problems)
-        if problems.count > before:
-            continue
-        if value in items and key.kind is Kind.DURATIONS:
-            problems.add(at, f"is the same as {items[value].path}")
-        items.setdefault(value, at)
-    return tuple(items)  # type: ignore[return-value]  # all items are of the one kind
-
-
-def _read_scalar(node: Node, key: Key) -> Value:
-    if not isinstance(node, ScalarNode):
-        raise ValueError(f"must be {_wanted(key)}, not a {'mapping' if isinstance(node, MappingNode) else 'list'}")
-    if is_null(node):
-        raise ValueError(f"must be {_wanted(key)}, but nothing stands here")
-    match key.kind:
-        case Kind.BOOLEAN:
-            return _read_boolean(node)
-        case Kind.INTEGER | Kind.NUMBER | Kind.DURATION | Kind.SIZE:
-            return _within(_read_number(node, key.kind), node.value, key)
-        case _:
-            return _read_text(node, key)
-
-
-def _wanted(key: Key) -> str:
-    return _ARTICLES.get(key.kind, "text")
-
-
-def _read_boolean(node: ScalarNode) -> bool:
-    if node.tag == "tag:yaml.org,2002:bool":
-        return node.value.lower() in ("true", "yes", "on")
-    if node.tag == _STRING and node.value.lower() in ("true", "false", "yes", "no", "on", "off"):
-        raise ValueError(f"must be true or false without quotes, not {shown(node.value)}")
-    raise ValueError(f"must be true or false, not {shown(node.value)}")
-
-
-def _read_number(node: ScalarNode, kind: Kind) -> int | float:
-    text = node.value
-    if kind is Kind.DURATION or kind is Kind.SIZE:
-        try:
-            return parse_duration(text) if kind is Kind.DURATION else parse_size(text)
-        except ValueError as error:
-            raise ValueError(f"{shown(text)} {error}") from None
-    number = re.fullmatch(r"-?(0|[1-9][0-9]{0,11})" + (r"(\.[0-9]{1,9})?" if kind is Kind.NUMBER else ""), text)
-    what = "number" if kind is Kind.NUMBER else "whole number"
-    if number is None:
-        raise ValueError(f"must be a {what} such as {'2.5' if kind is Kind.NUMBER else '4'}, not {shown(text)}")
-    if node.tag == _STRING:
-        raise ValueError(f"must be a {what} without quotes: {text}")
-    return float(text) if kind is Kind.NUMBER else int(text)
-
-
-def _within(number: int | float, text: str, key: Key) -> int | float:
-    low, high, above = (
-        None if bound is None else _bound(bound, key.kind) for bound in (key.minimum, key.maximum, key.above)
-    )
-    if high is None and key.kind is Kind.INTEGER:
-        high = _MAX_INTEGER
-    if (low is not None and number < low) or (above is not None and number <= above) or number < 0:
-        raise ValueError(f"must be {key.bounds or 'at least 0'}, not {text}")
-    if high is not None and number > high:
-        raise ValueError(f"must be {key.bounds if key.maximum else f'at most {_MAX_INTEGER}'}, not {text}")
-    return number
-
-
-def _bound(text: str, kind: Kind) -> int | float:
-    match kind:
-        case Kind.DURATION:
-            return parse_duration(text)
-        case Kind.SIZE:
-            return parse_size(text)
-        case _:
-            return float(text)
-
-
-def _read_text(node: ScalarNode, key: Key) -> Value:
-    text: str = node.value
-    if node.tag != _STRING:
-        reading = _WORD_TAGS.get(node.tag, "has a meaning of its own in YAML")
-        if key.kind in (Kind.CREDENTIAL, Kind.PROXY) or key.name == "client_id":
-            raise ValueError(f"must be text, but without quotes this value {reading}: put it in quotes")
-        raise ValueError(f'must be text, but {text}, without quotes, {reading}: write "{text}"')
-    if node.style in ("|", ">") and text.endswith("\n"):
-        raise ValueError(f"must be one line: '{node.style}' puts a line break at the end, write it after the key")
-    check_text(text)
-    if _VARIABLE.fullmatch(text):
-        raise ValueError(
-            "environment variables are not read in this file: write the value, or for a credential use its _file key"
-        )
-    return text_value(text, key)
-
-
 def check_text(text: str) -> None:
-    """Raises ValueError for what no text of a configuration looks like."""
+    """Raise ValueError for what no text of a configuration looks like."""
     if not text.strip():
         raise ValueError("must not be empty")
     if _CONTROL.search(text):
@@ -192,26 +63,176 @@ def check_text(text: str) -> None:
         raise ValueError("must not begin or end with a space")
 
 
-def text_value(text: str, key: Key) -> Value:
-    """A text as the kind of the key has it. Raises ValueError, which does not repeat the text."""
-    match key.kind:
-        case Kind.CREDENTIAL:
-            return Secret(_checked_credential(text, key.name))
-        case Kind.PROXY:
-            check_proxy_url(text)
-            return Secret(text)
-        case Kind.URL:
-            return normalise_base_url(text)
-        case Kind.FILE:
-            return Path(text)
-        case _:
-            return text
+def check_value(text: str, kind: Kind[T]) -> T:
+    """Return a value that comes from elsewhere than YAML: a variable, or a file of its own.
+
+    Raises ValueError, with a text that does not repeat the value.
+    """
+    if kind.convert is None:
+        raise TypeError(f"a {kind.name} cannot be given in this way")
+    check_text(text)
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise ValueError("must not be in quotes")
+    return kind.convert(text)
 
 
-def _checked_credential(text: str, name: str) -> str:
-    if name == "access_token":
-        if text.lower().startswith("bearer "):
-            raise ValueError("must be the token alone, without the word Bearer")
-        if not re.fullmatch(r"[!-~]+", text):
-            raise ValueError("holds spaces or characters that no token has")
-    return text
+def _text_kind(name: str, convert: Callable[[str], T], wanted: str = "text", *, confidential: bool = False) -> Kind[T]:
+    def read(node: ScalarNode) -> T:
+        text: str = node.value
+        if node.tag != _STRING:
+            reading = _WORD_TAGS.get(node.tag, "has a meaning of its own in YAML")
+            if confidential:
+                raise ValueError(f"must be text, but without quotes this value {reading}: put it in quotes")
+            raise ValueError(f'must be text, but {text}, without quotes, {reading}: write "{text}"')
+        if node.style in ("|", ">") and text.endswith("\n"):
+            raise ValueError(f"must be one line: '{node.style}' puts a line break at the end, write it after the key")
+        check_text(text)
+        if _VARIABLE.fullmatch(text):
+            raise ValueError(
+                "environment variables are not read in this file: write the value, "
+                "or for a credential use its _file key"
+            )
+        return convert(text)
+
+    return Kind(name, wanted, read, convert)
+
+
+def _token(text: str) -> Secret:
+    if text.lower().startswith("bearer "):
+        raise ValueError("must be the token alone, without the word Bearer")
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("holds spaces or characters that no token has")
+    return Secret(text)
+
+
+def _proxy(text: str) -> Secret:
+    check_proxy_url(text)
+    return Secret(text)
+
+
+def _boolean(node: ScalarNode) -> bool:
+    if node.tag == _BOOLEAN:
+        return node.value.lower() in ("true", "yes", "on")
+    if node.tag == _STRING and node.value.lower() in ("true", "false", "yes", "no", "on", "off"):
+        raise ValueError(f"must be true or false without quotes, not {shown(node.value)}")
+    raise ValueError(f"must be true or false, not {shown(node.value)}")
+
+
+def _unit_kind(name: str, wanted: str, parse: Callable[[str], T]) -> Kind[T]:
+    def read(node: ScalarNode) -> T:
+        try:
+            return parse(node.value)
+        except ValueError as error:
+            raise ValueError(f"{shown(node.value)} {error}") from None
+
+    return Kind(name, wanted, read)
+
+
+def _number_kind(name: str, wanted: str, pattern: str, convert: Callable[[str], T], example: str) -> Kind[T]:
+    def read(node: ScalarNode) -> T:
+        text: str = node.value
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"must be {wanted} such as {example}, not {shown(text)}")
+        if node.tag == _STRING:
+            raise ValueError(f"must be {wanted} without quotes: {text}")
+        return convert(text)
+
+    return Kind(name, wanted, read)
+
+
+def _integer(text: str) -> int:
+    if int(text) > _MAX_INTEGER:
+        raise ValueError(f"must be at most {_MAX_INTEGER}, not {text}")
+    return int(text)
+
+
+def list_of(item: Kind[T], name: str, example: str) -> Kind[tuple[T, ...]]:
+    """Return the kind of a list, without duplicates; `example` is for messages."""
+
+    def read(node: ScalarNode) -> tuple[T, ...]:
+        raise ValueError(f"must be a list, such as {example}")
+
+    return Kind(name, f"a list, such as {example}", read, item=item)
+
+
+TEXT = _text_kind("text", str)
+CLIENT_ID = _text_kind("text", str, confidential=True)
+SECRET = _text_kind("secret text", Secret, confidential=True)
+TOKEN = _text_kind("secret text", _token, confidential=True)
+FILE = _text_kind("file", Path, "the path of a file")
+URL = _text_kind("URL", normalise_base_url, "a URL")
+PROXY = _text_kind("URL, may hold a password", _proxy, "a URL", confidential=True)
+BOOLEAN = Kind("true or false", "true or false", _boolean)
+DURATION = _unit_kind("duration", "a duration such as 30s", parse_duration)
+SIZE = _unit_kind("size", "a size such as 64MiB", parse_size)
+INTEGER = _number_kind("whole number", "a whole number", r"-?(0|[1-9][0-9]{0,11})", _integer, "4")
+NUMBER = _number_kind("number", "a number", r"-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,9})?", float, "2.5")
+GLOBS = list_of(TEXT, "list of globs", '["*"]')
+TEXTS = list_of(TEXT, "list of texts", "[us_env_abc123]")
+DURATIONS = list_of(DURATION, "list of durations", "[30d, 90d]")
+
+
+def read_value(node: Node, key: Key, place: Place, problems: Problems) -> Any:
+    """Return the value; where there is a problem it is added, and what comes back (None) is of no use."""
+    if is_null(node) and key.default == "null":
+        return None
+    try:
+        if key.kind.item is not None and isinstance(node, SequenceNode):
+            return _read_list(node, key, key.kind.item, place, problems)
+        if is_null(node):
+            raise ValueError(f"must be {key.kind.wanted}, but nothing stands here")
+        if not isinstance(node, ScalarNode):
+            raise ValueError(
+                f"must be {key.kind.wanted}, not a {'mapping' if isinstance(node, MappingNode) else 'list'}"
+            )
+        return _within(key.kind.read(node), node.value, key)
+    except ValueError as error:
+        problems.add(place, str(error))
+        return None
+
+
+def _read_list(node: SequenceNode, key: Key, item: Kind[Any], place: Place, problems: Problems) -> tuple[Any, ...]:
+    if key.nonempty and not node.value:
+        raise ValueError("must not be empty" + (': write ["*"] for all' if key.kind is GLOBS else ""))
+    if len(node.value) > _MAX_ITEMS:
+        raise ValueError(f"must not have more than {_MAX_ITEMS} items")
+    item_key = Key(key.name, item, minimum=key.minimum)
+    items: dict[Any, Place] = {}
+    for index, item_node in enumerate(node.value):
+        at = place_of(item_node, f"{place.path}[{index}]")
+        before = problems.count
+        value = read_value(item_node, item_key, at, problems)
+        if problems.count > before:
+            continue
+        if value in items and item is DURATION:
+            problems.add(at, f"is the same as {items[value].path}")
+        items.setdefault(value, at)
+    return tuple(items)
+
+
+def _within(value: T, text: str, key: Key) -> T:
+    low, high, above = map(_parsed, (key.minimum, key.maximum, key.above), (key.kind,) * 3)
+    too_low = (low is not None and value < low) or (above is not None and value <= above)
+    if too_low or (high is not None and value > high):
+        raise ValueError(f"must be {key.bounds}, not {text}")
+    return value
+
+
+def _parsed(text: str | None, kind: Kind[Any]) -> Any:
+    node = None if text is None else compose(text)
+    return kind.read(node) if isinstance(node, ScalarNode) else None
+
+
+def default_of(key: Key) -> Any:
+    """Return the default as the reader would read it from a file; None where there is none."""
+    problems = Problems("default")
+    node = None if key.default is None else compose(key.default)
+    value = None if node is None else read_value(node, key, Place(1, 1, key.name), problems)
+    if problems.count:
+        raise ValueError("\n".join(problems.lines()))
+    return value
+
+
+def place_of(node: Node, path: str) -> Place:
+    """Return where a node begins."""
+    return Place(node.start_mark.line + 1, node.start_mark.column + 1, path)

@@ -11,6 +11,9 @@ from typing import Any, Protocol
 
 import msgspec
 
+from exporter.config.files import read_secret_file
+from exporter.config.schema import Kind
+from exporter.config.values import SECRET
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
 from exporter.core.secret import Secret
@@ -32,21 +35,22 @@ class Stored:
 
     value: Secret | None
     file: Path | None
+    kind: Kind[Secret] = SECRET
+    read_file: Callable[[Path, Kind[Secret]], Awaitable[Secret]] = read_secret_file
 
-    def read(self) -> Secret:
-        """Give the secret as it is now. Raises Unauthorized where its file cannot be read or is empty."""
+    async def read(self) -> Secret:
+        """Give the secret as it is now. Raises Unauthorized where its file cannot be read or holds something else."""
         if self.value is not None:
             return self.value
         if self.file is None:
             raise Unauthorized("no secret is configured")
         try:
-            text = self.file.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-        except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            raise Unauthorized(f"cannot read {self.file}: {why}") from None
-        if not text:
-            raise Unauthorized(f"{self.file} is empty")
-        return Secret(text)
+            return await self.read_file(self.file, self.kind)
+        except OSError as error:
+            why = f"cannot read {self.file}: {error.strerror}"
+        except ValueError as error:
+            why = f"the content of {self.file} {error}"
+        raise Unauthorized(why)
 
 
 class Bearer(Protocol):
@@ -58,9 +62,8 @@ class Bearer(Protocol):
     async def replace(self, refused: Secret) -> Secret:
         """Give another token than the one that was refused with 401. Raises FlatfileError where there is none."""
 
-    @property
-    def rotated(self) -> bool:
-        """Whether what is stored is something else than what was used last."""
+    async def is_rotated(self) -> bool:
+        """Return whether what is stored is something else than what was used last."""
 
     @property
     def expiry(self) -> float | None:
@@ -81,20 +84,19 @@ class ReadyToken:
 
     async def get(self) -> Secret:
         if self._token is None:
-            self._token = self._stored.read()
+            self._token = await self._stored.read()
         return self._token
 
     async def replace(self, refused: Secret) -> Secret:
         if self._token is None or self._token == refused:
-            self._token = self._stored.read()
+            self._token = await self._stored.read()
         if self._token == refused:
             raise Unauthorized("the access token was refused", status=401)
         return self._token
 
-    @property
-    def rotated(self) -> bool:
+    async def is_rotated(self) -> bool:
         try:
-            return self._stored.read() != self._token
+            return (await self._stored.read()) != self._token
         except Unauthorized:
             return False
 
@@ -137,7 +139,7 @@ class ExchangedToken:
     async def get(self) -> Secret:
         now = self._clock.monotonic()
         if self._token is not None and now < self._ends:
-            if now >= self._renew_from and (now >= self._not_before or self.rotated):
+            if now >= self._renew_from and (now >= self._not_before or await self.is_rotated()):
                 self._start()  # the old one serves until the new one is there
             return self._token
         return await self._join()
@@ -147,16 +149,15 @@ class ExchangedToken:
             return self._token
         return await self._join()
 
-    @property
-    def rotated(self) -> bool:
+    async def is_rotated(self) -> bool:
         try:
-            return (self._client_id.read(), self._secret.read()) != self._tried
+            return (await self._client_id.read(), await self._secret.read()) != self._tried
         except Unauthorized:
             return False
 
     async def _join(self) -> Secret:
         waiting = self._refusal is not None and self._clock.monotonic() < self._not_before
-        if self._refusal is not None and waiting and self._task is None and not self.rotated:
+        if self._refusal is not None and waiting and self._task is None and not await self.is_rotated():
             text, status = self._refusal
             raise Unauthorized(text, endpoint=str(Endpoint.AUTH), status=status)
         return await asyncio.shield(self._start())
@@ -182,7 +183,7 @@ class ExchangedToken:
     async def _renew(self) -> Secret:
         self._tried = None
         try:
-            self._tried = pair = (self._client_id.read(), self._secret.read())
+            self._tried = pair = (await self._client_id.read(), await self._secret.read())
             answer = await self._exchange(*pair)
         except FlatfileError as error:
             self._failures += 1

@@ -3,11 +3,11 @@
 import asyncio
 import ssl
 from functools import lru_cache
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from exporter import __version__
 from exporter.config import AccountConfig
+from exporter.config.values import TOKEN
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
 from exporter.core.worker import Worker
@@ -23,13 +23,13 @@ USER_AGENT = f"flatfile-exporter/{__version__}"
 def connect(config: AccountConfig, observer: Observer, clock: Clock, worker: Worker | None = None) -> Client:
     """Make a client, which decodes large pages by `worker`. Nothing is sent yet.
 
-    Raises OSError (ssl.SSLError) where the ca_file is no certificate, ValueError for a proxy that cannot be used.
+    Raises OSError (ssl.SSLError) for certificates that cannot be used, ValueError for a proxy that cannot be used.
     """
     requests = config.requests
     plain = config.base_url.startswith("http://")
     transport = Transport(
         user_agent=USER_AGENT,
-        verify=None if plain else tls_context(requests.tls.ca_file, requests.tls.insecure_skip_verify),
+        verify=None if plain else tls_context(config.ca_pem, requests.tls.insecure_skip_verify),
         proxy=requests.proxy_url.reveal() if requests.proxy_url else None,
         direct=plain and urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1"),
     )
@@ -44,7 +44,7 @@ def connect(config: AccountConfig, observer: Observer, clock: Clock, worker: Wor
     )
     auth = config.auth
     if auth.access_token or auth.access_token_file:
-        session.use_token(Stored(auth.access_token, auth.access_token_file))
+        session.use_token(Stored(auth.access_token, auth.access_token_file, TOKEN))
     else:
         client_id = Stored(Secret(auth.client_id) if auth.client_id else None, auth.client_id_file)
         session.use_credentials(client_id, Stored(auth.client_secret, auth.client_secret_file))
@@ -52,15 +52,10 @@ def connect(config: AccountConfig, observer: Observer, clock: Clock, worker: Wor
 
 
 @lru_cache(maxsize=16)
-def _shared_context(ca_file: Path | None, changed: float, insecure: bool) -> ssl.SSLContext:
-    """One context for all accounts with the same settings; `changed` is the file's time, so that a new file counts."""
-    context = ssl.create_default_context(cafile=str(ca_file)) if ca_file else default_tls_context()
+def tls_context(ca_pem: str | None, insecure: bool) -> ssl.SSLContext:
+    """Give the TLS context, one for all accounts with the same settings: with these certificates, or the usual ones."""
+    context = ssl.create_default_context(cadata=ca_pem) if ca_pem else default_tls_context()
     if insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-def tls_context(ca_file: Path | None, insecure: bool) -> ssl.SSLContext:
-    """Give the TLS context for a server whose certificate `ca_file` vouches for, the usual authorities when `None`."""
-    return _shared_context(ca_file, ca_file.stat().st_mtime if ca_file else 0.0, insecure)

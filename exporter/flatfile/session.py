@@ -137,7 +137,7 @@ class Session:
                 raise Unauthorized("no credentials are configured", endpoint=str(endpoint))
             token = await self._bearer.get()
             answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
-            if answer.status == 401 and not self._hopeless(self._bearer, token, endpoint):
+            if answer.status == 401 and not await self._hopeless(self._bearer, token, endpoint):
                 token = await self._bearer.replace(token)
                 answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
                 if answer.status == 401:  # a new token does not help here: no further one for a while
@@ -146,10 +146,10 @@ class Session:
 
         return await self._retrying(endpoint, call, once)
 
-    def _hopeless(self, bearer: Bearer, refused: Secret, endpoint: Endpoint) -> bool:
+    async def _hopeless(self, bearer: Bearer, refused: Secret, endpoint: Endpoint) -> bool:
         """Whether the endpoint refused just this token when it was new, a short while ago."""
         token, until = self._incurable.get(endpoint, (None, 0.0))
-        return token == refused and self._clock.monotonic() < until and not bearer.rotated
+        return token == refused and self._clock.monotonic() < until and not await bearer.is_rotated()
 
     async def _exchange(self, client_id: Secret, secret: Secret) -> AccessToken:
         """`POST /auth`: without `type`, and once with it where the server answers 400; the form that worked comes first then."""

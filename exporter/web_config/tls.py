@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import ipaddress
 import os
-import re
 import ssl
 import sys
 import tempfile
@@ -14,12 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from exporter.config.files import reason
+from exporter.config.files import MAX_PEM_BYTES, certificates, read_file, reason
 from exporter.core.secret import Secret
 from exporter.web_config.types import Tls
 
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
-_LARGEST_FILE = 1 << 20
 _OTHER_KEY = ("KEY_VALUES_MISMATCH", "KEY_TYPE_MISMATCH", "NO_CERTIFICATE_ASSIGNED")  # the last: of another kind
 _OLD_CIPHERS = "ECDH:DHE:!aNULL:!eNULL"
 
@@ -138,7 +135,10 @@ def make_context(tls: Tls, pem: Pem) -> ServerContext:
     if pem.client_ca is not None:
         # As in Go, what is listed is trusted for itself, be it a root or not.
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-        if not _load_authorities(context, pem.client_ca):
+        authorities = certificates(pem.client_ca)
+        if authorities is not None:
+            context.load_verify_locations(cadata=authorities)
+        else:
             problems.append((_called("client_ca", tls.client_ca), "holds no certificate in PEM form"))
     if problems:
         raise TlsError(tuple(problems))
@@ -156,8 +156,7 @@ def digest(pem: Pem) -> bytes:
 def _content(source: Path | Secret) -> bytes:
     if isinstance(source, Secret):
         return source.reveal().encode()
-    with source.open("rb") as file:
-        return file.read(_LARGEST_FILE)
+    return read_file(source, MAX_PEM_BYTES)[0]
 
 
 def _called(name: str, source: Path | Secret | None) -> str:
@@ -166,7 +165,7 @@ def _called(name: str, source: Path | Secret | None) -> str:
 
 def _load_pair(context: ssl.SSLContext, tls: Tls, pem: Pem) -> list[tuple[str, str]]:
     certificate, key = _called("cert", tls.certificate), _called("key", tls.key)
-    if not _load_authorities(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), pem.certificate):
+    if certificates(pem.certificate) is None:
         return [(certificate, "holds no certificate in PEM form")]
     if b"ENCRYPTED" in pem.key:
         return [(key, "the private key is encrypted: nobody could type its password; `openssl pkey` takes it off")]
@@ -181,16 +180,6 @@ def _load_pair(context: ssl.SSLContext, tls: Tls, pem: Pem) -> list[tuple[str, s
             return [(certificate, f"the certificate cannot be used: {error.reason.lower().replace('_', ' ')}")]
         return [(key, "holds no private key in PEM form")]
     return []
-
-
-def _load_authorities(context: ssl.SSLContext, text: bytes) -> bool:
-    """Trust the certificates of a PEM text; False where there is none, or one of them is damaged."""
-    found = _CERTIFICATE.findall(text)
-    try:
-        context.load_verify_locations(cadata=b"\n".join(found).decode("ascii"))
-    except (ssl.SSLError, ValueError):  # ValueError: of nothing
-        return False
-    return True
 
 
 @contextlib.contextmanager

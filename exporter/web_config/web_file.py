@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.config import Config, ConfigError
-from exporter.config.files import reason
+from exporter.config.files import read_file, reason
 from exporter.config.problems import Place, Problems
 from exporter.config.yaml_tree import MAX_CHARACTERS
 from exporter.core.logs import fields
@@ -57,8 +57,7 @@ def load(path: Path) -> Loaded:
     """Read the file and all it names. Raises WebConfigError, whose lines are `file:line:column: path: message`."""
     files: tuple[Path, ...] = (path,)
     try:
-        with path.open("rb") as file:
-            text = file.read(4 * MAX_CHARACTERS + 1).decode("utf-8")
+        text = read_file(path, 4 * MAX_CHARACTERS)[0].decode("utf-8-sig")
     except (OSError, ValueError) as error:
         why = reason(error) if isinstance(error, OSError) else "the file is not UTF-8 text"
         raise WebConfigError((f"{path}: {why}",), files, None) from None

@@ -20,6 +20,7 @@ from tests.simulator.worlds import FIXED_NOW
 TOKEN = "pat_test"
 FAST = "requests: {per_second: 10000, retries: 1}"
 """Nothing waits for its turn, and nothing is tried again."""
+AGENTS_OFTEN = "collectors: {agents: {interval: 30s}}"
 ONE_BY_ONE = "requests: {per_second: 10000, retries: 1, concurrency: 1}"
 
 Labels = tuple[str, ...]

@@ -4,7 +4,7 @@ import pytest
 
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
-from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Time
+from tests.collectors.exported import AGENTS_OFTEN, ONE_BY_ONE, Asking, Exported, Time
 from tests.simulator.faults import NoData, Status
 from tests.simulator.worlds import fixed_world
 
@@ -57,7 +57,7 @@ async def test_system_agents_that_a_plain_list_leaves_out_are_asked_for_by_thems
     environment = world.add_environment("one").id
     world.deploy_agent(environment, "importer")
     first = world.deploy_agent(environment, None, is_system=True)
-    async with Exported(world, time, switches=Switches(system_agents_listed=False)) as exported:
+    async with Exported(world, time, AGENTS_OFTEN, switches=Switches(system_agents_listed=False)) as exported:
         await exported.scrape()
         world.delete_agent(first.id)
         for _ in range(2):
@@ -76,7 +76,7 @@ async def test_system_agents_that_a_plain_list_leaves_out_are_asked_for_by_thems
 @pytest.mark.parametrize("status", [400, 422])
 async def test_an_api_that_does_not_know_is_system_is_not_asked_again(time: Time, status: int) -> None:
     world, one, two = two_environments(time)
-    async with Exported(world, time, more=ONE_BY_ONE) as exported:
+    async with Exported(world, time, AGENTS_OFTEN, more=ONE_BY_ONE) as exported:
         exported.api.faults.rules.append(Asking(exported.api, "/agents", Status(status), "isSystem=true"))
         page = await exported.scrape()
         assert page.ok("agents") == 1
@@ -131,7 +131,7 @@ async def test_several_entries_for_an_environment_add_up_and_the_largest_min_cou
 async def test_an_environment_that_does_not_exist_lacks_all_that_is_expected_there(time: Time) -> None:
     world, _, _ = two_environments(time)
     settings = expecting("{environment: 'staging-*', agents: [importer], min: 2}")
-    async with Exported(world, time, settings) as exported:
+    async with Exported(world, time, f"{settings}\n{AGENTS_OFTEN}") as exported:
         page = await exported.scrape()
         assert page["agent_missing"] == {("", "staging-*", "importer"): 1}
         assert page["agents_expected_min"] == {("", "staging-*"): 2}
@@ -167,7 +167,7 @@ async def test_what_is_missing_is_not_known_where_the_agents_cannot_be_read(time
 async def test_a_deleted_agent_is_missing_at_the_next_refresh_and_a_new_one_is_there(time: Time) -> None:
     world, one, _ = two_environments(time)
     settings = expecting("{environment: one, agents: [importer]}")
-    async with Exported(world, time, settings) as exported:
+    async with Exported(world, time, f"{settings}\n{AGENTS_OFTEN}") as exported:
         assert (await exported.scrape()).of("agent_missing", one) == {("importer",): 0}
         world.delete_agent(next(iter(world.agents)))
         page = await exported.later(31)
@@ -235,7 +235,7 @@ async def test_a_failing_environment_keeps_its_agents_until_they_are_too_old(tim
 
 async def test_agents_of_a_vanished_environment_are_gone_without_a_failure(time: Time) -> None:
     world, one, two = two_environments(time)
-    async with Exported(world, time, expecting("{environment: two, agents: [x]}")) as exported:
+    async with Exported(world, time, expecting("{environment: two, agents: [x]}") + "\n" + AGENTS_OFTEN) as exported:
         await exported.scrape()
         world.delete_environment(two)
         page = await exported.later(31, {"agents"})  # before the environments are due again

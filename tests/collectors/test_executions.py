@@ -16,7 +16,7 @@ from exporter.demo.world import World
 from exporter.exposition.families import HistogramValue
 from exporter.flatfile import models
 from exporter.flatfile.times import iso
-from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Scraped, Time
+from tests.collectors.exported import AGENTS_OFTEN, ONE_BY_ONE, Asking, Exported, Scraped, Time
 from tests.simulator.faults import DuplicateRows, Status
 
 PATH = "/agents/executions"
@@ -320,7 +320,7 @@ async def test_a_new_agents_run_waits_until_the_agent_is_listed(site: Site, time
 
 
 async def test_a_run_that_no_agent_has_is_nobodys(site: Site, time: Time) -> None:
-    async with Exported(site.world, time) as exported:
+    async with Exported(site.world, time, AGENTS_OFTEN) as exported:
         await exported.scrape()
         time.pass_(30)
         short = site.deploy("short")
@@ -336,7 +336,7 @@ async def test_a_run_that_no_agent_has_is_nobodys(site: Site, time: Time) -> Non
 async def test_an_agent_that_is_gone_takes_its_series_along_and_goes_on_from_there_when_it_returns(
     site: Site, time: Time
 ) -> None:
-    async with Exported(site.world, time) as exported:
+    async with Exported(site.world, time, AGENTS_OFTEN) as exported:
         await exported.scrape()
         time.pass_(30)
         site.run(site.validator)
@@ -513,7 +513,7 @@ async def follow(data: st.DataObject) -> None:
     for number in range(draw(st.integers(0, 30), "old")):
         site.run(draw(st.sampled_from(agents)), ago=1 + number * 3)
     truth: Counter[str] = Counter()
-    async with Exported(site.world, time, switches=switches) as exported:
+    async with Exported(site.world, time, AGENTS_OFTEN, switches=switches) as exported:
         await exported.scrape()
         start = time()
         if draw(st.booleans(), "duplicates"):

@@ -10,8 +10,8 @@ from yaml.nodes import MappingNode, Node, SequenceNode
 
 from docs.build.configuration import render
 from exporter.config import ConfigError, load, parse
-from exporter.config.keys import ROOT
 from exporter.config.schema import Key, walk
+from exporter.config.types import ROOT
 
 REPOSITORY = Path(__file__).parent.parent.parent
 EXAMPLE = REPOSITORY / "config.example.yaml"

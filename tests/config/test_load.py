@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 import trustme
 
-from exporter.config import AccountConfig, CollectorConfig, Config, ConfigError, ExpectedAgents, Globs, load, parse
+from exporter.config import (
+    AccountConfig,
+    CollectorConfig,
+    Config,
+    ConfigError,
+    EnvironmentsConfig,
+    ExpectedAgents,
+    Globs,
+    load,
+    parse,
+)
 from exporter.core.secret import Secret
 
 LEAST = "accounts: [{name: acme, auth: {access_token: t0ken}}]\n"
@@ -30,12 +40,12 @@ def test_the_least_configuration_has_the_documented_defaults() -> None:
     assert acme.base_url == "https://platform.flatfile.com/v1"
     assert acme.auth.access_token == Secret("t0ken")
     assert (acme.auth.client_id, acme.auth.client_secret, acme.auth.access_token_file) == (None, None, None)
-    assert acme.environments == Globs(("*",), ())
+    assert acme.environments == EnvironmentsConfig(("*",), (), ids=(), max_series=1000)
     assert acme.expected_agents == ()
     assert {name: (each.enabled, each.interval, each.max_age) for name, each in acme.collectors.items()} == {
         "environments": (True, 60, 900),
         "spaces": (True, 60, 900),
-        "agents": (True, 30, 900),
+        "agents": (True, 300, 900),
         "executions": (True, 30, 900),
         "events": (True, 0, 900),
         "users": (True, 300, 900),
@@ -44,12 +54,14 @@ def test_the_least_configuration_has_the_documented_defaults() -> None:
     }
     assert acme.spaces.inactive_after == (30 * 86_400, 90 * 86_400)
     assert (acme.spaces.full_resync, acme.spaces.per_space, acme.spaces.max_series) == (3600, False, 1000)
+    assert acme.agents.max_series == 5000
     assert (acme.events.window, acme.events.overlap, acme.events.max_topics) == (300, 60, 200)
     assert acme.events.topics == Globs(("*",), ())
     assert (acme.jobs.window, acme.guests.full_resync) == (86_400, 21_600)
     requests = acme.requests
     assert (requests.concurrency, requests.per_second, requests.timeout, requests.retries) == (4, 10, 10, 3)
-    assert (requests.max_response_bytes, requests.max_pages, requests.proxy_url) == (64 * 2**20, 10_000, None)
+    assert (requests.max_response_bytes, requests.max_pages, requests.max_rows) == (64 * 2**20, 10_000, 2_000_000)
+    assert requests.proxy_url is None
     assert (requests.tls.ca_file, requests.tls.insecure_skip_verify) == (None, False)
 
 
@@ -134,10 +146,13 @@ def test_plain_http_leaves_the_machine_only_when_allowed(host: str) -> None:
 
 def test_environments_topics_and_expected_agents() -> None:
     acme = with_keys(
-        "environments: {include: ['prod-*', us_env_1], exclude: [prod-old]}, events: {include: ['job:*'], exclude: []},"
+        "environments: {include: ['prod-*', us_env_1], exclude: [prod-old], ids: [us_env_1, us_env_2], max_series: 5},"
+        " events: {include: ['job:*'], exclude: []},"
         "expected_agents: [{environment: production, agents: [importer, 'validate-*'], min: 3}, {environment: '*', min: 1}]"
     )
-    assert acme.environments == Globs(("prod-*", "us_env_1"), ("prod-old",))
+    assert acme.environments == EnvironmentsConfig(
+        ("prod-*", "us_env_1"), ("prod-old",), ids=("us_env_1", "us_env_2"), max_series=5
+    )
     assert acme.events.topics == Globs(("job:*",), ())
     assert acme.expected_agents == (
         ExpectedAgents("production", ("importer", "validate-*"), 3),
@@ -232,6 +247,19 @@ def test_without_the_environments_nothing_else_can_be_asked() -> None:
     )
 
 
+def test_globs_that_match_no_known_topic_are_named() -> None:
+    text = LEAST + 'events: {include: ["job:*", "jobs:*", job:faild, "brew:*"], exclude: ["sapce:*", "*:deleted"]}'
+    assert warnings(text) == (
+        "config.yaml:2:19: events.include: 'brew:*' matches no topic that is known to this version",
+        "config.yaml:2:19: events.include: 'job:faild' matches no topic that is known to this version; "
+        "did you mean 'job:failed'?",
+        "config.yaml:2:19: events.include: 'jobs:*' matches no topic that is known to this version; "
+        "did you mean 'job:*'?",
+        "config.yaml:2:70: events.exclude: 'sapce:*' matches no topic that is known to this version; "
+        "did you mean 'space:*'?",
+    )
+
+
 @pytest.fixture
 def secret_file(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "secret"
@@ -264,8 +292,6 @@ def test_a_client_id_is_no_secret(secret_file: Path) -> None:
 def test_a_secret_that_is_not_there_yet_is_worth_a_warning(tmp_path: Path) -> None:
     (warning,) = file_warnings("client_secret_file", tmp_path / "later")
     assert "no such file or directory; the file is read whenever a token is needed" in warning
-    (warning,) = file_warnings("client_secret_file", tmp_path)
-    assert "this is a directory" in warning
 
 
 def test_a_config_is_what_parse_gives() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import logging
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from exporter.flatfile.auth import (
 from exporter.flatfile.errors import Timeout, Unauthorized
 from exporter.flatfile.models import AccessToken
 from exporter.flatfile.times import iso
-from tests.flatfile.rig import EPOCH, assert_clean, clock, stored, virtually
+from tests.flatfile.rig import EPOCH, assert_clean, clock, file_of, stored, virtually
 
 DAY = 86400.0
 
@@ -291,7 +292,7 @@ def test_closing_ends_an_exchange_under_way() -> None:
 
 def in_file(path: Path, text: str) -> Stored:
     path.write_text(text)
-    return Stored(None, path)
+    return file_of(path)
 
 
 def test_files_are_read_at_each_exchange(tmp_path: Path) -> None:
@@ -301,11 +302,11 @@ def test_files_are_read_at_each_exchange(tmp_path: Path) -> None:
         bearer = exchanged(exchange, in_file(tmp_path / "id", "id\r\n"), secret)
         token = await bearer.get()
         in_file(tmp_path / "secret", "new")
-        assert bearer.rotated
+        assert await bearer.is_rotated()
         await bearer.get()
         await bearer.replace(token)
         assert exchange.pairs == [("id", "old"), ("id", "new")]
-        assert not bearer.rotated
+        assert not await bearer.is_rotated()
 
     virtually(main())
 
@@ -351,7 +352,15 @@ def test_a_rotated_file_cuts_the_back_off_short(tmp_path: Path, renewal: bool) -
 
 @pytest.mark.parametrize(
     ("content", "match"),
-    [(None, "cannot read .*secret: No such file"), (b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe", "not UTF-8")],
+    [
+        (None, "cannot read .*secret: No such file"),
+        (b"", "must not be empty"),
+        (b"\n", "must not be empty"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"x\n\n", "one line"),
+        (b"x ", "end with a space"),
+        (b'"x"\n', "must not be in quotes"),
+    ],
 )
 def test_a_file_that_cannot_be_used(tmp_path: Path, content: bytes | None, match: str) -> None:
     async def main() -> None:
@@ -359,11 +368,11 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, content: bytes | None, match
         if content is not None:
             path.write_bytes(content)
         exchange = Exchange()
-        bearer = exchanged(exchange, None, Stored(None, path))
+        bearer = exchanged(exchange, None, file_of(path))
         with pytest.raises(Unauthorized, match=match):
             await bearer.get()
         with pytest.raises(Unauthorized, match=match):
-            await ReadyToken(Stored(None, path)).get()
+            await ReadyToken(file_of(path)).get()
         assert exchange.at == []
         path.write_text("there now")
         assert (await bearer.get()).reveal() == "token-1"
@@ -371,11 +380,16 @@ def test_a_file_that_cannot_be_used(tmp_path: Path, content: bytes | None, match
     virtually(main())
 
 
-def test_a_directory_is_no_secret(tmp_path: Path) -> None:
+async def test_what_is_no_regular_file_is_no_secret(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
     with pytest.raises(Unauthorized, match="Is a directory"):
-        Stored(None, tmp_path).read()
+        await Stored(None, tmp_path).read()
+    with pytest.raises(Unauthorized, match="it is a FIFO, not a regular file"):
+        await Stored(None, tmp_path / "fifo").read()
+    with pytest.raises(Unauthorized, match="it is a device, not a regular file"):
+        await Stored(None, Path("/dev/zero")).read()
     with pytest.raises(Unauthorized, match="no secret is configured"):
-        Stored(None, None).read()
+        await Stored(None, None).read()
 
 
 # Ready tokens
@@ -385,7 +399,7 @@ async def test_a_ready_token() -> None:
     bearer = ReadyToken(stored("pat"))
     assert (await bearer.get()).reveal() == "pat"
     assert bearer.expiry is None
-    assert not bearer.rotated
+    assert not await bearer.is_rotated()
     with pytest.raises(Unauthorized, match="refused") as caught:
         await bearer.replace(await bearer.get())
     assert caught.value.status == 401
@@ -397,11 +411,11 @@ async def test_a_ready_token_that_is_rotated(tmp_path: Path) -> None:
     old = await bearer.get()
     in_file(tmp_path / "pat", "new")
     assert (await bearer.get()).reveal() == "old"
-    assert bearer.rotated
+    assert await bearer.is_rotated()
     assert (await bearer.replace(old)).reveal() == "new"
     assert (await bearer.replace(old)).reveal() == "new"
     (tmp_path / "pat").unlink()
-    assert not bearer.rotated
+    assert not await bearer.is_rotated()
     with pytest.raises(Unauthorized, match="cannot read"):
         await bearer.replace(await bearer.get())
 

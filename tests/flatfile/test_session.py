@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.flatfile.auth import LONGEST_LIFE, Stored
+from exporter.flatfile.auth import LONGEST_LIFE
 from exporter.flatfile.decoding import read
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import (
@@ -36,6 +36,7 @@ from tests.flatfile.rig import (
     answer,
     assert_clean,
     call,
+    file_of,
     session_of,
     stored,
     token_answer,
@@ -453,7 +454,7 @@ def test_rotated_credentials_are_used_although_an_endpoint_was_left_alone(tmp_pa
         works = False
         script = Script(auth(lambda sent: answer(200 if works else 401)))
         session = session_of(script)
-        session.use_credentials(stored("id"), Stored(None, secret))
+        session.use_credentials(stored("id"), file_of(secret))
         for _ in range(3):
             with pytest.raises(Unauthorized):
                 await spaces(session)
@@ -474,7 +475,7 @@ def test_a_ready_token_is_asked_with_once(tmp_path: Path) -> None:
         file.write_text("SECRET-old\n")
         script = Script(lambda sent: answer(200 if sent.bearer and sent.bearer.reveal() == "SECRET-new" else 401))
         session = session_of(script)
-        session.use_token(Stored(None, file))
+        session.use_token(file_of(file))
         for number in range(1, 4):
             with pytest.raises(Unauthorized, match="the access token was refused") as caught:
                 await spaces(session)

@@ -12,8 +12,8 @@ import yaml
 from deploy.helm.build import copies, readme, schema
 from deploy.helm.build.places import CHART
 from exporter import __version__
-from exporter.config import keys
 from exporter.config.schema import Key, walk
+from exporter.config.types import ACCOUNT, SHARED
 
 from .rendering import VALUES_FILES
 
@@ -155,7 +155,7 @@ def test_the_schema_finds(values: dict[str, Any], where: str) -> None:
 
 
 def test_every_key_of_the_exporter_may_be_given_with_its_default() -> None:
-    for entries, definition in ((keys.SHARED, "config"), (keys.ACCOUNT, "accountConfig")):
+    for entries, definition in ((SHARED, "config"), (ACCOUNT, "accountConfig")):
         given: dict[str, Any] = {}
         for path, entry in walk(entries):
             if isinstance(entry, Key) and entry.default is not None and "[]" not in path:

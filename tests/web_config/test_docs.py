@@ -8,15 +8,18 @@ import bcrypt
 import pytest
 import yaml
 
+from exporter.config.schema import walk
 from exporter.web_config import load_web
-from exporter.web_config.names import CLIENT_AUTH, CURVES, HEADERS, ROOT_KEYS, SECTIONS, VERSIONS
+from exporter.web_config.keys import CLIENT_AUTH, CURVES, VERSIONS
+from exporter.web_config.keys import ROOT as KEYS_OF_FILE
 
 from .rig import Certificates
 
 ROOT = Path(__file__).parent.parent.parent
 EXAMPLE = (ROOT / "web-config.example.yaml").read_text(encoding="utf-8")
 DOCS = (ROOT / "docs" / "web-configuration.md").read_text(encoding="utf-8")
-KEYS = [*ROOT_KEYS, *HEADERS, *(key for keys in SECTIONS.values() for key in keys)]
+KEYS = [entry.name for _, entry in walk(KEYS_OF_FILE) if " " not in entry.name]
+HEADERS = [path for path, _ in walk(KEYS_OF_FILE) if ".headers." in path]
 
 
 @pytest.mark.parametrize("key", KEYS)

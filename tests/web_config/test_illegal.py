@@ -27,18 +27,19 @@ ILLEGAL: list[tuple[str, list[str]]] = [
     ("tls_config: {}\n", ["1:1: tls_config: unknown key; did you mean 'tls_server_config'?"]),
     ("cert_file: server.crt\n", [f"1:1: cert_file: unknown key here; it belongs to {TLS}.cert_file"]),
     ("other: 1\n", [f"1:1: other: unknown key; known here: {ROOT}"]),
-    ("'hunter2 $': 1\n", [f"1:1: …: unknown key; known here: {ROOT}"]),
+    ("'hunter2 $': 1\n", [f"1:1: unknown key; known here: {ROOT}"]),
     ("[a]: 1\n", ["1:1: a key must be plain text"]),
-    ("http_server_config: {}\nhttp_server_config: {}\n", ["2:1: duplicate key (first at line 1)"]),
+    ("http_server_config: {}\nhttp_server_config: {}\n", ["2:1: http_server_config: duplicate key (first at line 1)"]),
     ("rate_limit: {}\n---\n{}\n", ["2:1: there is a second document ('---') in the file; a configuration is one"]),
     ("rate_limit: [\n", ["2:1: a value is missing here"]),
     (f"{TLS}: {{min_version: TLS13}}\n", [
-        f"1:20: {TLS}: cert_file is missing: TLS needs a certificate and its key",
-        f"1:20: {TLS}: key_file is missing: TLS needs a certificate and its key",
+        f"1:1: {TLS}: cert_file is missing: TLS needs a certificate and its key",
+        f"1:1: {TLS}: key_file is missing: TLS needs a certificate and its key",
     ]),
-    (f"{TLS}: {{cert_file: server.crt}}\n", [f"1:20: {TLS}: key_file is missing: TLS needs a certificate and its key"]),
+    (f"{TLS}: {{cert_file: server.crt}}\n", [f"1:1: {TLS}: key_file is missing: TLS needs a certificate and its key"]),
     (f"{TLS}: {{{PAIR}, cert: hunter2}}\n", [
         f"1:72: {TLS}.cert: cert and cert_file are both given: keep one of them",
+        f"1:72: {TLS}.cert: must be PEM text: write '|' after the key and the text below it, indented",
     ]),
     (f"{TLS}: {{cert_file: server.crt, key: hunter2}}\n", [
         f"1:49: {TLS}.key: must be PEM text: write '|' after the key and the text below it, indented",
@@ -72,7 +73,7 @@ ILLEGAL: list[tuple[str, list[str]]] = [
     ]),
     (f"{TLS}: {{{PAIR}, client_auth_type: }}\n", [
         f"1:83: {TLS}.client_auth_type: must be one of NoClientCert, RequestClientCert, VerifyClientCertIfGiven, "
-        "RequireAnyClientCert, RequireClientCert, RequireAndVerifyClientCert",
+        "RequireAnyClientCert, RequireClientCert, RequireAndVerifyClientCert, but nothing stands here",
     ]),
     *(
         (f"{TLS}: {{{PAIR}, client_auth_type: {word}}}\n", [f"1:84: {TLS}.client_auth_type: {NO_CA}"])
@@ -115,7 +116,9 @@ ILLEGAL: list[tuple[str, list[str]]] = [
     (f"{TLS}: {{{PAIR}, max_version: TLS12, cipher_suites: [TLS_AES_128_GCM_SHA256]}}\n", [
         f"1:101: {TLS}.cipher_suites: none of these suites is of the versions that max_version allows",
     ]),
-    (f"{TLS}: {{{PAIR}, cipher_suites: TLS_AES_128_GCM_SHA256}}\n", [f"1:81: {TLS}.cipher_suites: must be a list"]),
+    (f"{TLS}: {{{PAIR}, cipher_suites: TLS_AES_128_GCM_SHA256}}\n", [
+        f"1:81: {TLS}.cipher_suites: must be a list, such as [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]",
+    ]),
     (f"{TLS}: {{{PAIR}, curve_preferences: [P256]}}\n", [
         f"1:86: {TLS}.curve_preferences[0]: 'P256' is not known; did you mean 'CurveP256'?",
     ]),
@@ -134,10 +137,13 @@ ILLEGAL: list[tuple[str, list[str]]] = [
     ]),
     ('http_server_config: {headers: {Content-Security-Policy: "a\\r\\nSet-Cookie: b", X-XSS-Protection: [é]}}\n', [
         "1:57: http_server_config.headers.Content-Security-Policy: must be one line of ASCII characters",
-        "1:97: http_server_config.headers.X-XSS-Protection: must be text",
+        "1:97: http_server_config.headers.X-XSS-Protection: must be text, not a list",
     ]),
     ("basic_auth_users: {a: hunter2, b: , c: 5, d: []}\n", [
-        f"1:{column}: basic_auth_users: {NOT_A_HASH}" for column in (23, 34, 40, 46)
+        f"1:23: basic_auth_users: {NOT_A_HASH}",
+        f"1:34: basic_auth_users: {NOT_A_HASH}, but nothing stands here",
+        f"1:40: basic_auth_users: {NOT_A_HASH}",
+        f"1:46: basic_auth_users: {NOT_A_HASH}, not a list",
     ]),
     ("basic_auth_users: [a]\n", [
         "1:19: basic_auth_users: must be a mapping of keys (a user name and a bcrypt hash each), not a list",
@@ -156,7 +162,7 @@ ILLEGAL: list[tuple[str, list[str]]] = [
     (f"basic_auth_users: {{a: {hash_of().replace('$04$', '$19$')}}}\n", [
         "1:23: basic_auth_users: a bcrypt hash of cost 19: more than 18 takes too long",
     ]),
-    (f"basic_auth_users: {{'hunter2:x': {hash_of()}, '': {hash_of()}}}\n", [f"1:20: {NAME}", f"1:95: {NAME}"]),
+    (f"basic_auth_users: {{'hunter2:x': {hash_of()}, '': {hash_of()}}}\n", [f"1:33: {NAME}", f"1:99: {NAME}"]),
     (f"basic_auth_users: {{a: {hash_of()}, a: {hash_of()}}}\n", [
         "1:85: basic_auth_users: duplicate key (first at line 1)",
     ]),
@@ -169,10 +175,10 @@ ILLEGAL: list[tuple[str, list[str]]] = [
         "1:35: rate_limit.burst: must be a whole number such as 50",
     ]),
     ("rate_limit: {interval: 1s}\n", [
-        "1:13: rate_limit: burst must be at least 1: otherwise no request would be answered",
+        "1:1: rate_limit: burst must be at least 1: otherwise no request would be answered",
     ]),
     ("rate_limit: {interval: [], burst: 2}\n", [
-        "1:24: rate_limit.interval: must be a duration with a unit such as 1s, 500ms or 1m30s",
+        "1:24: rate_limit.interval: must be a duration such as 1s, not a list",
     ]),
 ]  # fmt: skip
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exporter.web_config import load_web
-from exporter.web_config.names import CIPHER_SUITES, CLIENT_AUTH, CURVES, TLS13_SUITES, VERSIONS
+from exporter.web_config.keys import CIPHER_SUITES, CLIENT_AUTH, CURVES, VERSIONS
 from exporter.web_config.types import ClientAuth, RateLimit
 
 from .rig import Certificates, hash_of, users
@@ -28,7 +28,7 @@ LEGAL = [
     ),
     *(f"tls_server_config: {{{PAIR}, min_version: {version}}}\n" for version in VERSIONS),
     f"tls_server_config: {{{PAIR}, min_version: TLS10, max_version: TLS11}}\n",
-    f"tls_server_config: {{{PAIR}, cipher_suites: [{', '.join([*CIPHER_SUITES, *TLS13_SUITES])}]}}\n",
+    f"tls_server_config: {{{PAIR}, cipher_suites: [{', '.join(CIPHER_SUITES)}]}}\n",
     f"tls_server_config: {{{PAIR}, cipher_suites: [TLS_AES_128_GCM_SHA256]}}\n",
     f"tls_server_config: {{{PAIR}, cipher_suites: [], curve_preferences: }}\n",
     f"tls_server_config: {{{PAIR}, curve_preferences: [{', '.join(CURVES)}]}}\n",
@@ -156,7 +156,7 @@ def test_unknown_users_cost_as_much_as_the_costliest_known_one(files: Certificat
     [
         ("", "1:1: the file turns nothing on: everybody may read everything, without TLS"),
         ("{}\n", "1:1: the file turns nothing on: everybody may read everything, without TLS"),
-        (users(), "1:19: basic_auth_users: without tls_server_config the passwords travel unencrypted"),
+        (users(), "1:1: basic_auth_users: without tls_server_config the passwords travel unencrypted"),
         (
             f"tls_server_config: {{{PAIR}, curve_preferences: [X25519, CurveP256]}}\n",
             "1:85: tls_server_config.curve_preferences: has no effect: this version can be held to one curve, "

@@ -6,7 +6,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.config.problems import Problems
-from exporter.web_config.names import ROOT_KEYS, SECTIONS
+from exporter.config.schema import walk
+from exporter.web_config.keys import ROOT
 from exporter.web_config.reading import parse
 
 from .rig import hash_of, users
@@ -59,7 +60,7 @@ SCALARS = st.sampled_from(
         *(SECRET, f"{SECRET}{hash_of()}", hash_of(), f"'{hash_of()} '"),
     ]
 )
-KEYS = st.sampled_from([*ROOT_KEYS, *(key for keys in SECTIONS.values() for key in keys), "hunter2 x", "", "<<"])
+KEYS = st.sampled_from([*(entry.name for _, entry in walk(ROOT)), "hunter2 x", "", "<<"])
 
 
 def answer(text: str) -> bool:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from deploy.helm.build.places import CHART
-from exporter.config.keys import ACCOUNT, SHARED
+from exporter.config import values
 from exporter.config.schema import Entry, Key, Kind, Section
+from exporter.config.types import ACCOUNT, SHARED
 
 FILE = CHART / "values.schema.json"
 GIVEN_OTHERWISE = ("name", "auth")
@@ -16,19 +17,19 @@ Schema = dict[str, Any]
 
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _DURATION: Schema = {"anyOf": [{"const": 0}, {"type": "string", "pattern": "^(0|([0-9]+(ms|[wdhms]))+)$"}]}
-_KINDS: dict[Kind, Schema] = {
-    Kind.TEXT: _TEXT,
-    Kind.CREDENTIAL: _TEXT,
-    Kind.FILE: _TEXT,
-    Kind.URL: _TEXT,
-    Kind.PROXY: _TEXT,
-    Kind.DURATION: _DURATION,
-    Kind.DURATIONS: {"type": "array", "items": _DURATION},
-    Kind.SIZE: {"type": ["string", "integer"]},
-    Kind.INTEGER: {"type": "integer"},
-    Kind.NUMBER: {"type": "number"},
-    Kind.BOOLEAN: {"type": "boolean"},
-    Kind.GLOBS: {"type": "array", "items": _TEXT},
+_KINDS: dict[Kind[Any], Schema] = {
+    values.TEXT: _TEXT,
+    values.CLIENT_ID: _TEXT,
+    values.SECRET: _TEXT,
+    values.TOKEN: _TEXT,
+    values.FILE: _TEXT,
+    values.URL: _TEXT,
+    values.PROXY: _TEXT,
+    values.DURATION: _DURATION,
+    values.SIZE: {"type": ["string", "integer"]},
+    values.INTEGER: {"type": "integer"},
+    values.NUMBER: {"type": "number"},
+    values.BOOLEAN: {"type": "boolean"},
 }
 
 
@@ -67,10 +68,11 @@ def _entry(entry: Entry) -> Schema:
 
 
 def _key(key: Key) -> Schema:
-    found = dict(_KINDS[key.kind])
+    item = key.kind.item
+    found = dict(_KINDS[key.kind]) if item is None else {"type": "array", "items": _KINDS[item]}
     if key.nonempty:
         found["minItems"] = 1
-    if key.kind in (Kind.INTEGER, Kind.NUMBER):
+    if key.kind in (values.INTEGER, values.NUMBER):
         bounds = {"minimum": key.minimum, "maximum": key.maximum, "exclusiveMinimum": key.above}
         found |= {name: int(bound) for name, bound in bounds.items() if bound is not None}
     if key.default == "null":
