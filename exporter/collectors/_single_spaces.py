@@ -11,7 +11,7 @@ INFO = Desc(
     "flatfile_space_info",
     "gauge",
     "1 for each space that is shown by itself: with spaces.per_space the most recently active ones, at most spaces.max_series.",
-    (*SPACE, "space", "namespace", "app_id", "state"),
+    (*SPACE, "space", "flatfile_namespace", "app_id", "state"),
 )
 FILES = Desc("flatfile_space_files", "gauge", "Files in the space. Absent where Flatfile leaves out the count.", SPACE)
 WORKBOOKS = Desc(

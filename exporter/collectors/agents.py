@@ -25,7 +25,7 @@ INFO = Desc(
     "flatfile_agent_info",
     "gauge",
     "A deployed agent, always 1. Its namespace is for information only.",
-    (*ENVIRONMENT, "agent_id", "agent", "namespace", "system"),
+    (*ENVIRONMENT, "agent_id", "agent", "flatfile_namespace", "system"),
 )
 CREATED = Desc(
     "flatfile_agent_created_timestamp_seconds",
