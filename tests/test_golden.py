@@ -18,7 +18,7 @@ from tests.golden.page import SHAPE, VALUES, described, fixed_families, shape, v
 from tests.simulator.worlds import fixed_world
 
 CONTRACT = Path(__file__).parent / "grafana/data/contract.yaml"
-ENVIRONMENT = ("account", "environment_id", "environment")
+ENVIRONMENT = ("account", "environment_id", "environment_name")
 COMMON = {
     "process": (),
     "account": ("account",),
@@ -110,9 +110,12 @@ async def test_names_of_any_kind_come_back_unchanged() -> None:
             samples(parse_openmetrics(render(families, Format.OPENMETRICS_1_0).body.decode())),
         ):
             found = {(metric, *dict(labels).items()) for metric, labels in parsed}
-            assert any(m == "flatfile_environment_info" and ("environment", name) in rest for m, *rest in found), name
+            assert any(m == "flatfile_environment_info" and ("environment_name", name) in rest for m, *rest in found), (
+                name
+            )
             assert any(
-                m == "flatfile_agent_info" and {("agent", name), ("namespace", name)} <= {*rest} for m, *rest in found
+                m == "flatfile_agent_info" and {("agent", name), ("flatfile_namespace", name)} <= {*rest}
+                for m, *rest in found
             )
             assert any(m == "flatfile_account_info" and ("account_name", name) in rest for m, *rest in found)
             assert any(m == "flatfile_events_total" and ("topic", name) in rest for m, *rest in found)

@@ -107,12 +107,12 @@ LABELS = {
     "account_id": "the account's id",
     "account_name": "the account's display name in Flatfile",
     "environment_id": "the environment's id; it alone identifies, because two environments may share a name",
-    "environment": "the environment's display name",
+    "environment_name": "the environment's display name",
     "production": "`true` or `false`: whether Flatfile marks the environment as production",
     "agent_id": "the agent's id; empty for runs of which the agent is not known",
     "agent": "the agent's slug, or its id where it has none; in `flatfile_agent_missing` the configured glob; "
     "`unknown` for runs of which the agent is not known",
-    "namespace": "the agent's or the space's namespace, empty where it has none",
+    "flatfile_namespace": "the agent's or the space's namespace, empty where it has none",
     "space_id": "the space's id",
     "space": "the space's name",
     "app_id": "the id of the space's app, empty where it has none",
@@ -158,9 +158,11 @@ least every third of `max_age`. `flatfile_exporter_collector_last_success_timest
 **Counters start at 0 with the exporter.** They count what is created from then on, and known topics are there from the
 beginning, so that `increase()` sees a first event. With `--storage.path` the counters of events go on over a restart.
 
-**Joins.** `environment` and `namespace` are common target labels: scrape with `honor_labels: true`, and join on
-`(account, environment_id)`, for example
+**Joins.** Join on `(account, environment_id)`, for example
 `flatfile_guests * on (account, environment_id) group_left (production) flatfile_environment_info`.
+
+**Target labels.** A target must not have a label `account`: Prometheus would rename the exporter's to `exported_account`. The
+other labels do not collide with common target labels.
 
 ## Series
 

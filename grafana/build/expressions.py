@@ -1,12 +1,10 @@
 """PromQL that every panel is made of: selectors with the dashboard's variables, and sums that stay right with replicas.
 
-Three rules hold for every expression:
+Two rules hold for every expression:
 
 * Each selector names `job=~"$job"` and `instance=~"$instance"`, so that one Grafana can show several exporters.
 * Two exporters may watch one account (or one Prometheus may scrape it twice): what Flatfile counts is brought to one
   value with `max by (...)` before anything is summed. What an exporter counts about itself is summed plainly.
-* Prometheus renames our `environment` to `exported_environment` when the target has a label of that name and
-  `honor_labels` is off. `named` takes the name from wherever it arrived; identity and joins are the id's alone.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,7 +12,7 @@ from collections.abc import Callable, Iterable
 EXPORTERS = ('job=~"$job"', 'instance=~"$instance"')
 """Matchers that every selector begins with."""
 
-ENVIRONMENT = ("account", "environment_id", "environment")
+ENVIRONMENT = ("account", "environment_id", "environment_name")
 """Labels that tell an environment apart (the first two) and show its name (the third)."""
 
 ENVIRONMENT_KEY = ("account", "environment_id")
@@ -40,16 +38,9 @@ def of_environment(metric: str, *matchers: str) -> str:
     return of_account(metric, 'environment_id=~"$environment"', *matchers)
 
 
-def named(vector: str) -> str:
-    """The vector with the environment's name in `environment`, however Prometheus was told to handle our labels."""
-    return f'label_replace({vector}, "environment", "$1", "exported_environment", "(.+)")'
-
-
 def once(vector: str, by: Iterable[str]) -> str:
     """One value for each combination of the labels, however many exporters report it."""
-    labels = ", ".join(by)
-    inner = named(vector) if "environment" in labels.split(", ") else vector
-    return f"max by ({labels}) ({inner})"
+    return f"max by ({', '.join(by)}) ({vector})"
 
 
 def total(vector: str, by: Iterable[str] = (), *, over: Iterable[str]) -> str:
@@ -90,12 +81,8 @@ def quantile(share: float, histogram: str, by: Iterable[str], over: Callable[[st
     No value where there was no observation. Replicas are summed: each bucket of all of them grows alike, and the
     quantile stays the same.
     """
-    labels = tuple(by)
-    buckets = over(histogram)
-    if "environment" in labels:
-        buckets = named(buckets)
     # Where nothing was observed the quantile is NaN, which no comparison lets through.
-    return f"histogram_quantile({share}, sum by ({', '.join((*labels, 'le'))}) ({buckets})) >= 0"
+    return f"histogram_quantile({share}, sum by ({', '.join((*by, 'le'))}) ({over(histogram)})) >= 0"
 
 
 def ratio(part: str, whole: str) -> str:

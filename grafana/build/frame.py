@@ -77,19 +77,19 @@ def _variables() -> list[Any]:
     """Each variable offers what the ones before it leave over.
 
     The environment's value is its id and its text the name, which `label_values` cannot do: `query_result` hands the
-    whole series over as text, `{environment="Production",environment_id="us_env_1"} 1 1700000000000`, and the regular
-    expression's groups `text` and `value` pick the two. Prometheus gives labels in alphabetical order, so the name
+    whole series over as text, `{environment_id="us_env_1",environment_name="Production"} 1 1700000000000`, and the regular
+    expression's groups `text` and `value` pick the two. Prometheus gives labels in alphabetical order, so the id
     comes first. Grafana keeps one entry for each value, so two environments of one name stay two entries.
     """
     in_scope = selector("flatfile_environment_info", 'account=~"$account"')
-    by_name = once(in_scope, ("environment_id", "environment"))
+    by_name = once(in_scope, ("environment_id", "environment_name"))
     return [
         build.DatasourceVariable("datasource").label("Data source").type("prometheus"),
         _variable("job", "Job", "label_values(flatfile_up, job)"),
         _variable("instance", "Instance", 'label_values(flatfile_up{job=~"$job"}, instance)'),
         _variable("account", "Account", f"label_values({selector('flatfile_up')}, account)"),
         _variable("environment", "Environment", f"query_result({by_name})", QUERY_RESULT, all_value=".*").regex(
-            '/environment="(?<text>[\\s\\S]*)",\\s*environment_id="(?<value>[^"]+)"/'
+            '/environment_id="(?<value>[^"]+)",\\s*environment_name="(?<text>[\\s\\S]*)"/'
         ),
     ]
 
@@ -98,7 +98,7 @@ def _annotations() -> list[Any]:
     """Marks on every graph: when an agent was deployed, and while an alert of ours was firing."""
     updated = once(
         of_environment("flatfile_agent_updated_timestamp_seconds"),
-        ("account", "environment_id", "environment", "agent_id", "agent"),
+        ("account", "environment_id", "environment_name", "agent_id", "agent"),
     )
     return [
         build.AnnotationQuery()
@@ -112,7 +112,7 @@ def _annotations() -> list[Any]:
         .use_value_for_time(True)
         .step("60s")
         .title_format("{{agent}} deployed")
-        .text_format("in {{environment}} ({{environment_id}}) of account {{account}}")
+        .text_format("in {{environment_name}} ({{environment_id}}) of account {{account}}")
         .tag_keys("account,environment,agent"),
         build.AnnotationQuery()
         .name("Alerts firing")

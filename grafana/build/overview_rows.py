@@ -12,7 +12,7 @@ _alerts = f"max by (alertname, severity, account, environment_id, agent, collect
 _key = f"on ({', '.join(ENVIRONMENT_KEY)})"
 # One name for each id, though an exporter may not have seen yet that an environment was renamed.
 _names = f"topk by (account, environment_id) (1, {once(selector('flatfile_environment_info'), ENVIRONMENT)})"
-_firing_with_names = f"{_alerts} * {_key} group_left (environment) {_names} or {_alerts} unless {_key} {_names}"
+_firing_with_names = f"{_alerts} * {_key} group_left (environment_name) {_names} or {_alerts} unless {_key} {_names}"
 
 _to_environments = with_all_variables("Where: environments", links.ENVIRONMENTS)
 _to_agents = with_all_variables("Which: agents", links.AGENTS)

@@ -51,7 +51,7 @@ class Label:
 Labels = Mapping[str, str | Label]
 """Label -> heading."""
 
-ENVIRONMENT_COLUMN = {"environment": Label("Environment", least=140)}
+ENVIRONMENT_COLUMN = {"environment_name": Label("Environment", least=140)}
 ID_COLUMNS = {"account": Label("Account"), "environment_id": Label("Environment ID", least=140)}
 
 

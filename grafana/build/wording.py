@@ -5,8 +5,8 @@ WITHHELD = (
     "is down, or has this collector switched off. It does not mean zero."
 )
 
-ENVIRONMENT_LINE = "{{environment}} ({{environment_id}})"
-AGENT_LINE = "{{environment}} / {{agent}}"
+ENVIRONMENT_LINE = "{{environment_name}} ({{environment_id}})"
+AGENT_LINE = "{{environment_name}} / {{agent}}"
 
 GONE = "no exporter has been scraped in the last minutes: it is down, or Prometheus cannot reach it."
 STARTED = "nothing of the kind has happened since the exporter started, or the exporter is down."

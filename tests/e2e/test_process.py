@@ -75,7 +75,7 @@ def test_the_demo_needs_nothing() -> None:
         page = running.listens().page()
         assert "made up" in running.text
         assert value(page, "flatfile_up", account="demo") == 1
-        assert value(page, "flatfile_agent_missing", agent="importer", environment="production") == 0
+        assert value(page, "flatfile_agent_missing", agent="importer", environment_name="production") == 0
         assert running.get("/").status_code == 200
         running.signal(signal.SIGHUP)
         running.wait_for("loaded configuration.*new_or_changed=0")

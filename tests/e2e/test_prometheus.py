@@ -19,7 +19,6 @@ CONFIG = """\
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
   - job_name: flatfile
-    honor_labels: {honor_labels}
     http_sd_configs: [{{url: '{url}/sd', refresh_interval: 5s}}]
 """
 
@@ -59,10 +58,10 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def scraping(program: str, exporter: Exporter, directory: Path, *, honor_labels: bool = True) -> Iterator[Prometheus]:
+def scraping(program: str, exporter: Exporter, directory: Path) -> Iterator[Prometheus]:
     """Prometheus with the few lines of configuration that the README gives."""
     path = directory / "prometheus.yml"
-    path.write_text(CONFIG.format(honor_labels=str(honor_labels).lower(), url=exporter.url), encoding="utf-8")
+    path.write_text(CONFIG.format(url=exporter.url), encoding="utf-8")
     with started(program, path, directory) as running:
         yield running
 
@@ -118,6 +117,8 @@ def test_prometheus_needs_no_relabelling(prometheus_program: str, exported: Expo
             assert value == 5
             assert labels["instance"] == f"{host}/{labels['account']}"
         assert {labels["account"] for labels, _ in prometheus.query("flatfile_up == 1")} == ACCOUNTS
+        series = prometheus.query('{__name__=~"flatfile_.+"}')
+        assert not [name for labels, _ in series for name in labels if name.startswith("exported_")]
         # each series comes from one target
         (own,) = prometheus.query("flatfile_exporter_build_info")
         assert own[0]["instance"] == host
@@ -128,10 +129,10 @@ def test_prometheus_needs_no_relabelling(prometheus_program: str, exported: Expo
         # the joins that dashboards and rules make
         joined = prometheus.query(
             "sum by (account, environment_id) (flatfile_spaces)"
-            " * on (account, environment_id) group_left (environment) flatfile_environment_info"
+            " * on (account, environment_id) group_left (environment_name) flatfile_environment_info"
         )
         assert len(joined) == 4
-        assert {labels["environment"] for labels, _ in joined} == {"environment-0", "environment-1"}
+        assert {labels["environment_name"] for labels, _ in joined} == {"environment-0", "environment-1"}
         probed = 'flatfile_exporter_scrapes_total{path="/probe",outcome="complete"} > 0'
         eventually(lambda: prometheus.query(probed), "the exporter's own target is scraped after the first probe")
         # nothing in a scrape was refused
@@ -141,18 +142,6 @@ def test_prometheus_needs_no_relabelling(prometheus_program: str, exported: Expo
     log = (tmp_path / "prometheus.log").read_text()
     for problem in ("out of order", "duplicate", "level=error", "Append failed", "invalid"):
         assert problem not in log
-
-
-def test_prometheus_with_labels_of_its_own_in_the_way(
-    prometheus_program: str, exported: Exporter, tmp_path: Path
-) -> None:
-    """With `honor_labels: false`, the default, `account` and `environment_id` still come through: no target has them."""
-    with scraping(prometheus_program, exported, tmp_path, honor_labels=False) as prometheus:
-        eventually(lambda: len(prometheus.query("flatfile_users")) == 2, "users of both accounts")
-        assert {labels["account"] for labels, _ in prometheus.query("flatfile_users")} == ACCOUNTS
-        assert not [
-            labels for labels, _ in prometheus.query('{__name__=~"flatfile_.+"}') if "exported_account" in labels
-        ]
 
 
 def test_an_account_that_is_removed_goes_from_prometheus(

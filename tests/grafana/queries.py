@@ -101,7 +101,7 @@ def _of_variable(dashboard: Json, variable: Json, variables: Mapping[str, str]) 
     if match := re.fullmatch(r"label_values\((.+), *(\w+)\)", text):
         return Query(dashboard["uid"], place, "variable", filled_in(match[1], variables), match[1], True, (match[2],))
     if match := re.fullmatch(r"query_result\((.+)\)", text):
-        labels = ("environment_id", "environment")
+        labels = ("environment_id", "environment_name")
         return Query(dashboard["uid"], place, "variable", filled_in(match[1], variables), match[1], True, labels)
     raise ValueError(f"{dashboard['uid']}, {place}: {text!r} is neither label_values nor query_result")
 

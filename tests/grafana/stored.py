@@ -58,7 +58,7 @@ def _places(level: str) -> Iterator[Labels]:
             yield {"account": "acme"}
         case "environment":
             for env_id, name in ENVIRONMENTS:
-                yield {"account": "acme", "environment_id": env_id, "environment": name}
+                yield {"account": "acme", "environment_id": env_id, "environment_name": name}
         case "agent":
             for place, agent in product(_places("environment"), VALUES["agent"]):
                 yield place | {"agent": agent, "agent_id": f"us_ag_{agent}"}
@@ -81,7 +81,7 @@ def _series() -> Iterator[tuple[str, str, Labels]]:
             for place, more in product(_places(level), _combinations(about.get("labels", []))):
                 if _one_environment_only(family, place | more):
                     yield family, about["type"], place | more
-    ghost = {"account": "acme", "environment_id": "", "environment": "Ghost", "agent": "importer"}
+    ghost = {"account": "acme", "environment_id": "", "environment_name": "Ghost", "agent": "importer"}
     yield "flatfile_agent_missing", "gauge", ghost
 
 
@@ -110,20 +110,19 @@ def _value(family: str, kind: str, topic: str | None, second: int) -> float:
 class Scrape:
     """How the series reach Prometheus.
 
-    `honor_labels` off: the target has labels `environment` and `namespace` of its own, and ours are renamed.
+    `target_labels`: the target has labels `environment` and `namespace` of its own.
     `renamed`: the second exporter has not yet seen that the environments were given other names.
     """
 
-    honor_labels: bool = True
+    target_labels: bool = False
     renamed: bool = False
 
     def labels(self, labels: Labels, instance: str) -> Labels:
         labels = {"job": "flatfile", "instance": instance} | labels
-        if self.renamed and instance == INSTANCES[1] and "environment" in labels:
-            labels["environment"] = "Old " + labels["environment"]
-        if not self.honor_labels:
-            ours = {f"exported_{name}": labels.pop(name) for name in ("environment", "namespace") if labels.get(name)}
-            labels |= ours | {"environment": "cluster-7", "namespace": "monitoring"}
+        if self.renamed and instance == INSTANCES[1] and "environment_name" in labels:
+            labels["environment_name"] = "Old " + labels["environment_name"]
+        if self.target_labels:
+            labels |= {"environment": "cluster-7", "namespace": "monitoring"}
         return {name: value for name, value in labels.items() if value}
 
 

@@ -29,8 +29,6 @@ JOINS = [
     {"job", "instance"},
     {"job", "instance", "account", "collector"},  # series of the exporter itself; its own ids
 ]
-NEVER_NAMED = {"environment", "exported_environment", "namespace", "exported_namespace"}
-"""Labels that `honor_labels` renames; `label_replace` alone may read the display name."""
 TARGET = {"job", "instance"}
 DATA = Path(__file__).parent / "data"
 CLOSED = {
@@ -48,7 +46,7 @@ ALERTS = [rule for rule in RULES if rule.alert]
 
 def contract() -> dict[str, set[str]]:
     """Every series that the exporter may expose, with its labels."""
-    environment = {"account", "environment_id", "environment"}
+    environment = {"account", "environment_id", "environment_name"}
     common: dict[str, set[str]] = {"account": {"account"}, "process": set(), "environment": environment}
     common["agent"] = environment | {"agent_id", "agent"}
     series: dict[str, set[str]] = {}
@@ -137,7 +135,6 @@ def alert_labels(rule: Rule) -> frozenset[str]:
 def test_annotations_use_labels_that_survive(rule: Rule) -> None:
     used = set(re.findall(r"\$labels\.(\w+)", " ".join(rule.annotations.values())))
     assert used <= alert_labels(rule)
-    assert not used & NEVER_NAMED
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=name)
@@ -164,18 +161,13 @@ def test_rules_name_metrics_and_labels_of_the_contract(rule: str, query: str) ->
             if label in CLOSED and value not in {"", FILLED_IN}:
                 assert set(value.split("|") if "~" in operator else [value]) <= set(CLOSED[label]), (label, value)
         available |= labels
-    # `environment` is read where the name is copied to a label that honor_labels leaves alone; "" reads no label
-    assert promql.used_labels(query) <= available | {"environment", "exported_environment", ""}
+    assert promql.used_labels(query) <= available | {""}  # "" reads no label
 
 
 @pytest.mark.parametrize(("rule", "query"), queries())
 def test_joins_are_on_ids_alone(rule: str, query: str) -> None:
-    """Right with honor_labels on and off, and never many-to-many."""
-    for selector in promql.selectors(query):
-        assert not {label for label, _, _ in selector.matchers} & NEVER_NAMED
+    """Names may repeat and change; and never many-to-many."""
     for node in nodes(query):
-        if isinstance(node, parser.AggregateExpr) and node.modifier is not None:
-            assert not set(node.modifier.labels) & NEVER_NAMED
         if not isinstance(node, parser.BinaryExpr) or scalar(node.lhs) or scalar(node.rhs):
             continue
         on = matching(node)

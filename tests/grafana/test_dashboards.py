@@ -170,7 +170,7 @@ def test_environment_variable_finds_name_and_id(on_prometheus: Json, name: str) 
     pattern = next(v["regex"] for v in on_prometheus["templating"]["list"] if v["name"] == "environment")
     assert (pattern[0], pattern[-1]) == ("/", "/")
     in_python = pattern[1:-1].replace("(?<text>", "(?P<text>").replace("(?<value>", "(?P<value>")
-    match = re.search(in_python, f'{{environment="{name}",environment_id="us_env_1"}} 1 1700000000000')
+    match = re.search(in_python, f'{{environment_id="us_env_1",environment_name="{name}"}} 1 1700000000000')
     assert match
     assert (match["text"], match["value"]) == (name, "us_env_1")
 
@@ -257,7 +257,7 @@ def test_words_of_a_status_stand_on_their_colour() -> None:
     assert {one["custom.cellOptions"]["type"] for one in coloured} == {"color-background"}
     (matrix,) = (table for table in tables if table["fieldConfig"]["defaults"].get("mappings"))
     assert overrides(matrix, "byRegexp")["/.*/"]["custom.cellOptions"]["type"] == "color-background"
-    assert overrides(matrix, "byName")["environment\\agent"]["displayName"] == "Environment"
+    assert overrides(matrix, "byName")["environment_name\\agent"]["displayName"] == "Environment"
 
 
 def test_yes_and_no_are_said_in_words(dashboard: Json) -> None:

@@ -1,6 +1,6 @@
 """Every query of the dashboards, answered by a real Prometheus over made-up series of every family.
 
-Three ways of scraping: as our examples do; with `honor_labels` off and target labels in the way; and with two exporters
+Three ways of scraping: as our examples do; from targets with labels of their own; and with two exporters
 of which one still has the environments' old names. The figures of two exporters are those of one in each.
 """
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from . import promql
 from .queries import Query, all_queries
 from .stored import END, Prometheus, Scrape, serving
 
@@ -19,8 +18,8 @@ pytestmark = pytest.mark.skipif(
 )
 
 WAYS = {
-    "honor_labels": Scrape(),
-    "own_labels_renamed": Scrape(honor_labels=False),
+    "plain": Scrape(),
+    "target_labels": Scrape(target_labels=True),
     "one_exporter_behind": Scrape(renamed=True),
 }
 QUERIES = all_queries()
@@ -120,7 +119,7 @@ def test_a_line_goes_on_at_zero_while_nothing_happens(
 def test_alerts_say_the_name_of_their_environment(prometheus: Prometheus) -> None:
     """An alert that is about no environment is there all the same."""
     alerts = prometheus.now(wanted("flatfile-overview", "Alerts firing now").expr)
-    names = {one["metric"]["alertname"]: one["metric"].get("environment", "none") for one in alerts}
+    names = {one["metric"]["alertname"]: one["metric"].get("environment_name", "none") for one in alerts}
     assert {alert: name.removeprefix("Old ") for alert, name in names.items()} == {
         "FlatfileAgentMissing": "Production",
         "FlatfileUnreachable": "none",
@@ -128,20 +127,13 @@ def test_alerts_say_the_name_of_their_environment(prometheus: Prometheus) -> Non
 
 
 def test_missing_agents_of_unknown_environments_are_counted(prometheus: Prometheus) -> None:
-    names = {one["metric"]["environment"] for one in prometheus.now(wanted("flatfile-agents", "Agents").expr)}
+    names = {one["metric"]["environment_name"] for one in prometheus.now(wanted("flatfile-agents", "Agents").expr)}
     assert {name.removeprefix("Old ") for name in names} == {"Production", "Development", "Ghost"}
-
-
-def test_names_are_those_of_flatfile(prometheus: Prometheus) -> None:
-    """Never the target's own `environment`."""
-    for query in (query for query in QUERIES if "environment" in promql.used_labels(query.raw)):
-        series = prometheus.now(query.expr) if query.instant else prometheus.over_time(query.expr)
-        assert not [one for one in series if one["metric"].get("environment") == "cluster-7"], query
 
 
 def test_environment_variable_offers_each_environment(prometheus: Prometheus) -> None:
     (query,) = (q for q in QUERIES if q.dashboard == "flatfile-overview" and q.place == "variable 'environment'")
-    offered = {(s["metric"]["environment_id"], s["metric"]["environment"]) for s in prometheus.now(query.expr)}
+    offered = {(s["metric"]["environment_id"], s["metric"]["environment_name"]) for s in prometheus.now(query.expr)}
     assert {("us_env_1", "Production"), ("us_env_2", "Development")} <= offered
 
 

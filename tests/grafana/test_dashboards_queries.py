@@ -15,8 +15,8 @@ from .queries import all_queries
 DATA = Path(__file__).parent / "data"
 FROM_PROMETHEUS = {"up", "ALERTS"}
 """Series that Prometheus makes by itself."""
-TARGET_LABELS = {"job", "instance", "exported_environment"}
-"""Labels that Prometheus adds or renames at the scrape."""
+TARGET_LABELS = {"job", "instance"}
+"""Labels that Prometheus adds at the scrape."""
 ALERT_LABELS = {"alertname", "alertstate", "severity"}
 
 QUERIES = all_queries()
@@ -26,7 +26,7 @@ CLOSED_LABELS = yaml.safe_load((DATA / "closed_labels.yaml").read_text(encoding=
 def contract() -> dict[str, set[str]]:
     """Every series name with its labels."""
     common = {"account": {"account"}, "process": set()}
-    common["environment"] = {"account", "environment_id", "environment"}
+    common["environment"] = {"account", "environment_id", "environment_name"}
     common["agent"] = common["environment"] | {"agent_id", "agent"}
     names: dict[str, set[str]] = {}
     for level, families in yaml.safe_load((DATA / "contract.yaml").read_text(encoding="utf-8")).items():
@@ -72,10 +72,10 @@ def test_query_never_draws_not_known_as_zero(query: Any) -> None:
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda q: f"{q.dashboard}: {q.place}")
 def test_joins_are_on_ids(query: Any) -> None:
-    """Names may repeat, change, and arrive under another label: nothing is joined on them."""
+    """Names may repeat and change: nothing is joined on them."""
     for on in promql.join_labels(query.raw):
-        assert "environment" not in on
-        assert "namespace" not in on
+        assert "environment_name" not in on
+        assert "flatfile_namespace" not in on
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda q: f"{q.dashboard}: {q.place}")
@@ -87,12 +87,6 @@ def test_flatfile_values_are_counted_once(query: Any) -> None:
         if "account" in labels and not own and "le" not in labels and query.kind == "panel":
             inside = [name for name in selector.around if name in ("sum", "max", "min", "count", "avg", "topk")]
             assert inside[-1:] == ["max"], selector
-
-
-def test_environment_name_is_read_wherever_prometheus_put_it() -> None:
-    for query in QUERIES:
-        if "environment" in promql.used_labels(query.raw):
-            assert '"environment", "$1", "exported_environment", "(.+)"' in query.raw, query.place
 
 
 def test_every_family_is_shown_or_has_a_reason_not_to_be() -> None:

@@ -121,11 +121,6 @@ def test_inhibitions_name_alerts_that_exist() -> None:
     assert named <= existing
 
 
-def test_our_labels_stay_as_they_are() -> None:
-    (scrape,) = load(PROMETHEUS)["scrape_configs"]
-    assert scrape["honor_labels"] is True
-
-
 def test_parts_know_each_other_by_name_and_port() -> None:
     config = load(PROMETHEUS)
     addresses = config["scrape_configs"][0]["static_configs"][0]["targets"]

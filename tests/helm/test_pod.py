@@ -122,7 +122,6 @@ def scrape_config(number: int, endpoint: dict[str, Any], address: str) -> dict[s
         "scheme": endpoint["scheme"],
         "scrape_interval": endpoint["interval"],
         "scrape_timeout": endpoint["scrapeTimeout"],
-        "honor_labels": endpoint["honorLabels"],
         "static_configs": [{"targets": [address], "labels": {"namespace": "monitoring", "endpoint": endpoint["port"]}}],
     }
     snake = {"sourceLabels": "source_labels", "targetLabel": "target_label"}

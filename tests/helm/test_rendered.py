@@ -191,7 +191,6 @@ def test_the_monitor_has_one_endpoint_or_one_for_each_account(all_rendered: dict
     assert targets("podmonitor") == [own, ("/probe", {"target": ["demo"]})]
     for name in ("everything", "operator", "podmonitor", "web-config"):
         for endpoint in all_rendered[name].endpoints():
-            assert endpoint["honorLabels"] is True
             assert endpoint["relabelings"][0] == {"targetLabel": "job", "replacement": "flatfile-exporter"}
     assert {endpoint["scheme"] for endpoint in all_rendered["web-config"].endpoints()} == {"https"}
     for endpoint in all_rendered["operator"].endpoints():
@@ -332,7 +331,6 @@ def test_notes_tell_what_is_next(helm: Helm) -> None:
     demo = notes("--set=demo=true")
     assert f"port-forward service/{RELEASE}-flatfile-exporter 10056:10056" in demo
     (job,) = yaml.safe_load(re.search(r"^  - job_name.*?/sd$", demo, re.MULTILINE | re.DOTALL)[0])  # type: ignore[index]
-    assert job["honor_labels"] is True
     assert job["http_sd_configs"] == [{"url": f"http://{RELEASE}-flatfile-exporter.{NAMESPACE}.svc:10056/sd"}]
     assert "made-up account" in demo
     monitored = notes("--set=demo=true,serviceMonitor.enabled=true,replicaCount=2")

@@ -23,7 +23,6 @@ SCRAPES = """\
 global: {{scrape_interval: 1s, scrape_timeout: 1s}}
 scrape_configs:
   - job_name: flatfile
-    honor_labels: true
     basic_auth: &login {{username: {user}, password: '{password}'}}
     tls_config: &tls {{ca_file: ca.crt, cert_file: {client}, key_file: {client}, server_name: localhost}}
     http_sd_configs: [{{url: '{url}/sd', refresh_interval: 5s, basic_auth: *login, tls_config: *tls}}]

@@ -17,20 +17,15 @@ from .programs import Json
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How the pages reach Prometheus; without `honor_labels` the target has an environment and a namespace of its own."""
+    """How the pages reach Prometheus: the labels of the targets."""
 
-    honor_labels: bool
-
-    @property
-    def target_labels(self) -> dict[str, str]:
-        return {} if self.honor_labels else {"environment": "cluster-7", "namespace": "monitoring"}
+    target_labels: dict[str, str]
 
 
-WAYS = {"honor_labels": Way(True), "own_labels_renamed": Way(False)}
+WAYS = {"plain": Way({}), "target_labels": Way({"environment": "cluster-7", "namespace": "monitoring"})}
 
 
 _SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)")
-_OURS = re.compile(r'(^|,)(environment|namespace)="')  # a quote inside a value has a backslash before it
 
 
 def _stamped(page: str, way: Way, instance: str, at: float) -> Iterator[str]:
@@ -42,8 +37,6 @@ def _stamped(page: str, way: Way, instance: str, at: float) -> Iterator[str]:
             found = _SAMPLE.fullmatch(line)
             assert found, line
             name, labels, value = found.groups(default="")
-            if not way.honor_labels:
-                labels = _OURS.sub(r'\1exported_\2="', labels)
             yield f"{name}{{{target}{',' if labels else ''}{labels}}} {value} {at:.3f}\n"
 
 

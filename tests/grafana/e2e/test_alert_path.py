@@ -150,7 +150,6 @@ def stack(prometheus_program: str, alertmanager_program: str, tmp_path: Path) ->
             "scrape_configs": [
                 {
                     "job_name": "flatfile",
-                    "honor_labels": True,
                     "static_configs": [{"targets": [f"127.0.0.1:{port}"]}],
                 }
             ],

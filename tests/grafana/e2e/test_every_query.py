@@ -1,7 +1,7 @@
 """Every query of the dashboards and every rule, on a Prometheus that has scraped two exporters for days, in bad hours too.
 
-`history` says what went wrong and when. The same pages reach Prometheus in two ways: with `honor_labels`, and without it
-from targets that have an environment and a namespace of their own.
+`history` says what went wrong and when. The same pages reach Prometheus in two ways: from targets
+with and without labels `environment` and `namespace` of their own.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ import pytest
 import yaml
 
 from tests.e2e.process import Exporter, eventually, serving
-from tests.grafana import promql
 from tests.grafana.alert_rules import ALERTS, FILLED_IN, RULE_FILES, rules
 from tests.grafana.queries import Query, all_queries
 from tests.simulator.faults import Status
@@ -168,7 +167,7 @@ def scraped(
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": without_waiting(directory),
         "scrape_configs": [
-            {"job_name": "flatfile", "honor_labels": way.honor_labels, "static_configs": targets},
+            {"job_name": "flatfile", "static_configs": targets},
         ],
     }
     with programs.prometheus(prometheus_program, config, directory) as prometheus:
@@ -224,11 +223,7 @@ def test_every_column_of_a_table_is_in_some_row(scraped: Scraped) -> None:
 def lacking(query: Query, series: list[Json]) -> list[str]:
     """What is wrong with the labels of an answer. An agent expected where there is no environment has no id of one."""
     missing = {label for one in series for label in query.labels if label not in one["metric"]} - {"environment_id"}
-    problems = [f"{place(query)}: some series lack {missing}"] if missing else []
-    foreign = [one for one in series if one["metric"].get("environment") == "cluster-7"]
-    if foreign and "environment" in promql.used_labels(query.raw):
-        problems.append(f"{place(query)}: the target's environment is taken for Flatfile's")
-    return problems
+    return [f"{place(query)}: some series lack {missing}"] if missing else []
 
 
 def test_queries_about_trouble_have_an_answer_when_there_was_some(scraped: Scraped) -> None:

@@ -35,7 +35,6 @@
   {{- end }}
   interval: {{ $values.interval }}
   scrapeTimeout: {{ $values.scrapeTimeout }}
-  honorLabels: {{ $values.honorLabels }}
   relabelings:
     - targetLabel: job
       replacement: {{ $values.jobName | quote }}
