@@ -16,7 +16,11 @@ LONGEST_INTERVAL = 3600.0
 _PREFIX = "audit_"
 _SHARED = ("accounts", "format")  # flags that other commands take as well
 
-DEFAULTS = {_PREFIX + field.name: field.default for field in fields(Options) if field.name not in _SHARED}
+DEFAULTS = {
+    _PREFIX + field.name: [*field.default] if isinstance(field.default, tuple) else field.default
+    for field in fields(Options)
+    if field.name not in _SHARED
+}
 
 
 def options(flags: argparse.Namespace) -> Options:

@@ -14,7 +14,7 @@ from typing import TextIO, cast
 
 from exporter import __version__
 from exporter.account.accounts import Accounts
-from exporter.cli.flags import parse
+from exporter.cli.flags import DEFAULT_PORT, parse
 from exporter.cli.healthcheck import healthcheck
 from exporter.config import Config, ConfigError, from_environment, load
 from exporter.core.clock import Clock
@@ -22,7 +22,7 @@ from exporter.core.logs import configure, fields
 from exporter.storage import Storage, StorageError
 from exporter.web.app import Web, WebSettings
 from exporter.web.max_requests import Admission
-from exporter.web.server import Signals, allow_open_files, listen, serve, shown
+from exporter.web.server import Address, Signals, allow_open_files, listen, serve, shown
 from exporter.web_config import Gate, ListeningContext, WebFile, both, load_web
 
 log = logging.getLogger(__name__)
@@ -147,7 +147,7 @@ def _check_config(flags: argparse.Namespace, source: Source) -> int:
     names = ", ".join(account.name for account in config.accounts)
     number = len(config.accounts)
     said.insert(0, f"configuration is valid: {number} account{'s' if number > 1 else ''} ({names})")
-    if flags.format == "text":
+    if flags.format != "json":
         sys.stdout.writelines(f"{line}\n" for line in said)
     return _probe(flags, config) if flags.probe else 0
 
@@ -156,15 +156,16 @@ def _probe(flags: argparse.Namespace, config: Config) -> int:
     from exporter.account.one_shot import chosen
     from exporter.cli.check import probe
 
-    return _asked(lambda: probe(chosen(config, flags.accounts), flags.format, _in_utf8(sys.stdout)))
+    return _asked(lambda: probe(chosen(config, flags.accounts), flags.format or "text", _in_utf8(sys.stdout)))
 
 
 async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.AbstractAsyncContextManager[Source]]) -> None:
     signals = Signals()
     clock = Clock()
     allow_open_files()
+    addresses = flags.listen_address or [Address("", DEFAULT_PORT)]
     async with contextlib.AsyncExitStack() as stack:
-        sockets = [stack.enter_context(opened) for address in flags.listen_address for opened in listen(address)]
+        sockets = [stack.enter_context(opened) for address in addresses for opened in listen(address)]
         if flags.command == "demo":
             log.info("this is the demo: the account is made up, and nothing is asked of Flatfile")
         source = await stack.enter_async_context(made())

@@ -97,8 +97,8 @@ def test_the_command_line_gives_the_options() -> None:
         (["audit", "--actors=some"], "--actors"),
         (["audit", "--format=xml"], "--format"),
         (["audit", "--output="], "it takes the path of a file"),
-        (["audit", "--web.listen-address=:1"], "--web.listen-address is no flag of audit"),
-        (["serve", "--follow"], "--follow is no flag of serve"),
+        (["audit", "--web.listen-address=:1"], "--web.listen-address is not a flag of audit"),
+        (["serve", "--follow"], "--follow is not a flag of serve"),
     ],
 )
 def test_bad_flags_get_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
