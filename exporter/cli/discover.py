@@ -7,7 +7,7 @@ from typing import TextIO
 
 from exporter.account.account import Account
 from exporter.account.one_shot import PATIENCE, Trouble, asked_for, each, troubles
-from exporter.cli.expected_agents import Agent, Environment, written
+from exporter.cli.expected_agents import Agent, Environment, expected_agents
 from exporter.collectors import agents, environments
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock
@@ -31,7 +31,7 @@ def discover(accounts: Sequence[AccountConfig], out: TextIO, err: TextIO, patien
     """
     wanted = [asked_for(account, ("environments", "agents")) for account in accounts]
     found = asyncio.run(each(wanted, deployed, Clock(), patience))
-    out.write("\n".join(written(one.account, one.environments, one.why) for one in found))
+    out.write("\n".join(expected_agents(one.account, one.environments, one.why) for one in found))
     for one in found:
         err.writelines(f"flatfile-exporter: account {printable(one.account)}: {trouble}\n" for trouble in one.troubles)
     return 1 if any(one.troubles for one in found) else 0
