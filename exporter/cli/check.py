@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TextIO
 
 from exporter.account.account import ROOT, Account, Status
-from exporter.account.one_shot import PATIENCE, asked_for, each, troubles
+from exporter.account.one_shot import TIMEOUT, query, troubles, with_collectors
 from exporter.cli.check_facts import AccountFacts, CollectorFacts
 from exporter.cli.check_report import as_json, text
 from exporter.collectors import agents, environments, events, guests, jobs, spaces, users
@@ -42,18 +42,18 @@ TOLD_BY: Mapping[str, Desc] = {
 Families = Mapping[Desc, Sequence[Sample]]
 
 
-def probe(accounts: Sequence[AccountConfig], fmt: str, out: TextIO, patience: float = PATIENCE) -> int:
+def probe(accounts: Sequence[AccountConfig], fmt: str, out: TextIO, timeout: float = TIMEOUT) -> int:
     """Ask, print what was found as `text` or `json`, and give the exit status: 0, or 1 where something cannot work.
 
-    `patience` are the seconds for all of it. Raises ConfigError where connections cannot be set up.
+    `timeout` are the seconds for all of it. Raises ConfigError where connections cannot be set up.
     """
     configured = {account.name: account for account in accounts}
-    wanted = [asked_for(account, {ROOT, *_enabled(account)}) for account in accounts]
+    wanted = [with_collectors(account, {ROOT, *_enabled(account)}) for account in accounts]
 
     async def ask(account: Account, deadline: float) -> AccountFacts:
         return await facts(account, configured[account.name], deadline)
 
-    found = asyncio.run(each(wanted, ask, Clock(), patience))
+    found = asyncio.run(query(wanted, ask, Clock(), timeout))
     out.write(as_json(found) if fmt == "json" else text(found))
     return 0 if all(account.ok for account in found) else 1
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from exporter.account.account import Account
-from exporter.account.one_shot import PATIENCE, Trouble, asked_for, each, troubles
+from exporter.account.one_shot import TIMEOUT, Trouble, query, troubles, with_collectors
 from exporter.cli.expected_agents import Agent, Environment, expected_agents
 from exporter.collectors import agents, environments
 from exporter.config import AccountConfig
@@ -24,13 +24,13 @@ class Deployed:
     troubles: Sequence[str]
 
 
-def discover(accounts: Sequence[AccountConfig], out: TextIO, err: TextIO, patience: float = PATIENCE) -> int:
-    """Run the command and give its exit status: 0, or 1 where something could not be asked. `patience` in seconds.
+def discover(accounts: Sequence[AccountConfig], out: TextIO, err: TextIO, timeout: float = TIMEOUT) -> int:
+    """Run the command and give its exit status: 0, or 1 where something could not be asked. `timeout` in seconds.
 
     Raises ConfigError where connections cannot be set up.
     """
-    wanted = [asked_for(account, ("environments", "agents")) for account in accounts]
-    found = asyncio.run(each(wanted, deployed, Clock(), patience))
+    wanted = [with_collectors(account, ("environments", "agents")) for account in accounts]
+    found = asyncio.run(query(wanted, deployed, Clock(), timeout))
     out.write("\n".join(expected_agents(one.account, one.environments, one.why) for one in found))
     for one in found:
         err.writelines(f"flatfile-exporter: account {printable(one.account)}: {trouble}\n" for trouble in one.troubles)

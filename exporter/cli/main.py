@@ -70,13 +70,13 @@ def _ends() -> None:
 
 
 def _discover(flags: argparse.Namespace, source: Source) -> int:
-    from exporter.account.one_shot import chosen
+    from exporter.account.one_shot import select_accounts
     from exporter.cli.discover import discover
 
     def run() -> int:
         config = source()
         _warn(config.warnings)
-        return discover(chosen(config, flags.accounts), _in_utf8(sys.stdout), sys.stderr)
+        return discover(select_accounts(config, flags.accounts), _in_utf8(sys.stdout), sys.stderr)
 
     return _asked(run)
 
@@ -153,10 +153,10 @@ def _check_config(flags: argparse.Namespace, source: Source) -> int:
 
 
 def _probe(flags: argparse.Namespace, config: Config) -> int:
-    from exporter.account.one_shot import chosen
+    from exporter.account.one_shot import select_accounts
     from exporter.cli.check import probe
 
-    return _asked(lambda: probe(chosen(config, flags.accounts), flags.format or "text", _in_utf8(sys.stdout)))
+    return _asked(lambda: probe(select_accounts(config, flags.accounts), flags.format or "text", _in_utf8(sys.stdout)))
 
 
 async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.AbstractAsyncContextManager[Source]]) -> None:

@@ -201,7 +201,7 @@ def test_each_account_has_a_block_of_its_own_and_some_may_be_chosen(api: Simulat
     assert run("discover", config, "--account=two").stdout == second
     unknown = run("discover", config, "--account=three")
     assert (unknown.returncode, unknown.stdout) == (1, "")
-    assert unknown.stderr == "flatfile-exporter: there is no account 'three': it is one of one, two\n"
+    assert unknown.stderr == "flatfile-exporter: unknown account 'three'; the configuration has one, two\n"
 
 
 def test_an_environment_that_cannot_be_asked_is_said(api: SimulatedServer, tmp_path: Path) -> None:
@@ -238,9 +238,9 @@ def test_what_hangs_is_given_up(api: SimulatedServer, tmp_path: Path) -> None:
     flag = configured(tmp_path, account(api).replace("timeout: 5s", "timeout: 10m"))
     out, err = StringIO(), StringIO()
     config = load(Path(flag.removeprefix("--config.file=")))
-    assert discover(config.accounts, out, err, patience=5.0) == 1
+    assert discover(config.accounts, out, err, timeout=5.0) == 1
     assert out.getvalue().count("the agents could not be listed (timeout)") == 2
-    assert err.getvalue().count("timeout: not ended in time. No answer in time.") == 2
+    assert err.getvalue().count("timeout: not finished in time. Flatfile is slow or") == 2
 
 
 def test_the_output_is_utf_8_whatever_the_terminal(tmp_path: Path) -> None:
