@@ -5,6 +5,7 @@ import difflib
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from exporter import __version__
 from exporter.audit import flags as audit
@@ -93,7 +94,7 @@ CONFIG = _flag(
 WEB_CONFIG = _flag(
     "--web.config.file",
     dest="web_config_file",
-    type=flag_types.flag(flag_types.file),
+    type=flag_types.flag(flag_types.optional_file),
     metavar="FILE",
     help="TLS, users and headers of the exporter's own HTTP server, in the format of exporter-toolkit (default: none)",
 )
@@ -105,6 +106,26 @@ SERVING = [
         action="append",
         metavar="ADDRESS",
         help=f"HOST:PORT, or :PORT for all interfaces; may be repeated (default: :{DEFAULT_PORT})",
+    ),
+    _flag(
+        "--web.systemd-socket",
+        dest="systemd_socket",
+        action="store_true",
+        help="listen on the sockets of systemd's socket activation instead of --web.listen-address (Linux)",
+    ),
+    _flag(
+        "--web.external-url",
+        dest="external_url",
+        type=flag_types.flag(flag_types.external_url),
+        metavar="URL",
+        help="URL under which the exporter is reached from outside, for example through a reverse proxy",
+    ),
+    _flag(
+        "--web.route-prefix",
+        dest="route_prefix",
+        type=flag_types.flag(flag_types.prefix),
+        metavar="PATH",
+        help="prefix of all paths that are served (default: the path of --web.external-url)",
     ),
     _flag(
         "--web.telemetry-path",
@@ -196,6 +217,9 @@ FLAGS_OF = {
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; `command` of the result is the command's name.
 
+    Of `serve` and `demo`: `external_url: str | None` without a slash at its end, `route_prefix: str` such as `/flatfile`, empty
+    for none, `systemd_socket: bool`.
+
     Raises SystemExit with status 2 for bad flags, with status 0 after --help and --version.
     """
     parser, commands = _parsers()
@@ -205,6 +229,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.error(_unknown(unknown[0], flags.command, commands))
     if flags.command == "check-config" and not flags.probe and (flags.accounts or flags.format):
         command.error(f"{'--account' if flags.accounts else '--format'} requires --probe")
+    if flags.route_prefix is None:
+        flags.route_prefix = urlsplit(flags.external_url or "").path
     return flags
 
 

@@ -96,7 +96,7 @@ def test_the_command_line_gives_the_options() -> None:
         (["audit", "--interval=2h"], "'2h' is no interval"),
         (["audit", "--actors=some"], "--actors"),
         (["audit", "--format=xml"], "--format"),
-        (["audit", "--output="], "it takes the path of a file"),
+        (["audit", "--output="], "expected the path of a file"),
         (["audit", "--web.listen-address=:1"], "--web.listen-address is not a flag of audit"),
         (["serve", "--follow"], "--follow is not a flag of serve"),
     ],

@@ -41,18 +41,27 @@ def refused(*arguments: str) -> None:
         (["x"], "unknown command 'x'"),
         (["serve", "demo"], "unexpected argument 'demo'"),
         (["--config.file"], "--config.file"),
-        (["--config.file="], "--config.file: it takes the path of a file"),
+        (["--config.file="], "--config.file: expected the path of a file"),
         (["--web.listen-address=10056"], "'10056' is no address"),
         (["--web.listen-address=::1"], "[::1]:PORT"),
-        (["--web.telemetry-path=metrics"], "'metrics' cannot be the path"),
-        (["--web.telemetry-path=/probe"], "'/probe' cannot be the path: it is another"),
-        (["--web.telemetry-path=/sd"], "'/sd' cannot be the path: it is another"),
-        (["--web.telemetry-path=/-/metrics"], "cannot be the path: it is another"),
-        (["--web.telemetry-path=//evil.example/"], "cannot be the path"),
-        (["--web.telemetry-path=/a?b"], "cannot be the path"),
-        (["--web.telemetry-path=/{x}"], "cannot be the path"),
-        (["--web.telemetry-path=/../x"], "cannot be the path"),
+        (["--web.telemetry-path=metrics"], "'metrics' is not a path"),
+        (["--web.telemetry-path=/probe"], "'/probe' is taken"),
+        (["--web.telemetry-path=/sd"], "'/sd' is taken"),
+        (["--web.telemetry-path=/-/metrics"], "is taken"),
+        (["--web.telemetry-path=//evil.example/"], "is not a path"),
+        (["--web.telemetry-path=/a?b"], "is not a path"),
+        (["--web.telemetry-path=/{x}"], "is not a path"),
+        (["--web.telemetry-path=/../x"], "is not a path"),
         (["--web.enable-lifecycle=yes"], "--web.enable-lifecycle"),
+        (["--web.systemd-socket=yes"], "--web.systemd-socket"),
+        (["--web.route-prefix=/a b"], "'/a b' is not a path"),
+        (["--web.route-prefix=/../x"], "is not a path"),
+        (["--web.external-url=example.com"], "'example.com' is not a URL"),
+        (["--web.external-url=https://"], "is not a URL"),
+        (["--web.external-url=https://a:b@example.com/"], "is not a URL"),
+        (["--web.external-url=https://example.com/?a"], "is not a URL"),
+        (["--web.external-url=https://example.com:x/"], "is not a URL"),
+        (["--web.external-url=https://example.com/a b"], "is not a"),
         (["--web.scrape-timeout-offset=-1"], "--web.scrape-timeout-offset"),
         (["--web.scrape-timeout-offset=-1s"], "--web.scrape-timeout-offset"),
         (["--web.scrape-timeout-offset=nan"], "'nan' is not a duration"),
@@ -61,7 +70,7 @@ def refused(*arguments: str) -> None:
         (["--web.scrape-timeout-offset=2m"], "'2m' is too long: at most 60s"),
         (["--web.scrape-timeout-offset="], "--web.scrape-timeout-offset"),
         (["--storage.path"], "--storage.path"),
-        (["--storage.path="], "--storage.path: it takes the path of a directory"),
+        (["--storage.path="], "--storage.path: expected the path of a directory"),
         (["--log.level=loud"], "--log.level"),
         (["--log.format=xml"], "--log.format"),
         (["demo", "--config.file=x"], "--config.file is not a flag of demo"),
@@ -96,6 +105,32 @@ def test_bad_flags_get_one_line_and_status_2(
 )
 def test_a_duration_is_written_as_in_the_configuration_or_in_seconds(text: str, seconds: float) -> None:
     assert parse([f"--web.scrape-timeout-offset={text}"]).timeout_offset == seconds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "external_url", "route_prefix"),
+    [
+        ([], None, ""),
+        (["--web.external-url=https://example.com"], "https://example.com", ""),
+        (["--web.external-url=https://example.com:8443/flatfile/"], "https://example.com:8443/flatfile", "/flatfile"),
+        (["--web.external-url=https://example.com/a/b", "--web.route-prefix=/"], "https://example.com/a/b", ""),
+        (["--web.route-prefix=flatfile"], None, "/flatfile"),
+        (["--web.route-prefix=/a/b/"], None, "/a/b"),
+    ],
+)
+def test_the_prefix_of_the_paths_is_that_of_the_external_url(
+    arguments: list[str], external_url: str | None, route_prefix: str
+) -> None:
+    flags = parse(arguments)
+    assert (flags.external_url, flags.route_prefix, flags.systemd_socket) == (external_url, route_prefix, False)
+
+
+def test_sockets_of_systemd_are_asked_for() -> None:
+    assert parse(["--web.systemd-socket"]).systemd_socket is True
+
+
+def test_an_empty_web_configuration_is_none() -> None:
+    assert parse(["--web.config.file="]).web_config_file is None
 
 
 def test_what_a_terminal_would_obey_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,7 +217,12 @@ def test_help_lists_the_commands_and_the_flags_of_the_default_one(
 
 COMMON = {"-h", "--version"}
 LOG = {"--log.level", "--log.format"}
-SERVING = {f for f in FLAGS if f.startswith("--web.")} | {"--web.max-requests", "--storage.path"} | LOG | COMMON
+SERVING = {
+    *(flag for flag in FLAGS if flag.startswith("--web.")),
+    *("--web.max-requests", "--web.external-url", "--web.route-prefix", "--web.systemd-socket", "--storage.path"),
+    *LOG,
+    *COMMON,
+}
 
 
 @pytest.mark.parametrize(
