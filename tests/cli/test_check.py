@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from io import StringIO
@@ -217,7 +218,7 @@ def test_no_connection_is_said_once_with_advice(case: str, api: SimulatedServer,
     assert done.stdout.count(f"failed: {reason}") == 8
     assert " ".join(done.stdout.split()).count("Check base_url, DNS") == 1
     assert said in done.stdout
-    assert "an hour, " not in done.stdout
+    assert "per hour, " not in done.stdout
 
 
 def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: SimulatedServer, tmp_path: Path) -> None:
@@ -241,8 +242,8 @@ def test_the_table_is_for_people(tmp_path: Path) -> None:
         done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}")
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, done.stdout.splitlines())) <= WIDTH
-    for line in ("  environments  allowed         3      2     1      1m    1h       61", "every 30s"):
-        assert line in done.stdout
+    assert re.search(r"^  environments  allowed +3 +1 / 1m +2 / 1h +61$", done.stdout, re.MULTILINE)
+    assert "every 30s" in done.stdout
     assert "🚀\\nline two" in done.stdout, "what a terminal would obey is escaped"
 
 
@@ -301,7 +302,7 @@ def test_a_limit_that_is_too_low_is_a_warning(tmp_path: Path) -> None:
         more = "requests: {per_second: 20, concurrency: 8}\ncollectors: {users: {interval: 40ms, max_age: 1s}}\n"
         status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)))
     assert status == 0
-    assert "data will be older than the intervals say" in found["warnings"][0]
+    assert "data will be older than the intervals" in found["warnings"][0]
     assert found["requests"]["limit_used"] > 1
 
 
