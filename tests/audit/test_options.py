@@ -92,8 +92,8 @@ def test_the_command_line_gives_the_options() -> None:
     ("arguments", "said"),
     [
         (["audit", "--since=never"], "'never' is not a duration"),
-        (["audit", "--interval=0"], "'0' is no interval"),
-        (["audit", "--interval=2h"], "'2h' is no interval"),
+        (["audit", "--interval=0"], "'0' is out of range"),
+        (["audit", "--interval=2h"], "'2h' is out of range"),
         (["audit", "--actors=some"], "--actors"),
         (["audit", "--format=xml"], "--format"),
         (["audit", "--output="], "expected the path of a file"),
