@@ -164,6 +164,11 @@ class Account:
         return self.config.name
 
     @property
+    def now(self) -> float:
+        """Unix seconds by the server's clock."""
+        return self._client.session.now
+
+    @property
     def tried(self) -> bool:
         """Whether a first refresh has been tried: whatever came of it, there is something to say."""
         return any(refresh.outcome is not None for refresh in self._refreshes.values())

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from exporter.account.one_shot import UnknownAccount, chosen
+from exporter.account.one_shot import UnknownAccount, select_accounts
 from exporter.audit.account import AccountAudit, Manner
 from exporter.audit.actors import telling
 from exporter.audit.cursor import Cursor, Place
@@ -55,7 +55,7 @@ def audit(options: Options, load: Callable[[], Config], environ: Mapping[str, st
 
 
 def _chosen(config: Config, options: Options) -> list[AccountConfig]:
-    accounts = chosen(config, options.accounts)
+    accounts = select_accounts(config, options.accounts)
     for warning in config.warnings:
         log.warning(warning)
     return accounts

@@ -1,4 +1,4 @@
-"""The flags of `audit` alone."""
+"""The flags that only `audit` has."""
 
 import argparse
 from collections.abc import Callable
@@ -12,15 +12,19 @@ from exporter.audit.selection import parse_moment
 from exporter.core.units import parse_duration
 
 T = TypeVar("T")
-LONGEST_INTERVAL = 3600.0
+MAX_INTERVAL = 3600.0
 _PREFIX = "audit_"
 _SHARED = ("accounts", "format")  # flags that other commands take as well
 
-DEFAULTS = {_PREFIX + field.name: field.default for field in fields(Options) if field.name not in _SHARED}
+DEFAULTS = {
+    _PREFIX + field.name: [*field.default] if isinstance(field.default, tuple) else field.default
+    for field in fields(Options)
+    if field.name not in _SHARED
+}
 
 
 def options(flags: argparse.Namespace) -> Options:
-    """Gather the flags of a command line that was parsed."""
+    """Return the options of a parsed command line."""
     given: dict[str, Any] = {}
     for field in fields(Options):
         value = getattr(flags, field.name if field.name in _SHARED else _PREFIX + field.name)
@@ -33,7 +37,7 @@ def add_flags(
     checked: Callable[[Callable[[str], Any]], Callable[[str], Any]],
     file: Callable[[str], Path],
 ) -> list[argparse.Action]:
-    """Add them. `checked` lets argparse show a reader's own words, `file` reads a path."""
+    """Add the flags. `checked` has argparse show a reader's ValueError as it is, `file` reads a path."""
 
     def add(name: str, dest: str, **more: Any) -> argparse.Action:
         return group.add_argument(name, dest=_PREFIX + dest, default=argparse.SUPPRESS, **more)
@@ -44,14 +48,14 @@ def add_flags(
             "since",
             type=checked(parse_moment),
             metavar="TIME",
-            help="tell events from then on: a duration ago (24h) or a time (2026-11-01T09:30:00Z) (default: 24h)",
+            help="begin there: a duration ago (24h) or a time (2026-11-01T09:30:00Z) (default: 24h)",
         ),
         add(
             "--until",
             "until",
             type=checked(parse_moment),
             metavar="TIME",
-            help="tell no later events, in the same form (default: all)",
+            help="end there, in the same form (default: with the newest event)",
         ),
         add(
             "--environment",
@@ -66,7 +70,7 @@ def add_flags(
             "actors",
             choices=[*MODES],
             metavar="HOW",
-            help="people with name and e-mail (full), by id alone (id), or as keyed hashes (hash) (default: full)",
+            help="show people with name and e-mail (full), only by id (id), or as keyed hashes (hash) (default: full)",
         ),
         add(
             "--hash-key-file",
@@ -75,28 +79,33 @@ def add_flags(
             metavar="FILE",
             help=f"key of --actors=hash (default: from {KEY_FILE} or {KEY})",
         ),
-        add("--payload", "payload", action="store_true", help="also what events carry: customers' data"),
+        add(
+            "--payload",
+            "payload",
+            action="store_true",
+            help="include the payloads of events, which hold customers' data",
+        ),
         add(
             "--output",
             "output",
             type=checked(file),
             metavar="FILE",
-            help="append to this file, opened anew on SIGHUP (default: standard output)",
+            help="append to this file, reopened on SIGHUP (default: standard output)",
         ),
-        add("--follow", "follow", action="store_true", help="do not end: go on with what happens from now on"),
+        add("--follow", "follow", action="store_true", help="continue with new events until stopped"),
         add(
             "--state",
             "state",
             type=checked(file),
             metavar="FILE",
-            help="go on where this file says, and keep it up: each event once in the output, whatever happens",
+            help="resume where this file says and keep it up to date, so that each event is written exactly once",
         ),
         add(
             "--interval",
             "interval",
             type=checked(_interval),
             metavar="DURATION",
-            help="how often --follow asks for new events (default: 15s)",
+            help="how often --follow queries new events (default: 15s)",
         ),
     ]
 
@@ -106,6 +115,6 @@ def _interval(text: str) -> float:
         seconds = parse_duration(text)
     except ValueError as error:
         raise ValueError(f"{text!r} {error}") from None
-    if not 0 < seconds <= LONGEST_INTERVAL:
-        raise ValueError(f"{text!r} is no interval: from 1ms to {LONGEST_INTERVAL:g}s")
+    if not 0 < seconds <= MAX_INTERVAL:
+        raise ValueError(f"{text!r} is out of range: from 1ms to {MAX_INTERVAL:g}s")
     return seconds

@@ -1,65 +1,81 @@
-"""The command `discover`: asks what is deployed now, and prints what the configuration would have to expect."""
+"""The command `discover`: prints `expected_agents` for the agents that are deployed now."""
 
 import asyncio
+import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
 from exporter.account.account import Account
-from exporter.account.one_shot import PATIENCE, Trouble, asked_for, each, troubles
-from exporter.cli.expected_agents import Agent, Environment, written
-from exporter.collectors import agents, environments
+from exporter.account.one_shot import TIMEOUT, Trouble, query, troubles, with_collectors
+from exporter.cli.expected_agents import Agent, Environment, expected_agents
+from exporter.collectors._context import known_at, shown_environments
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock
 from exporter.core.printable import printable
 
 
 @dataclass(frozen=True, slots=True)
-class Deployed:
-    """What is deployed in an account. `why`: the environments could not be listed. `troubles` are sentences for the user."""
+class Deployment:
+    """What is deployed in an account. `why` is the reason if the environments could not be listed.
+
+    `failures` are sentences for the user.
+    """
 
     account: str
     environments: Sequence[Environment]
     why: str
-    troubles: Sequence[str]
+    failures: Sequence[str]
 
 
-def discover(accounts: Sequence[AccountConfig], out: TextIO, err: TextIO, patience: float = PATIENCE) -> int:
-    """Run the command and give its exit status: 0, or 1 where something could not be asked. `patience` in seconds.
+def discover(accounts: Sequence[AccountConfig], out: TextIO, err: TextIO, timeout: float = TIMEOUT) -> int:
+    """Print the YAML and return the exit status: 0, or 1 if something could not be listed. `timeout` is in seconds.
 
-    Raises ConfigError where connections cannot be set up.
+    Raises ConfigError if connections cannot be set up.
     """
-    wanted = [asked_for(account, ("environments", "agents")) for account in accounts]
-    found = asyncio.run(each(wanted, deployed, Clock(), patience))
-    out.write("\n".join(written(one.account, one.environments, one.why) for one in found))
-    for one in found:
-        err.writelines(f"flatfile-exporter: account {printable(one.account)}: {trouble}\n" for trouble in one.troubles)
-    return 1 if any(one.troubles for one in found) else 0
+    only = [with_collectors(account, ("environments", "agents")) for account in accounts]
+    found = asyncio.run(query(only, deployment, Clock(), timeout))
+    out.write("\n".join(expected_agents(each.account, each.environments, each.why) for each in found))
+    for each in found:
+        err.writelines(f"flatfile-exporter: account {printable(each.account)}: {why}\n" for why in each.failures)
+    return 1 if any(each.failures for each in found) else 0
 
 
-async def deployed(account: Account, deadline: float) -> Deployed:
+async def deployment(account: Account, deadline: float) -> Deployment:
     """List an account's environments and agents until `deadline` (loop time)."""
     await account.refresh(deadline)
-    families = {family.desc: family.samples for family in await account.families()}
     failed = {status.collector: troubles(status) for status in account.status()}
-    if environments.ENVIRONMENT_INFO not in families:
-        whys = failed["environments"]
-        return Deployed(account.name, (), _reasons(whys), [f"environments could not be listed: {why}" for why in whys])
-    by_environment: dict[str, list[Agent]] = {labels[1]: [] for labels, _ in families.get(agents.AGENTS, ())}
-    for labels, _ in families.get(agents.INFO, ()):
-        by_environment[labels[1]].append(Agent(labels[3], labels[4], labels[6] == "true"))
-    whys = failed["agents"]
-    found = [
-        Environment(labels[1], labels[2], by_environment.get(labels[1]), _reasons(whys))
-        for labels, _ in families[environments.ENVIRONMENT_INFO]
+    listed = await _listed(account)
+    if listed is None:
+        why = failed["environments"]
+        failures = [f"environments could not be listed: {trouble}" for trouble in why]
+        return Deployment(account.name, (), _reasons(why), failures)
+    why = failed["agents"]
+    found = [Environment(id_, name, deployed, _reasons(why)) for (id_, name), deployed in listed.items()]
+    failures = [
+        f"agents of environment {printable(f'{each.name} ({each.id})')} could not be listed: {trouble}"
+        for each in found
+        if each.agents is None
+        for trouble in why
     ]
-    unknown = [f"{env.name} ({env.id})" for env in found if env.agents is None]
-    return Deployed(
-        account.name,
-        found,
-        "",
-        [f"agents of environment {printable(env)} could not be listed: {why}" for env in unknown for why in whys],
-    )
+    return Deployment(account.name, found, "", failures)
+
+
+async def _listed(account: Account) -> dict[tuple[str, str], list[Agent] | None] | None:
+    """Return the agents by environment (id, name), `None` if they could not be listed; `None` without environments."""
+
+    def select(db: sqlite3.Connection) -> dict[tuple[str, str], list[Agent] | None] | None:
+        if known_at(db, "environments") is None:
+            return None
+        found: dict[tuple[str, str], list[Agent] | None] = {}
+        query = "SELECT id, name, system FROM agent WHERE environment_id = ? ORDER BY id"
+        for environment in shown_environments(db):
+            read = known_at(db, "agents", environment.id) is not None
+            deployed = [Agent(id_, name, bool(system)) for id_, name, system in db.execute(query, (environment.id,))]
+            found[environment.id, environment.name] = deployed if read else None
+        return found
+
+    return await account.database.run(select)
 
 
 def _reasons(troubles: Sequence[Trouble]) -> str:

@@ -1,19 +1,17 @@
-"""What is deployed as `expected_agents` of a configuration, which expect just that. Pure."""
+"""Agents that are deployed now as `expected_agents` of a configuration. Pure."""
 
+import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from textwrap import indent
 
-from exporter.config.problems import Place, Problems
-from exporter.config.schema import Key
-from exporter.config.values import TEXT, read_value
-from exporter.config.yaml_tree import YamlError, compose
+import yaml
+
+from exporter.config import ConfigError, parse
 from exporter.core.printable import printable
 
-INDENT = "    "  # of the keys of an account in the configuration's examples
-_TEXT = Key("text", TEXT)
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 _SPECIAL = re.compile(r"([*?[])")
 Named = tuple[str, str]
 """A name and an id."""
@@ -21,7 +19,7 @@ Named = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """A deployed agent; `name` is its id again where it has no slug. `system`: it is Flatfile's own."""
+    """A deployed agent. `name` is its slug, or its id if it has none. `system`: the agent is Flatfile's own."""
 
     id: str
     name: str
@@ -30,7 +28,7 @@ class Agent:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """An environment and what is deployed there. `agents` `None`: that could not be listed, and `why`."""
+    """An environment and its agents; `agents` is `None` if they could not be listed, for the reason `why`."""
 
     id: str
     name: str
@@ -38,101 +36,82 @@ class Environment:
     why: str = ""
 
 
-def written(account: str, environments: Sequence[Environment], why: str = "") -> str:
-    """Write an account's `expected_agents` as lines of YAML, indented so that they can stand below the account's name.
+def expected_agents(account: str, environments: Sequence[Environment], why: str = "") -> str:
+    """Return the YAML for an account, indented to be pasted below the account's name.
 
-    `why` says why the environments could not be listed. What cannot be said in a configuration is left out, with a comment.
+    `why` is the reason if the environments could not be listed. What a configuration cannot hold is a comment.
     """
-    lines = [f"# account {printable(account)}"]
+    names = [(environment.name, environment.id) for environment in environments]
+    entries = "".join(_entry(each, names) for each in sorted(environments, key=lambda each: (each.name, each.id)))
     if why:
-        lines.append(f"# its environments could not be listed ({printable(why)}): what is deployed is not known")
-        return _indented(lines)
-    places = [(environment.name, environment.id) for environment in environments]
-    parts = [[*_part(environment, places)] for environment in sorted(environments, key=lambda env: (env.name, env.id))]
-    if any(line.startswith("- ") for part in parts for line in part):
-        lines.append("expected_agents:")
+        text = f"# the environments could not be listed ({printable(why)})\n"
+    elif re.search("^- ", entries, re.MULTILINE):
+        text = "expected_agents:\n" + indent(entries, "  ")
     elif all(environment.agents is not None for environment in environments):
-        lines.append("expected_agents: []")
-    lines += [f"  {line}" for part in parts for line in part]
-    return _indented(lines)
+        text = "expected_agents: []\n" + indent(entries, "  ")
+    else:
+        text = indent(entries, "  ")
+    return indent(f"# account {printable(account)}\n{text}", "    ")
 
 
-def _indented(lines: Sequence[str]) -> str:
-    return "".join(f"{INDENT}{line}\n" for line in lines)
-
-
-def _part(environment: Environment, places: Sequence[Named]) -> Iterator[str]:
-    """What is said of one environment: comments and, where there is something to expect, an entry of the list."""
-    heading = f"# {_called(environment.name, environment.id)}"
+def _entry(environment: Environment, environments: Sequence[Named]) -> str:
+    """Return comments on an environment and, if agents can be expected there, an entry of the list."""
+    heading = f"# {_called(environment)}"
     if environment.agents is None:
-        yield f"{heading}: its agents could not be listed ({printable(environment.why)}), so none is expected here"
-        return
+        return f"{heading}: the agents could not be listed ({printable(environment.why)})\n"
     agents = sorted(environment.agents, key=lambda agent: (agent.name, agent.id))
     own = [agent for agent in agents if not agent.system]
+    lines = [heading if own else f"{heading}: no agents deployed"]
+    lines += [f"#   Flatfile's own: {_called(agent)}" for agent in agents if agent.system]
     names = [(agent.name, agent.id) for agent in agents]
-    place = _glob(environment.name, environment.id, places)
-    globs = [_glob(agent.name, agent.id, names) for agent in own] if place is not None else [None] * len(own)
-    nothing = ": no agent is deployed" + (" but Flatfile's own" if agents else "")
-    yield heading if own else heading + nothing
-    for agent in agents:
-        if agent.system:
-            yield f"#   Flatfile's own: {_called(agent.name, agent.id)}"
-    for agent, glob in zip(own, globs, strict=True):
+    place = _glob(environment.name, environment.id, environments)
+    globs = []
+    for agent in own:
+        glob = None if place is None else _glob(agent.name, agent.id, names)
         if glob is None:
-            yield f"#   left out, for no text of a configuration means it alone: {_called(agent.name, agent.id)}"
-    if place is None or not any(globs):
-        return
-    yield f"- environment: {quoted(place)}"
-    yield f"  # min: {len(own)}"
-    yield "  agents:"
-    for agent, glob in zip(own, globs, strict=True):
-        if glob is not None:
-            yield f"    - {quoted(glob)}  # {printable(agent.id if glob == _literal(agent.name) else agent.name)}"
+            lines.append(f"#   omitted, no glob matches only this one: {_called(agent)}")
+            continue
+        globs.append(glob)
+        if glob != _literal(agent.name):
+            lines.append(f"#   {_called(agent)}")
+    text = "".join(f"{line}\n" for line in lines)
+    if not globs:
+        return text
+    return f"{text}{_dump([{'environment': place, 'agents': globs}])}  # min: {len(own)}\n"
+
+
+def _dump(value: object) -> str:
+    """Return YAML in which every character can be printed."""
+    text = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=math.inf)
+    if text.replace("\n", "").isprintable():
+        return text
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=False, width=math.inf)
 
 
 def _glob(name: str, id_: str, all_: Sequence[Named]) -> str | None:
-    """What means this one of all, preferably by its name: a text that a configuration can hold. `None`: nothing does."""
+    """Return a glob that matches only this one of all, the name if possible; `None` if there is none."""
     for text in (name, id_):
         glob = _literal(text)
-        meant = sum(fnmatchcase(other, glob) or fnmatchcase(other_id, glob) for other, other_id in all_)
-        if meant == 1 and _can_be_held(glob):
+        matches = sum(fnmatchcase(other, glob) or fnmatchcase(other_id, glob) for other, other_id in all_)
+        if matches == 1 and _is_valid(glob):
             return glob
     return None
 
 
 def _literal(text: str) -> str:
-    """A glob that matches this text alone."""
+    """Return a glob that matches this text alone."""
     return _SPECIAL.sub(r"[\1]", text)
 
 
-def _can_be_held(text: str) -> bool:
-    """Whether a configuration gives the text back: it takes no line breaks, and no spaces at the ends."""
-    problems = Problems("")
+def _is_valid(glob: str) -> bool:
+    """Tell whether a configuration can hold the glob: control characters, for example, it cannot."""
+    account = {"name": "a", "auth": {"access_token": "x"}, "expected_agents": [{"environment": "a", "agents": [glob]}]}
     try:
-        node = compose(quoted(text))
-    except YamlError:
+        return parse(_dump({"accounts": [account]}), "").accounts[0].expected_agents[0].agents == (glob,)
+    except ConfigError:
         return False
-    return node is not None and read_value(node, _TEXT, Place(1, 1, ""), problems) == text and not problems.count
 
 
-def quoted(text: str) -> str:
-    """Write a text as one YAML scalar: as it is where that is the same, else in double quotes."""
-    if _PLAIN.fullmatch(text):
-        try:
-            node = compose(text)
-        except YamlError:
-            node = None
-        if node is not None and node.tag == "tag:yaml.org,2002:str" and node.value == text:
-            return text
-    return '"' + "".join(map(_in_quotes, text)) + '"'
-
-
-def _in_quotes(c: str) -> str:
-    if c in '"\\':
-        return "\\" + c
-    return c if c.isprintable() else f"\\U{ord(c):08X}"
-
-
-def _called(name: str, id_: str) -> str:
-    """How comments name something: no line break in a name ends the comment."""
-    return printable(name) if name == id_ else f"{printable(name)} ({printable(id_)})"
+def _called(thing: Environment | Agent) -> str:
+    """Return name and id for a comment."""
+    return printable(thing.name) if thing.name == thing.id else f"{printable(thing.name)} ({printable(thing.id)})"

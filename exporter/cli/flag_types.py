@@ -1,23 +1,24 @@
-"""Values of flags, read and checked; each ValueError has a text for the user."""
+"""Values of flags. Each ValueError has a text for the user."""
 
 import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from exporter.core.units import parse_duration
 from exporter.web.app import OWN_PATHS
 
 T = TypeVar("T")
 
-LONGEST_OFFSET = 60.0
+MAX_OFFSET = 60.0
 _PATH = re.compile(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 _SECONDS = re.compile(r"[0-9]{1,3}([.][0-9]{1,9})?s?")
 
 
 def flag(read: Callable[[str], T]) -> Callable[[str], T]:
-    """Let argparse show the reader's own words."""
+    """Return a reader whose ValueError argparse shows as it is."""
 
     def checked(text: str) -> T:
         try:
@@ -31,41 +32,66 @@ def flag(read: Callable[[str], T]) -> Callable[[str], T]:
 def file(text: str) -> Path:
     """Read the path of a file. Raises ValueError."""
     if not text:
-        raise ValueError("it takes the path of a file")
+        raise ValueError("expected the path of a file")
     return Path(text)
+
+
+def optional_file(text: str) -> Path | None:
+    """Read the path of a file; the empty text is none."""
+    return Path(text) if text else None
 
 
 def directory(text: str) -> Path:
     """Read the path of a directory. Raises ValueError."""
     if not text:
-        raise ValueError("it takes the path of a directory")
+        raise ValueError("expected the path of a directory")
     return Path(text)
 
 
 def path(text: str) -> str:
-    """Read the path that metrics are served under. Raises ValueError."""
+    """Read the path of the metrics. Raises ValueError."""
     if not _PATH.fullmatch(text):
-        raise ValueError(f"{text!r} cannot be the path: it takes one such as /metrics, of letters, digits and . _ ~ -")
+        raise ValueError(f"{text!r} is not a path: give one such as /metrics, of letters, digits and . _ ~ -")
     if text in OWN_PATHS or text.startswith("/-/"):
-        raise ValueError(f"{text!r} cannot be the path: it is another one of the exporter's own")
+        raise ValueError(f"{text!r} is taken: the exporter serves something else there")
     return text
+
+
+def prefix(text: str) -> str:
+    """Read the path before all others: `/flatfile`, or empty for `/`. Raises ValueError."""
+    found = "/" + text.strip("/")
+    if not _PATH.fullmatch(found):
+        raise ValueError(f"{text!r} is not a path: give one such as /flatfile, of letters, digits and . _ ~ -")
+    return found.rstrip("/")
+
+
+def external_url(text: str) -> str:
+    """Read a URL of http or https, and return it without a slash at its end. Raises ValueError."""
+    try:
+        parts = urlsplit(text)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or parts.query or parts.fragment or "@" in parts.netloc or not (text.isascii() and text.isprintable()):
+        raise ValueError(f"{text!r} is not a URL such as https://example.com/flatfile")
+    return f"{parts.scheme}://{parts.netloc}{prefix(parts.path)}"
 
 
 def number(text: str) -> int:
     """Read a whole number. Raises ValueError."""
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
-        raise ValueError(f"{text[:100]!r} is no number: it takes one such as 40, or 0")
+        raise ValueError(f"{text[:100]!r} is not a whole number")
     return int(text)
 
 
 def offset(text: str) -> float:
-    """Read a time of up to a minute, in seconds. Raises ValueError."""
+    """Read a duration of up to a minute, with or without a unit, and return seconds. Raises ValueError."""
     seconds = float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else None
     if seconds is None:
         try:
             seconds = parse_duration(text)
         except ValueError as error:
             raise ValueError(f"{text!r} {error}") from None
-    if seconds > LONGEST_OFFSET:
-        raise ValueError(f"{text!r} is too long: at most {LONGEST_OFFSET:g}s")
+    if seconds > MAX_OFFSET:
+        raise ValueError(f"{text!r} is too long: at most {MAX_OFFSET:g}s")
     return seconds

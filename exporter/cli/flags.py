@@ -1,10 +1,11 @@
-"""The command line: commands and their flags. Nothing else reads it."""
+"""The command line: commands and their flags."""
 
 import argparse
+import difflib
 import platform
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from exporter import __version__
 from exporter.audit import flags as audit
@@ -13,280 +14,273 @@ from exporter.cli.healthcheck import DEFAULT_ADDRESS
 from exporter.core.logs import LEVELS
 from exporter.core.printable import printable
 from exporter.web.max_requests import DEFAULT_MOST
-from exporter.web.server import Address, parse_address
+from exporter.web.server import parse_address
 
+PROG = "flatfile-exporter"
 DEFAULT_PORT = 10056
-COMMANDS = {
-    "serve": "serve metrics of your accounts; also without any command",
-    "demo": "serve metrics of a made-up account, to look around without credentials",
-    "check-config": "say whether the configuration is valid or, with --probe, whether it works, and exit",
-    "discover": "print expected_agents for what is deployed now, ready to paste into the configuration",
-    "audit": "write what happened in your accounts, and who did it, as one line an event",
-    "healthcheck": "say whether an exporter that runs is alive, as health checks of containers do, and exit",
-}
 DEFAULT_COMMAND = "serve"
-FORMATS = {"check-config": ("text", "json"), "audit": ("jsonl", "csv")}
-"""What `--format` takes, by command; the first is the default."""
+COMMANDS = {
+    "serve": "serve the metrics of your accounts (the default command)",
+    "demo": "serve the metrics of a simulated account; needs no credentials",
+    "check-config": "validate the configuration and, with --probe, try it with the API",
+    "discover": "print expected_agents for the agents that are deployed now, as YAML for the configuration",
+    "audit": "write an audit log: each event with the person or agent behind it",
+    "healthcheck": "check whether a running exporter is alive, for health checks of containers",
+}
 DESCRIPTION = """\
 Prometheus exporter for Flatfile: environments, spaces, agents and their runs, events, jobs, users and guests
 of whole accounts."""
-DEFAULTS: dict[str, Any] = {
-    "config_file": None,
-    "web_config_file": None,
-    "listen_address": [Address("", DEFAULT_PORT)],
-    "telemetry_path": "/metrics",
-    "enable_lifecycle": False,
-    "max_requests": DEFAULT_MOST,
-    "timeout_offset": 0.5,
-    "storage_path": None,
-    "log_level": "info",
-    "log_format": "logfmt",
-    "url": DEFAULT_ADDRESS,
-    "accounts": [],
-    "probe": False,
-    **audit.DEFAULTS,
-}
-EPILOG = f"""\
-Credentials come from the configuration file or, without one, from the environment:
+ENVIRONMENT = """\
+Without --config.file, the environment configures one account:
   FLATFILE_CLIENT_ID and FLATFILE_CLIENT_SECRET, or FLATFILE_ACCESS_TOKEN
   each also as ..._FILE, the path of a file that holds the value
-  FLATFILE_BASE_URL, where the account is not at https://platform.flatfile.com/v1
+  FLATFILE_BASE_URL, if your API endpoint is not https://platform.flatfile.com/v1"""
+EPILOG = f"""\
+These are the flags of serve. {PROG} COMMAND --help lists the flags of another command.
+
+{ENVIRONMENT}
 
 Examples:
-  flatfile-exporter demo                      then open http://localhost:{DEFAULT_PORT}/
-  flatfile-exporter --config.file=config.yaml
-  flatfile-exporter check-config --config.file=config.yaml
-  flatfile-exporter check-config --probe      whether it works with your account, and what it costs
-  flatfile-exporter check-config --help       its flags alone
-  flatfile-exporter audit --since=1h          what happened in the last hour, and who did it
+  {PROG} demo                      then open http://localhost:{DEFAULT_PORT}/
+  {PROG} --config.file=config.yaml
+  {PROG} check-config --config.file=config.yaml
+  {PROG} check-config --probe      do the credentials work, and how many requests will it take
+  {PROG} audit --since=1h          the events of the last hour, and who caused them
 
-Exit status: 0 ended as told, 1 bad configuration, address not free, exporter not alive,
-something that cannot be asked, or an audit log that is not whole, 2 bad flags."""
+Exit status: 0 success, 1 the configuration is invalid or the command failed, 2 bad flags."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {printable(message)} ({self.prog} --help shows commands and flags)\n")
+        self.exit(2, f"{PROG}: {printable(message)} (see {self.prog} --help)\n")
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """Flags that go together, and the commands that take them."""
+def _flag(*names: str, **more: Any) -> _Parser:
+    """Return a parser of one flag, which several commands can share."""
+    parser = _Parser(add_help=False)
+    parser.add_argument_group("flags").add_argument(*names, **more)
+    return parser
 
-    commands: tuple[str, ...]
-    add: Callable[[argparse._ArgumentGroup], list[argparse.Action]]
+
+def _format(*formats: str, default: str | None) -> _Parser:
+    words = f"format of the output: {' or '.join(formats)} (default: {formats[0]})"
+    return _flag("--format", dest="format", choices=formats, default=default, metavar="FORMAT", help=words)
+
+
+def _audit() -> _Parser:
+    parser = _Parser(add_help=False)
+    audit.add_flags(parser.add_argument_group("flags"), flag_types.flag, flag_types.file)
+    return parser
+
+
+COMMON = [
+    _flag("-h", "--help", action="help", help="show this text and exit"),
+    _flag(
+        "--version",
+        action="version",
+        version=f"{PROG} {__version__} (Python {platform.python_version()})",
+        help="show the version and exit",
+    ),
+]
+CONFIG = _flag(
+    "--config.file",
+    dest="config_file",
+    type=flag_types.flag(flag_types.file),
+    metavar="FILE",
+    help="configuration file (default: one account from the environment, see below)",
+)
+WEB_CONFIG = _flag(
+    "--web.config.file",
+    dest="web_config_file",
+    type=flag_types.flag(flag_types.optional_file),
+    metavar="FILE",
+    help="TLS, users and headers of the exporter's own HTTP server, in the format of exporter-toolkit (default: none)",
+)
+SERVING = [
+    _flag(
+        "--web.listen-address",
+        dest="listen_address",
+        type=flag_types.flag(parse_address),
+        action="append",
+        metavar="ADDRESS",
+        help=f"HOST:PORT, or :PORT for all interfaces; may be repeated (default: :{DEFAULT_PORT})",
+    ),
+    _flag(
+        "--web.systemd-socket",
+        dest="systemd_socket",
+        action="store_true",
+        help="listen on the sockets of systemd's socket activation instead of --web.listen-address (Linux)",
+    ),
+    _flag(
+        "--web.external-url",
+        dest="external_url",
+        type=flag_types.flag(flag_types.external_url),
+        metavar="URL",
+        help="URL under which the exporter is reached from outside, for example through a reverse proxy",
+    ),
+    _flag(
+        "--web.route-prefix",
+        dest="route_prefix",
+        type=flag_types.flag(flag_types.prefix),
+        metavar="PATH",
+        help="prefix of all paths that are served (default: the path of --web.external-url)",
+    ),
+    _flag(
+        "--web.telemetry-path",
+        dest="telemetry_path",
+        type=flag_types.flag(flag_types.path),
+        default="/metrics",
+        metavar="PATH",
+        help="path of the metrics (default: %(default)s)",
+    ),
+    _flag(
+        "--web.max-requests",
+        dest="max_requests",
+        type=flag_types.flag(flag_types.number),
+        default=DEFAULT_MOST,
+        metavar="NUMBER",
+        help="maximum number of concurrent requests, others get status 503; 0 for no limit (default: %(default)s)",
+    ),
+    _flag(
+        "--web.enable-lifecycle",
+        dest="enable_lifecycle",
+        action="store_true",
+        help="reload the configuration on POST /-/reload (SIGHUP always does)",
+    ),
+    _flag(
+        "--web.scrape-timeout-offset",
+        dest="timeout_offset",
+        type=flag_types.flag(flag_types.offset),
+        default=0.5,
+        metavar="DURATION",
+        help="answer this long before Prometheus' scrape timeout (default: 500ms, at most a tenth of the timeout)",
+    ),
+    _flag(
+        "--storage.path",
+        dest="storage_path",
+        type=flag_types.flag(flag_types.directory),
+        metavar="DIRECTORY",
+        help="directory for state, so that event counters persist across restarts (default: none, they restart at 0)",
+    ),
+]
+LOG = [
+    _flag(
+        "--log.level",
+        dest="log_level",
+        choices=[*LEVELS],
+        default="info",
+        metavar="LEVEL",
+        help=f"least severe messages to log: {', '.join(LEVELS)} (default: %(default)s)",
+    ),
+    _flag(
+        "--log.format",
+        dest="log_format",
+        choices=["logfmt", "json"],
+        default="logfmt",
+        metavar="FORMAT",
+        help="format of the log on standard error: logfmt or json (default: %(default)s)",
+    ),
+]
+ACCOUNT = _flag(
+    "--account",
+    dest="accounts",
+    action="append",
+    default=[],
+    metavar="NAME",
+    help="an account of the configuration; may be repeated (default: all)",
+)
+PROBE = _flag(
+    "--probe",
+    dest="probe",
+    action="store_true",
+    help="query the API: what do the credentials allow, and how many requests will it take? (at most 60s)",
+)
+URL = _flag(
+    "--url",
+    dest="url",
+    default=DEFAULT_ADDRESS,
+    metavar="URL",
+    help="where the exporter listens: a URL, or HOST:PORT for HTTP or HTTPS (default: %(default)s)",
+)
+FLAGS_OF = {
+    "serve": [CONFIG, WEB_CONFIG, *SERVING, *LOG],
+    "demo": [WEB_CONFIG, *SERVING, *LOG],
+    "check-config": [CONFIG, WEB_CONFIG, PROBE, ACCOUNT, _format("text", "json", default=None)],
+    "discover": [CONFIG, ACCOUNT],
+    "audit": [CONFIG, ACCOUNT, _audit(), _format("jsonl", "csv", default="jsonl"), *LOG],
+    "healthcheck": [URL],
+}
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; each flag must be one of the command's.
+    """Read the command line; `command` of the result is the command's name.
 
-    Raises SystemExit with status 2 for bad flags, with status 0 where only help or the version was asked for.
+    Of `serve` and `demo`: `external_url: str | None` without a slash at its end, `route_prefix: str` such as `/flatfile`, empty
+    for none, `systemd_socket: bool`.
+
+    Raises SystemExit with status 2 for bad flags, with status 0 after --help and --version.
     """
-    parser, groups = _parser([*COMMANDS])
-    given = vars(parser.parse_args(arguments))
-    if given.pop("help", False):
-        shown, _ = _parser([given["command"]] if given["command"] else [*COMMANDS])
-        shown.print_help()
-        shown.exit()
-    command = given["command"] = given["command"] or DEFAULT_COMMAND
-    for group, flags in groups:
-        for flag in flags:
-            if flag.dest in given and command not in group.commands:
-                parser.error(f"{flag.option_strings[0]} is no flag of {command}")
-    if command == "check-config" and not given.get("probe"):
-        for dest, flag_name in (("format", "--format"), ("accounts", "--account")):
-            if dest in given:
-                parser.error(f"{flag_name} goes with check-config --probe")
-    formats = FORMATS.get(command, ("",))
-    if given.setdefault("format", formats[0]) not in formats:
-        parser.error(
-            f"argument --format: {given['format']!r} is no format of {command}: it takes {' or '.join(formats)}"
+    parser, commands = _parsers()
+    flags, unknown = parser.parse_known_args(_command_first(parser, [*arguments]))
+    command = commands[flags.command]
+    if unknown:
+        command.error(_unknown(unknown[0], flags.command, commands))
+    if flags.command == "check-config" and not flags.probe and (flags.accounts or flags.format):
+        command.error(f"{'--account' if flags.accounts else '--format'} requires --probe")
+    if flags.route_prefix is None:
+        flags.route_prefix = urlsplit(flags.external_url or "").path
+    return flags
+
+
+def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
+    """Return the parser of the whole command line and, by name, those of the commands."""
+    look: dict[str, Any] = {
+        "allow_abbrev": False,
+        "add_help": False,
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
+    usage = f"{PROG} [COMMAND] [FLAG ...]"
+    parser = _Parser(PROG, usage, DESCRIPTION, EPILOG, [*COMMON, *FLAGS_OF[DEFAULT_COMMAND]], **look)
+    listed = parser.add_subparsers(prog=PROG, title="commands", metavar="COMMAND", dest="command")
+    commands = {
+        name: listed.add_parser(
+            name,
+            help=text,
+            usage=f"{PROG} {name} [FLAG ...]",
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=ENVIRONMENT if CONFIG in FLAGS_OF[name] else None,
+            parents=[*COMMON, *FLAGS_OF[name]],
+            **look,
         )
-    return argparse.Namespace(**(DEFAULTS | given))
+        for name, text in COMMANDS.items()
+    }
+    commands["audit"].set_defaults(**audit.DEFAULTS)
+    return parser, commands
 
 
-def _parser(commands: Sequence[str]) -> tuple[_Parser, list[tuple[_Group, list[argparse.Action]]]]:
-    """A parser of the flags that any of these commands takes, and those flags by group."""
-    parser = _Parser(
-        prog="flatfile-exporter",
-        usage="flatfile-exporter [COMMAND] [FLAG ...]",
-        description=DESCRIPTION,
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        add_help=False,
-        argument_default=argparse.SUPPRESS,
-    )
-    listed = parser.add_argument_group("commands", "\n".join(f"{name:14}{text}" for name, text in COMMANDS.items()))
-    listed.add_argument("command", nargs="?", choices=[*COMMANDS], default=None, help=argparse.SUPPRESS)
-    groups = []
-    for group in GROUPS:
-        theirs = [name for name in group.commands if name in commands]
-        if theirs:
-            title = f"flags of {theirs[0]}" if len(commands) == 1 else f"flags of {', '.join(theirs)}"
-            section = next((known for known in parser._action_groups if known.title == title), None)
-            groups.append((group, group.add(section or parser.add_argument_group(title))))
-    other = parser.add_argument_group("flags of all commands")
-    other.add_argument("-h", "--help", action="store_true", help="show this text, or that of a command, and exit")
-    version = f"flatfile-exporter {__version__} (Python {platform.python_version()})"
-    other.add_argument("--version", action="version", version=version, help="show the version and exit")
-    return parser, groups
+def _command_first(parser: _Parser, words: list[str]) -> list[str]:
+    """Move the command to the front, or put the default there: flags may come before a command."""
+    for word in words:
+        if word in COMMANDS:
+            words.remove(word)
+            return [word, *words]
+    if words and not words[0].startswith("-"):
+        parser.error(f"unknown command {words[0]!r}{_did_you_mean(words[0], COMMANDS)}")
+    return words if words in (["-h"], ["--help"], ["--version"]) else [DEFAULT_COMMAND, *words]
 
 
-def _web_configuration_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    return [
-        group.add_argument(
-            "--web.config.file",
-            dest="web_config_file",
-            type=flag_types.flag(flag_types.file),
-            metavar="FILE",
-            help="TLS, users and headers of the exporter's own HTTP side, as in exporter-toolkit (default: none of them)",
-        )
-    ]
+def _unknown(word: str, command: str, commands: Mapping[str, _Parser]) -> str:
+    """Say what is wrong with an argument that the command does not take."""
+    if not word.startswith("-"):
+        return f"unexpected argument {word!r}"
+    flag = word.partition("=")[0]
+    if any(flag in parser._option_string_actions for parser in commands.values()):
+        return f"{flag} is not a flag of {command}"
+    return f"unknown flag {flag}{_did_you_mean(flag, commands[command]._option_string_actions)}"
 
 
-def _configuration_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    return [
-        group.add_argument(
-            "--config.file",
-            dest="config_file",
-            type=flag_types.flag(flag_types.file),
-            metavar="FILE",
-            help="configuration (default: one account from the environment, see below)",
-        )
-    ]
-
-
-def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    add = group.add_argument
-    return [
-        add(
-            "--web.listen-address",
-            dest="listen_address",
-            type=flag_types.flag(parse_address),
-            action="append",
-            metavar="ADDRESS",
-            help=f"HOST:PORT, or :PORT for all interfaces; may be repeated (default: :{DEFAULT_PORT})",
-        ),
-        add(
-            "--web.telemetry-path",
-            dest="telemetry_path",
-            type=flag_types.flag(flag_types.path),
-            metavar="PATH",
-            help="path of the metrics (default: /metrics)",
-        ),
-        add(
-            "--web.max-requests",
-            dest="max_requests",
-            type=flag_types.flag(flag_types.number),
-            metavar="NUMBER",
-            help=f"most requests answered at a time, the rest gets status 503; 0 for any number (default: {DEFAULT_MOST})",
-        ),
-        add(
-            "--web.enable-lifecycle",
-            dest="enable_lifecycle",
-            action="store_true",
-            default=argparse.SUPPRESS,
-            help="reload the configuration on POST /-/reload (SIGHUP always does)",
-        ),
-        add(
-            "--web.scrape-timeout-offset",
-            dest="timeout_offset",
-            type=flag_types.flag(flag_types.offset),
-            metavar="DURATION",
-            help="how much earlier than Prometheus' own timeout to answer (default: 0.5s; never more than a tenth of it)",
-        ),
-        add(
-            "--storage.path",
-            dest="storage_path",
-            type=flag_types.flag(flag_types.directory),
-            metavar="DIRECTORY",
-            help="keep counters here, so that they go on after a restart (default: they begin anew at 0)",
-        ),
-    ]
-
-
-def _account_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    return [
-        group.add_argument(
-            "--account",
-            dest="accounts",
-            action="append",
-            metavar="NAME",
-            help="an account of the configuration; may be repeated (default: all)",
-        )
-    ]
-
-
-def _probe_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    return [
-        group.add_argument(
-            "--probe",
-            dest="probe",
-            action="store_true",
-            default=argparse.SUPPRESS,
-            help="ask Flatfile: what do the credentials allow, and how many requests will it take? (at most 60s)",
-        )
-    ]
-
-
-def _format_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    choices = ", ".join(f"{' or '.join(formats)} ({command})" for command, formats in FORMATS.items())
-    return [
-        group.add_argument(
-            "--format",
-            dest="format",
-            metavar="FORMAT",
-            help=f"format of the output: {choices} (default: the first)",
-        )
-    ]
-
-
-def _log_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    add = group.add_argument
-    return [
-        add(
-            "--log.level",
-            dest="log_level",
-            choices=[*LEVELS],
-            help=f"least severe messages to log: {', '.join(LEVELS)} (default: info)",
-            metavar="LEVEL",
-        ),
-        add(
-            "--log.format",
-            dest="log_format",
-            choices=["logfmt", "json"],
-            help="format of the log on standard error: logfmt, json (default: logfmt)",
-            metavar="FORMAT",
-        ),
-    ]
-
-
-def _audit_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    return audit.add_flags(group, flag_types.flag, flag_types.file)
-
-
-def _healthcheck_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
-    return [
-        group.add_argument(
-            "--url",
-            dest="url",
-            metavar="URL",
-            help=f"where the exporter listens: a URL, or HOST:PORT for either HTTP or HTTPS (default: {DEFAULT_ADDRESS})",
-        )
-    ]
-
-
-GROUPS = (
-    _Group(("serve", "check-config", "discover", "audit"), _configuration_flags),
-    _Group(("serve", "demo", "check-config"), _web_configuration_flags),
-    _Group(("serve", "demo"), _serving_flags),
-    _Group(("serve", "demo", "audit"), _log_flags),
-    _Group(("check-config",), _probe_flags),
-    _Group(("check-config", "discover", "audit"), _account_flags),
-    _Group(("check-config", "audit"), _format_flags),
-    _Group(("audit",), _audit_flags),
-    _Group(("healthcheck",), _healthcheck_flags),
-)
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    nearest = difflib.get_close_matches(word[:60], known, n=1)
+    return f"; did you mean {nearest[0]}?" if nearest else ""

@@ -1,115 +1,54 @@
-"""The commands."""
+"""The command `flatfile-exporter`: reads the flags and runs one of the commands."""
 
 import argparse
-import asyncio
-import contextlib
 import io
-import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO, cast
 
-from exporter import __version__
-from exporter.account.accounts import Accounts
-from exporter.cli.flags import parse
+from exporter.cli.flags import PROG, parse
 from exporter.cli.healthcheck import healthcheck
 from exporter.config import Config, ConfigError, from_environment, load
-from exporter.core.clock import Clock
-from exporter.core.logs import configure, fields
-from exporter.store.directory import Directory, StorageError
-from exporter.web.app import Web, WebSettings
-from exporter.web.max_requests import Admission
-from exporter.web.server import Signals, allow_open_files, listen, serve, shown
-from exporter.web_config import Gate, ListeningContext, WebFile, both, load_web
+from exporter.core.logs import configure
+from exporter.web_config import both, load_web
 
-log = logging.getLogger(__name__)
 Source = Callable[[], Config]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command and give its exit status: 0, or 1 for a bad configuration, an address in use, a sick exporter.
+    """Run a command and return its exit status: 0, or 1 if the configuration is invalid or the command failed.
 
-    Raises SystemExit with status 2 for bad flags.
+    Raises SystemExit with status 2 for bad flags. Each command imports what only it needs.
     """
     flags = parse(sys.argv[1:] if argv is None else argv)
     if flags.command == "healthcheck":
         return healthcheck(flags.url)
-    source = _source(flags.config_file)
-    if flags.command == "check-config":
-        return _check_config(flags, source)
-    if flags.command == "discover":
-        return _discover(flags, source)
-    if flags.command == "audit":
-        return _audit(flags, source)
-    configure(flags.log_level, flags.log_format, sys.stderr)
-    try:
-        if flags.command == "demo":
-            from exporter.demo.serving import serving  # only the demo needs it
 
-            asyncio.run(_run(flags, serving))
-        else:
-            asyncio.run(_run(flags, lambda: contextlib.nullcontext(source)))
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except (OSError, StorageError) as error:
-        sys.stderr.write(f"flatfile-exporter: {error}\n")
-        return 1
-    except (asyncio.CancelledError, KeyboardInterrupt):
-        pass  # told to end before it served
-    _ends()
-    return 0
+    def source() -> Config:
+        return from_environment(os.environ) if flags.config_file is None else load(flags.config_file)
+
+    run = {"check-config": _check_config, "discover": _discover, "audit": _audit}.get(flags.command, _serve)
+    return run(flags, source)
 
 
-def _ends() -> None:
+def _serve(flags: argparse.Namespace, source: Source) -> int:
+    from exporter.cli import serve
+
+    status = serve.run(flags, source)
+    _ignore_signals()
+    return status
+
+
+def _ignore_signals() -> None:
+    """Keep a late signal from changing the exit status."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # it ends already, and with status 0
-
-
-def _discover(flags: argparse.Namespace, source: Source) -> int:
-    from exporter.account.one_shot import chosen
-    from exporter.cli.discover import discover
-
-    def run() -> int:
-        config = source()
-        _warn(config.warnings)
-        return discover(chosen(config, flags.accounts), _in_utf8(sys.stdout), sys.stderr)
-
-    return _asked(run)
-
-
-def _asked(command: Callable[[], int]) -> int:
-    """Run a command that asks Flatfile by itself, and tells in its own words what fails."""
-    from exporter.account.one_shot import UnknownAccount  # only these commands need it
-
-    configure("error", "logfmt", sys.stderr)
-    try:
-        return command()
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-    except UnknownAccount as error:
-        sys.stderr.write(f"flatfile-exporter: {error}\n")
-    except KeyboardInterrupt:
-        pass  # told to end before it had an answer
-    return 1
-
-
-def _warn(warnings: Iterable[str]) -> None:
-    sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)
-
-
-def _in_utf8(stream: TextIO) -> TextIO:
-    """What is printed goes into files that are UTF-8, whatever the terminal is."""
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(encoding="utf-8")
-    return stream
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _audit(flags: argparse.Namespace, source: Source) -> int:
-    from exporter.audit.command import audit  # only this command needs it
+    from exporter.audit.command import audit
     from exporter.audit.flags import options
     from exporter.audit.options import BadOptions
     from exporter.audit.progress import Progress
@@ -122,21 +61,33 @@ def _audit(flags: argparse.Namespace, source: Source) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except BadOptions as error:
-        sys.stderr.write(f"flatfile-exporter: {error}\n")
+        sys.stderr.write(f"{PROG}: {error}\n")
         return 2
-    _ends()
+    _ignore_signals()
     return status
 
 
+def _discover(flags: argparse.Namespace, source: Source) -> int:
+    from exporter.account.one_shot import select_accounts
+    from exporter.cli.discover import discover
+
+    def run() -> int:
+        config = source()
+        _warn(config.warnings)
+        return discover(select_accounts(config, flags.accounts), _in_utf8(sys.stdout), sys.stderr)
+
+    return _query(run)
+
+
 def _check_config(flags: argparse.Namespace, source: Source) -> int:
-    """Say whether the configuration holds, every problem on a line of its own; with --probe also whether it works."""
-    said: list[str] = []
+    """Validate the configuration, every error on its own line; with --probe also query the API."""
+    summaries: list[str] = []
 
     def check_web() -> None:
         if flags.web_config_file is not None:
             web = load_web(flags.web_config_file)
             _warn(web.warnings)
-            said.append(f"web configuration is valid: {web.config.summary}")
+            summaries.append(f"web configuration is valid: {web.config.summary}")
 
     try:
         config = both(source, check_web)()
@@ -146,62 +97,41 @@ def _check_config(flags: argparse.Namespace, source: Source) -> int:
     _warn(config.warnings)
     names = ", ".join(account.name for account in config.accounts)
     number = len(config.accounts)
-    said.insert(0, f"configuration is valid: {number} account{'s' if number > 1 else ''} ({names})")
-    if flags.format == "text":
-        sys.stdout.writelines(f"{line}\n" for line in said)
+    summaries.insert(0, f"configuration is valid: {number} account{'s' if number > 1 else ''} ({names})")
+    if flags.format != "json":
+        sys.stdout.writelines(f"{line}\n" for line in summaries)
     return _probe(flags, config) if flags.probe else 0
 
 
 def _probe(flags: argparse.Namespace, config: Config) -> int:
-    from exporter.account.one_shot import chosen
+    from exporter.account.one_shot import select_accounts
     from exporter.cli.check import probe
 
-    return _asked(lambda: probe(chosen(config, flags.accounts), flags.format, _in_utf8(sys.stdout)))
+    return _query(lambda: probe(select_accounts(config, flags.accounts), flags.format or "text", _in_utf8(sys.stdout)))
 
 
-async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.AbstractAsyncContextManager[Source]]) -> None:
-    signals = Signals()
-    clock = Clock()
-    allow_open_files()
-    async with contextlib.AsyncExitStack() as stack:
-        sockets = [stack.enter_context(opened) for address in flags.listen_address for opened in listen(address)]
-        if flags.command == "demo":
-            log.info("this is the demo: the account is made up, and nothing is asked of Flatfile")
-        source = await stack.enter_async_context(made())
-        web_file = None if flags.web_config_file is None else WebFile(flags.web_config_file)
-        if web_file is not None:
-            source = both(source, web_file.check)
-        storage = None if flags.storage_path is None else stack.enter_context(Directory(flags.storage_path))
-        accounts = await stack.enter_async_context(_accounts(source, clock, storage))
-        web = Web(accounts, WebSettings(flags.telemetry_path, flags.timeout_offset, flags.enable_lifecycle), clock)
-        signals.on_hangup = web.try_reload
-        for opened in sockets:
-            url = _url(shown(opened), tls=web_file is not None and web_file.tls)
-            log.info("listening", extra=fields(address=shown(opened), url=url, version=__version__))
-        admitted = Admission(web.app(), flags.max_requests)
-        app = admitted if web_file is None else Gate(admitted, web_file)
-        tls = ListeningContext(web_file.context) if web_file is not None and web_file.tls else None
-        await serve(app, sockets, signals, web.shorten_deadlines, tls)
-    log.info("ended")
+def _query(command: Callable[[], int]) -> int:
+    """Run a command that queries the API and reports failures itself."""
+    from exporter.account.one_shot import UnknownAccount
 
-
-@contextlib.asynccontextmanager
-async def _accounts(source: Source, clock: Clock, storage: Directory | None) -> AsyncIterator[Accounts]:
-    accounts = Accounts(source, clock, storage=storage)
-    await accounts.reload()
+    configure("error", "logfmt", sys.stderr)
     try:
-        yield accounts
-    finally:
-        await accounts.aclose()
+        return command()
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+    except UnknownAccount as error:
+        sys.stderr.write(f"{PROG}: {error}\n")
+    except KeyboardInterrupt:
+        pass  # told to stop before there was an answer
+    return 1
 
 
-def _url(address: str, *, tls: bool) -> str:
-    """What to open in a browser on this machine."""
-    host, _, port = address.rpartition(":")
-    return f"{'https' if tls else 'http'}://{'localhost' if host in ('0.0.0.0', '[::]') else host}:{port}/"  # noqa: S104 - read, not bound
+def _warn(warnings: Iterable[str]) -> None:
+    sys.stderr.writelines(f"warning: {warning}\n" for warning in warnings)
 
 
-def _source(config_file: Path | None) -> Source:
-    if config_file is not None:
-        return lambda: load(config_file)
-    return lambda: from_environment(os.environ)
+def _in_utf8(stream: TextIO) -> TextIO:
+    """Make the output UTF-8 whatever the terminal is: it goes into files that are."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8")
+    return stream

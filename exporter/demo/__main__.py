@@ -1,4 +1,4 @@
-"""`python -m exporter.demo`: the demo account's API alone, to look at with curl."""
+"""`python -m exporter.demo`: serve only the API of the simulated account, for curl and for the exporter's commands."""
 
 import argparse
 import asyncio
@@ -9,6 +9,7 @@ import time
 from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world
 from exporter.demo.life import Life
 from exporter.demo.server import DemoServer
+from exporter.demo.serving import commands
 
 
 async def serve(port: int, seed: int) -> None:
@@ -20,6 +21,7 @@ async def serve(port: int, seed: int) -> None:
     async with DemoServer(world, life=Life(world, seed), port=port) as api:
         sys.stdout.write(
             f"base URL:  {api.base_url}\nclient id: {CLIENT_ID}\nsecret:    {SECRET}\n\n"
+            f"{commands(api.base_url, 'flatfile-exporter')}"
             f"curl -s {api.base_url}/auth -H 'Content-Type: application/json' \\\n"
             f'  -d \'{{"clientId":"{CLIENT_ID}","secret":"{SECRET}"}}\'\n'
         )

@@ -1,4 +1,4 @@
-"""The demo account with a configuration for it: what the command `demo` serves."""
+"""The simulated account with a configuration for it, as the command `demo` serves it."""
 
 import contextlib
 import time
@@ -13,9 +13,9 @@ from exporter.demo.server import DemoServer
 
 @contextlib.asynccontextmanager
 async def serving() -> AsyncIterator[Callable[[], Config]]:
-    """Serve the demo account's API on loopback, and give what loads a configuration for it.
+    """Serve the account's API on loopback, and yield a function that loads a configuration for it.
 
-    The account is another one each day, and the same one however often the demo is started on a day.
+    Each day has another account. On one day, each start has the same one.
     """
     seed = datetime.now(UTC).toordinal()
     world = demo_world(time.time, seed)
@@ -25,7 +25,7 @@ async def serving() -> AsyncIterator[Callable[[], Config]]:
 
 
 def configuration(base_url: str) -> str:
-    """Write the demo's configuration."""
+    """Return the configuration of the account as YAML."""
     expected = "".join(
         f"\n      - {{environment: {environment}, agents: [{', '.join(agents)}], min: {len(agents)}}}"
         for environment, agents in EXPECTED_AGENTS.items()
@@ -36,4 +36,17 @@ accounts:
     base_url: {base_url}
     auth: {{client_id: {CLIENT_ID}, client_secret: {SECRET}}}
     expected_agents:{expected}
+"""
+
+
+def commands(base_url: str, program: str) -> str:
+    """Return commands for a shell that query the account at `base_url`. `program` starts the exporter."""
+    return f"""\
+Try it from another terminal:
+
+export FLATFILE_BASE_URL={base_url} FLATFILE_CLIENT_ID={CLIENT_ID} FLATFILE_CLIENT_SECRET={SECRET}
+{program} check-config --probe    # what the credentials allow, and how many requests it takes
+{program} discover                # the deployed agents, as YAML for the configuration
+{program} audit --since=1h        # the events of the last hour, and who caused them
+
 """

@@ -25,8 +25,3 @@ class Deadline:
     def left(self) -> float:
         """Seconds until the point; 0 when it has passed."""
         return max(0.0, self._at - self._clock())
-
-    @property
-    def passed(self) -> bool:
-        """Whether the point is now or was before."""
-        return self._clock() >= self._at

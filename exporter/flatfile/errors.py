@@ -38,6 +38,19 @@ REASONS: tuple[Reason, ...] = (
     "too_large",
     "internal",
 )
+ADVICE: dict[Reason, str] = {
+    "unauthorized": "Check the credentials, and whether their file can be read.",
+    "forbidden": "The credentials do not allow this.",
+    "not_found": "Check base_url.",
+    "rate_limited": "Flatfile limits the number of requests: lower requests.per_second, or raise the intervals.",
+    "timeout": "Flatfile is slow or cannot be reached: check the network, or raise requests.timeout.",
+    "connection": "Check base_url, DNS, proxy and network.",
+    "server_error": "The error is Flatfile's own.",
+    "bad_response": "Check base_url, and whether a proxy answers instead of Flatfile.",
+    "too_large": "Raise requests.max_response_bytes or requests.max_pages.",
+    "internal": "This is a bug of the exporter: the log has the details.",
+}
+"""What the user can check or do, as sentences, by reason."""
 
 
 class FlatfileError(Exception):

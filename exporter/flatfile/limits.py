@@ -42,11 +42,6 @@ class Limiter:
         self._order = count()
         self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def paused_until(self) -> float:
-        """The loop time until which a 429 keeps the account from asking."""
-        return self._paused_until
-
     def pause(self, until: float) -> None:
         """Let nothing through before `until` (loop time); those in line who cannot wait that long are told so."""
         self._paused_until = max(self._paused_until, until)

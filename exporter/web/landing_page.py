@@ -12,7 +12,7 @@ from urllib.parse import quote
 from exporter import __version__
 from exporter.account.account import Account, Status
 from exporter.account.refresh import Failure
-from exporter.flatfile.errors import Reason
+from exporter.flatfile.errors import ADVICE
 
 STYLE = """
 :root{color-scheme:light dark;--ok:#17713a;--bad:#b3261e;--wait:#5f5f5f;--line:#8884}
@@ -43,18 +43,6 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
-}
-ADVICE: dict[Reason, str] = {
-    "unauthorized": "The credentials were refused: are they right, and is their file readable?",
-    "forbidden": "The credentials do not allow this.",
-    "not_found": "Flatfile does not know what was asked for: is base_url right?",
-    "rate_limited": "Flatfile asks for fewer requests. It will be asked again by itself.",
-    "timeout": "No answer in time. It will be asked again by itself.",
-    "connection": "No connection to Flatfile: is base_url right, and what of DNS, proxy and network?",
-    "server_error": "Flatfile itself failed. It will be asked again by itself.",
-    "bad_response": "The answer could not be used: is base_url right, or does a proxy answer instead?",
-    "too_large": "The answer was larger than requests.max_response_bytes or requests.max_pages allow.",
-    "internal": "A fault of the exporter: its log says more.",
 }
 Kind = Literal["ok", "bad", "wait"]
 _SIGNS: dict[Kind, tuple[str, str]] = {"ok": ("✓", "2e9e57"), "bad": ("✗", "d93025"), "wait": ("…", "8a8a8a")}

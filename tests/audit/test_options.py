@@ -92,13 +92,13 @@ def test_the_command_line_gives_the_options() -> None:
     ("arguments", "said"),
     [
         (["audit", "--since=never"], "'never' is not a duration"),
-        (["audit", "--interval=0"], "'0' is no interval"),
-        (["audit", "--interval=2h"], "'2h' is no interval"),
+        (["audit", "--interval=0"], "'0' is out of range"),
+        (["audit", "--interval=2h"], "'2h' is out of range"),
         (["audit", "--actors=some"], "--actors"),
         (["audit", "--format=xml"], "--format"),
-        (["audit", "--output="], "it takes the path of a file"),
-        (["audit", "--web.listen-address=:1"], "--web.listen-address is no flag of audit"),
-        (["serve", "--follow"], "--follow is no flag of serve"),
+        (["audit", "--output="], "expected the path of a file"),
+        (["audit", "--web.listen-address=:1"], "--web.listen-address is not a flag of audit"),
+        (["serve", "--follow"], "--follow is not a flag of serve"),
     ],
 )
 def test_bad_flags_get_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:

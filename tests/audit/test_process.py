@@ -273,7 +273,7 @@ def test_several_accounts_and_one_of_them(api: SimulatedServer, tmp_path: Path) 
     assert run("audit", config, "--account=good").returncode == 0
     unknown = run("audit", config, "--account=ugly")
     assert unknown.returncode == 1
-    assert "there is no account 'ugly': it is one of good, bad" in unknown.stderr
+    assert "unknown account 'ugly'; the configuration has good, bad" in unknown.stderr
 
 
 def test_an_output_that_cannot_be_written_is_said(config: str, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from io import StringIO
@@ -39,10 +40,10 @@ def config(
     return path
 
 
-def probed(configured: Config, patience: float = 30.0) -> tuple[int, dict[str, Any]]:
+def probed(configured: Config, timeout: float = 30.0) -> tuple[int, dict[str, Any]]:
     """The exit status and, of the first account, what the JSON says."""
     out = StringIO()
-    status = probe(configured.accounts, "json", out, patience)
+    status = probe(configured.accounts, "json", out, timeout)
     return status, json.loads(out.getvalue())["accounts"][0]
 
 
@@ -189,7 +190,7 @@ def test_what_hangs_does_not_hold_it_up(path: str, api: SimulatedServer, tmp_pat
     api.call(api.faults.add, path, Hang())
     more = "requests: {timeout: 10m, per_second: 10000}\n"
     configured = load(config(tmp_path, account_lines("acme", api.base_url), more=more))
-    status, found = probed(configured, patience=1.0 if path == "*" else 6.0)
+    status, found = probed(configured, timeout=1.0 if path == "*" else 6.0)
     stuck = {each["collector"] for each in found["collectors"] if each["troubles"]}
     assert status == 1
     everything = {*configured.accounts[0].collectors}
@@ -198,7 +199,7 @@ def test_what_hangs_does_not_hold_it_up(path: str, api: SimulatedServer, tmp_pat
         if each["troubles"]:
             assert (each["state"], each["finished"]) == ("failed", False)
             assert [trouble["reason"] for trouble in each["troubles"]] == ["timeout"]
-            assert each["troubles"][0]["text"] == "not ended in time"
+            assert each["troubles"][0]["text"] == "not finished in time"
 
 
 NOWHERE: dict[str, tuple[Callable[[SimulatedServer], str], str, str]] = {
@@ -215,9 +216,9 @@ def test_no_connection_is_said_once_with_advice(case: str, api: SimulatedServer,
     assert done.returncode == 1
     assert done.stderr == ""
     assert done.stdout.count(f"failed: {reason}") == 8
-    assert done.stdout.count("is base_url right") == 1
+    assert " ".join(done.stdout.split()).count("Check base_url, DNS") == 1
     assert said in done.stdout
-    assert "an hour, " not in done.stdout
+    assert "per hour, " not in done.stdout
 
 
 def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: SimulatedServer, tmp_path: Path) -> None:
@@ -228,7 +229,7 @@ def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: Sim
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.startswith("configuration is valid: 2 accounts (wrong, good)\n")
     assert done.stdout.count("refused: unauthorized") == 8
-    assert done.stdout.count("are they right, and is their file") == 1
+    assert " ".join(done.stdout.split()).count("Check the credentials,") == 1
     assert done.stdout.count("  allowed  ") == 8
     assert "wrong-secret" not in done.stdout
     good = run("check-config", "--probe", "--account=good", f"--config.file={path}")
@@ -241,8 +242,8 @@ def test_the_table_is_for_people(tmp_path: Path) -> None:
         done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}")
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, done.stdout.splitlines())) <= WIDTH
-    for line in ("  environments  allowed         3      2     1      1m    1h       61", "every 30s"):
-        assert line in done.stdout
+    assert re.search(r"^  environments  allowed +3 +1 / 1m +2 / 1h +61$", done.stdout, re.MULTILINE)
+    assert "every 30s" in done.stdout
     assert "🚀\\nline two" in done.stdout, "what a terminal would obey is escaped"
 
 
@@ -259,7 +260,7 @@ def test_a_refresh_for_which_no_time_is_left_is_taken_to_be_as_large_as_the_firs
 ) -> None:
     api.call(api.faults.rules.append, AfterTheFirst("/users", Hang()))
     more = "requests: {timeout: 10m, per_second: 10000}\n"
-    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), patience=6.0)
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), timeout=6.0)
     requests = by_collector(found)["users"]["requests"]
     assert (status, requests["first"], requests["steady"], requests["estimated"]) == (0, 1, 1, True)
 
@@ -284,7 +285,7 @@ def test_a_first_pass_that_ends_while_others_are_in_their_second_is_a_whole_one(
     held = api.call(api.faults.add, "/users", Hang())
     api.call(api.faults.rules.append, Releasing("/environments", api.faults, held))
     more = "requests: {timeout: 10m, per_second: 10000}\n"
-    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), patience=6.0)
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), timeout=6.0)
     users = by_collector(found)["users"]
     assert (status, users["state"], users["finished"], users["count"], users["requests"]["first"]) == (
         0,
@@ -301,7 +302,7 @@ def test_a_limit_that_is_too_low_is_a_warning(tmp_path: Path) -> None:
         more = "requests: {per_second: 20, concurrency: 8}\ncollectors: {users: {interval: 40ms, max_age: 1s}}\n"
         status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)))
     assert status == 0
-    assert "data will be older than the intervals say" in found["warnings"][0]
+    assert "data will be older than the intervals" in found["warnings"][0]
     assert found["requests"]["limit_used"] > 1
 
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.account.one_shot import Trouble
-from exporter.cli.check_facts import AccountFacts, CollectorFacts
-from exporter.cli.check_report import WIDTH, as_json, text
+from exporter.cli.check_report import WIDTH, AccountFacts, CollectorFacts, as_json, text
 
 REFUSED = Trouble("forbidden", "/agents", 403, "status 403")
 FAILED = Trouble("server_error", "/agents", 500, "status 500")
@@ -29,9 +28,9 @@ def account(*collectors: CollectorFacts, limit: float = 10.0) -> AccountFacts:
         ({}, 480.0),
         ({"interval": 60.0}, 240.0),
         ({"interval": 0.0}, 480.0),
-        ({"first": 400, "steady": 0, "anew": 21600.0}, 400 / 6),
-        ({"first": 10, "steady": 4, "anew": 3600.0}, 486.0),
-        ({"first": 3, "steady": 4, "anew": 3600.0}, 480.0),
+        ({"first": 400, "steady": 0, "resync": 21600.0}, 400 / 6),
+        ({"first": 10, "steady": 4, "resync": 3600.0}, 486.0),
+        ({"first": 3, "steady": 4, "resync": 3600.0}, 480.0),
         ({"first": 400, "steady": 4}, 480.0),
         ({"first": None}, None),
         ({"steady": None}, None),
@@ -65,8 +64,12 @@ def test_what_cannot_be_asked_is_refused_or_has_failed(
     ("limit", "given_", "said"),
     [
         (1.0, {"steady": 23, "first": 23}, []),
-        (1.0, {"steady": 25, "first": 25}, ["83% of what requests.per_second (1) allows: hardly any room"]),
-        (1.0, {"steady": 31, "first": 31}, ["data will be older than the intervals say"]),
+        (
+            1.0,
+            {"steady": 25, "first": 25},
+            ["83% of what requests.per_second (1) allows: little is left for busy times"],
+        ),
+        (1.0, {"steady": 31, "first": 31}, ["data will be older than the intervals"]),
         (10.0, {"first": 9000}, []),
         (
             10.0,
@@ -77,7 +80,7 @@ def test_what_cannot_be_asked_is_refused_or_has_failed(
     ],
 )
 def test_what_does_not_fit_is_said(limit: float, given_: dict[str, Any], said: list[str]) -> None:
-    warnings = account(collector(**given_), limit=limit).warnings()
+    warnings = [*account(collector(**given_), limit=limit).warnings()]
     assert len(warnings) == len(said)
     for warning, words in zip(warnings, said, strict=True):
         assert words in warning

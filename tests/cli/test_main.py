@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import __version__
+from exporter.cli.flags import parse
 from exporter.cli.main import main
 
 GOOD = "accounts:\n  - {name: acme, auth: {client_id: a, client_secret: b}}\n"
@@ -32,23 +33,35 @@ def refused(*arguments: str) -> None:
     ("arguments", "said"),
     [
         (["--nonsense"], "--nonsense"),
-        (["--config.fil=x"], "--config.fil=x"),
-        (["-config.file=x"], "-config.file=x"),
-        (["sevre"], "'sevre'"),
-        (["serve", "demo"], "demo"),
+        (["--cofig.file=x"], "unknown flag --cofig.file; did you mean --config.file?"),
+        (["--config.fil", "x"], "unknown flag --config.fil; did you mean --config.file?"),
+        (["-config.file=x"], "unknown flag -config.file; did you mean --config.file?"),
+        (["discover", "--acount=x"], "unknown flag --acount; did you mean --account?"),
+        (["sevre"], "unknown command 'sevre'; did you mean serve?"),
+        (["x"], "unknown command 'x'"),
+        (["serve", "demo"], "unexpected argument 'demo'"),
         (["--config.file"], "--config.file"),
-        (["--config.file="], "--config.file: it takes the path of a file"),
+        (["--config.file="], "--config.file: expected the path of a file"),
         (["--web.listen-address=10056"], "'10056' is no address"),
         (["--web.listen-address=::1"], "[::1]:PORT"),
-        (["--web.telemetry-path=metrics"], "'metrics' cannot be the path"),
-        (["--web.telemetry-path=/probe"], "'/probe' cannot be the path: it is another"),
-        (["--web.telemetry-path=/sd"], "'/sd' cannot be the path: it is another"),
-        (["--web.telemetry-path=/-/metrics"], "cannot be the path: it is another"),
-        (["--web.telemetry-path=//evil.example/"], "cannot be the path"),
-        (["--web.telemetry-path=/a?b"], "cannot be the path"),
-        (["--web.telemetry-path=/{x}"], "cannot be the path"),
-        (["--web.telemetry-path=/../x"], "cannot be the path"),
+        (["--web.telemetry-path=metrics"], "'metrics' is not a path"),
+        (["--web.telemetry-path=/probe"], "'/probe' is taken"),
+        (["--web.telemetry-path=/sd"], "'/sd' is taken"),
+        (["--web.telemetry-path=/-/metrics"], "is taken"),
+        (["--web.telemetry-path=//evil.example/"], "is not a path"),
+        (["--web.telemetry-path=/a?b"], "is not a path"),
+        (["--web.telemetry-path=/{x}"], "is not a path"),
+        (["--web.telemetry-path=/../x"], "is not a path"),
         (["--web.enable-lifecycle=yes"], "--web.enable-lifecycle"),
+        (["--web.systemd-socket=yes"], "--web.systemd-socket"),
+        (["--web.route-prefix=/a b"], "'/a b' is not a path"),
+        (["--web.route-prefix=/../x"], "is not a path"),
+        (["--web.external-url=example.com"], "'example.com' is not a URL"),
+        (["--web.external-url=https://"], "is not a URL"),
+        (["--web.external-url=https://a:b@example.com/"], "is not a URL"),
+        (["--web.external-url=https://example.com/?a"], "is not a URL"),
+        (["--web.external-url=https://example.com:x/"], "is not a URL"),
+        (["--web.external-url=https://example.com/a b"], "is not a"),
         (["--web.scrape-timeout-offset=-1"], "--web.scrape-timeout-offset"),
         (["--web.scrape-timeout-offset=-1s"], "--web.scrape-timeout-offset"),
         (["--web.scrape-timeout-offset=nan"], "'nan' is not a duration"),
@@ -57,21 +70,21 @@ def refused(*arguments: str) -> None:
         (["--web.scrape-timeout-offset=2m"], "'2m' is too long: at most 60s"),
         (["--web.scrape-timeout-offset="], "--web.scrape-timeout-offset"),
         (["--storage.path"], "--storage.path"),
-        (["--storage.path="], "--storage.path: it takes the path of a directory"),
+        (["--storage.path="], "--storage.path: expected the path of a directory"),
         (["--log.level=loud"], "--log.level"),
         (["--log.format=xml"], "--log.format"),
-        (["demo", "--config.file=x"], "--config.file is no flag of demo"),
-        (["check-config", "--log.level=debug"], "--log.level is no flag of check-config"),
-        (["check-config", "--storage.path=x"], "--storage.path is no flag of check-config"),
-        (["check-config", "--web.listen-address=:1"], "--web.listen-address is no flag of check-config"),
-        (["check-config", "--format=json"], "--format goes with check-config --probe"),
-        (["check-config", "--account=acme"], "--account goes with check-config --probe"),
-        (["check-config", "--probe", "--format=csv"], "'csv' is no format of check-config: it takes text or json"),
+        (["demo", "--config.file=x"], "--config.file is not a flag of demo"),
+        (["check-config", "--log.level=debug"], "--log.level is not a flag of check-config"),
+        (["check-config", "--storage.path=x"], "--storage.path is not a flag of check-config"),
+        (["check-config", "--web.listen-address=:1"], "--web.listen-address is not a flag of check-config"),
+        (["check-config", "--format=json"], "--format requires --probe"),
+        (["check-config", "--account=acme"], "--account requires --probe"),
+        (["check-config", "--probe", "--format=csv"], "invalid choice: 'csv' (choose from 'text', 'json')"),
         (["check-config", "--probe=yes"], "--probe"),
-        (["audit", "--format=json"], "'json' is no format of audit: it takes jsonl or csv"),
-        (["discover", "--format=json"], "--format is no flag of discover"),
-        (["discover", "--probe"], "--probe is no flag of discover"),
-        (["--account=acme"], "--account is no flag of serve"),
+        (["audit", "--format=json"], "invalid choice: 'json' (choose from 'jsonl', 'csv')"),
+        (["discover", "--format=json"], "--format is not a flag of discover"),
+        (["discover", "--probe"], "--probe is not a flag of discover"),
+        (["--account=acme"], "--account is not a flag of serve"),
     ],
 )
 def test_bad_flags_get_one_line_and_status_2(
@@ -83,7 +96,41 @@ def test_bad_flags_get_one_line_and_status_2(
     assert err.count("\n") == 1
     assert err.startswith("flatfile-exporter: ")
     assert said in err
-    assert "flatfile-exporter --help" in err
+    assert re.search(r"\(see flatfile-exporter( [a-z-]+)? --help\)\n$", err)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("5s", 5.0), ("500ms", 0.5), ("1m", 60.0), ("0.25", 0.25), ("0.25s", 0.25), ("5", 5.0), ("0", 0.0)],
+)
+def test_a_duration_is_written_as_in_the_configuration_or_in_seconds(text: str, seconds: float) -> None:
+    assert parse([f"--web.scrape-timeout-offset={text}"]).timeout_offset == seconds
+
+
+@pytest.mark.parametrize(
+    ("arguments", "external_url", "route_prefix"),
+    [
+        ([], None, ""),
+        (["--web.external-url=https://example.com"], "https://example.com", ""),
+        (["--web.external-url=https://example.com:8443/flatfile/"], "https://example.com:8443/flatfile", "/flatfile"),
+        (["--web.external-url=https://example.com/a/b", "--web.route-prefix=/"], "https://example.com/a/b", ""),
+        (["--web.route-prefix=flatfile"], None, "/flatfile"),
+        (["--web.route-prefix=/a/b/"], None, "/a/b"),
+    ],
+)
+def test_the_prefix_of_the_paths_is_that_of_the_external_url(
+    arguments: list[str], external_url: str | None, route_prefix: str
+) -> None:
+    flags = parse(arguments)
+    assert (flags.external_url, flags.route_prefix, flags.systemd_socket) == (external_url, route_prefix, False)
+
+
+def test_sockets_of_systemd_are_asked_for() -> None:
+    assert parse(["--web.systemd-socket"]).systemd_socket is True
+
+
+def test_an_empty_web_configuration_is_none() -> None:
+    assert parse(["--web.config.file="]).web_config_file is None
 
 
 def test_what_a_terminal_would_obey_is_escaped(capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,36 +192,58 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"]])
-def test_help_names_every_command_and_flag(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def help_of(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
     with pytest.raises(SystemExit) as raised:
         main(arguments)
     assert raised.value.code == 0
-    text = capsys.readouterr().out
-    for word in (
-        "serve",
-        "demo",
-        "check-config",
-        "--probe",
-        "discover",
-        "--account",
-        "--format",
-        *(f for f in FLAGS if len(f) > 2 and f != "--web.config.file"),
-    ):
+    return capsys.readouterr().out
+
+
+@pytest.mark.parametrize("argument", ["--help", "-h"])
+def test_help_lists_the_commands_and_the_flags_of_the_default_one(
+    argument: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = help_of(argument, capsys=capsys)
+    listed = text.partition("commands:")[2]
+    for command in ("serve", "demo", "check-config", "discover", "audit", "healthcheck"):
+        assert f"    {command} " in listed
+    for word in (*(f for f in FLAGS if len(f) > 2 and f.startswith("--")), "FLATFILE_CLIENT_ID", "FLATFILE_BASE_URL"):
         assert word in text
-    for word in ("FLATFILE_CLIENT_ID", "FLATFILE_ACCESS_TOKEN", "FLATFILE_BASE_URL", "http://localhost:10056/"):
-        assert word in text
+    assert "http://localhost:10056/" in text
+    for flag in ("--probe", "--account", "--url", "--follow"):
+        assert f"  {flag} " not in text
     assert max(map(len, text.splitlines())) <= 110
 
 
-def test_help_of_a_command_has_its_flags_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as raised:
-        main(["check-config", "--help"])
-    assert raised.value.code == 0
-    text = capsys.readouterr().out
-    assert "--config.file" in text
-    assert "--web.config.file" in text
-    assert "--web.listen-address" not in text
+COMMON = {"-h", "--version"}
+LOG = {"--log.level", "--log.format"}
+SERVING = {
+    *(flag for flag in FLAGS if flag.startswith("--web.")),
+    *("--web.max-requests", "--web.external-url", "--web.route-prefix", "--web.systemd-socket", "--storage.path"),
+    *LOG,
+    *COMMON,
+}
+
+
+@pytest.mark.parametrize(
+    ("command", "flags"),
+    [
+        ("serve", SERVING | {"--config.file"}),
+        ("demo", SERVING),
+        (
+            "check-config",
+            COMMON | {"--config.file", "--web.config.file", "--probe", "--account", "--format"},
+        ),
+        ("discover", COMMON | {"--config.file", "--account"}),
+        ("healthcheck", COMMON | {"--url"}),
+    ],
+)
+def test_help_of_a_command_has_its_flags_alone(
+    command: str, flags: set[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = help_of(command, "--help", capsys=capsys)
+    assert text.startswith(f"usage: flatfile-exporter {command} ")
+    assert set(re.findall(r"^  (--?[a-z.-]+)", text, re.MULTILINE)) == flags
 
 
 def test_check_config_of_a_good_file(good: Path, capsys: pytest.CaptureFixture[str]) -> None:

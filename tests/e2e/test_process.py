@@ -35,7 +35,7 @@ def value(page: str, name: str, **labels: str) -> float | None:
 def ends_well(running: Exporter) -> None:
     assert running.ended() == 0
     assert "Traceback" not in running.text
-    assert running.lines[-1].endswith('msg="ended"') or '"msg": "ended"' in running.lines[-1]
+    assert running.lines[-1].endswith('msg="stopped"') or '"msg": "stopped"' in running.lines[-1]
 
 
 # Starting
@@ -73,7 +73,7 @@ def test_it_starts_with_a_file(api: SimulatedServer, tmp_path: Path) -> None:
 def test_the_demo_needs_nothing() -> None:
     with exporter("demo", ANY_PORT) as running:
         page = running.listens().page()
-        assert "made up" in running.text
+        assert "simulated" in running.text
         assert value(page, "flatfile_up", account="demo") == 1
         assert value(page, "flatfile_agent_missing", agent="importer", environment_name="production") == 0
         assert running.get("/").status_code == 200

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.flatfile.errors import (
+    ADVICE,
     REASONS,
     BadResponse,
     ConnectionFailed,
@@ -83,6 +84,10 @@ def test_each_error_has_a_reason_of_its_own() -> None:
         FlatfileError,
     )  # fmt: skip
     assert tuple(kind.reason for kind in kinds) == REASONS
+
+
+def test_each_reason_has_advice() -> None:
+    assert tuple(ADVICE) == REASONS
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from exporter.account.account import Status
 from exporter.account.refresh import Failure, Outcome
 from exporter.flatfile.errors import (
+    ADVICE,
     REASONS,
     BadResponse,
     ConnectionFailed,
@@ -22,7 +23,7 @@ from exporter.flatfile.errors import (
     ServerError,
     Unauthorized,
 )
-from exporter.web.landing_page import ADVICE, SECURITY_HEADERS, STYLE, Shown, landing
+from exporter.web.landing_page import SECURITY_HEADERS, STYLE, Shown, landing
 
 NOW = 1_795_459_074.0  # 2026-11-23T18:37:54Z
 AGES = {"spaces": 900.0, "users": 900.0, "agents": 900.0}
@@ -169,10 +170,6 @@ def test_before_the_first_scrape_it_says_what_to_do() -> None:
 def test_a_failed_reload_shows() -> None:
     assert "last reload failed" in page(one(works("spaces")), reload_failed=True).text
     assert "last reload failed" not in page(one(works("spaces"))).text
-
-
-def test_there_is_advice_for_each_reason() -> None:
-    assert set(ADVICE) == set(REASONS)
 
 
 HOSTILE = [

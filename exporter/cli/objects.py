@@ -1,0 +1,58 @@
+"""How many objects an account has, and of which environments that is known."""
+
+import sqlite3
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from exporter.account.account import Account
+from exporter.collectors._context import shown_environments
+
+COUNTS = {
+    "environments": "SELECT count(*) FROM environment WHERE selected",
+    "users": "SELECT count(*) FROM user",
+    "spaces": "SELECT count(*) FROM space JOIN environment e ON e.id = environment_id WHERE shown",
+    "agents": "SELECT count(*) FROM agent JOIN environment e ON e.id = environment_id WHERE shown",
+    "guests": "SELECT count(*) FROM guest JOIN environment e ON e.id = environment_id WHERE shown",
+    "events": (
+        "SELECT count(*) FROM event JOIN environment e ON e.id = environment_id JOIN event_position USING (environment_id) "
+        "WHERE shown AND counted AND created > read_at - :events"
+    ),
+    "jobs": "SELECT count(*) FROM job JOIN environment e ON e.id = environment_id WHERE shown AND created > :now - :jobs",
+}
+"""By collector: the query that counts its objects; of events and jobs those of their window."""
+OF_THE_ACCOUNT = ("environments", "users")
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The objects of an account.
+
+    `counted` is the number by collector, without those of which not all is known. `environments` are names by id, `unread`
+    the ids of those that a collector has not read yet. `account` is Flatfile's id and name of the account.
+    """
+
+    counted: Mapping[str, int]
+    environments: Mapping[str, str]
+    unread: Mapping[str, Collection[str]]
+    account: tuple[str, str] | None
+
+
+async def objects(account: Account) -> Objects:
+    """Return what is known of an account now."""
+    windows = {"now": account.now, "events": account.config.events.window, "jobs": account.config.jobs.window}
+
+    def select(db: sqlite3.Connection) -> Objects:
+        listed = {environment.id: environment.name for environment in shown_environments(db)}
+        known: dict[str, set[str]] = {}
+        for collector, environment in db.execute("SELECT collector, environment_id FROM known"):
+            known.setdefault(collector, set()).add(environment)
+        unread = {name: [id_ for id_ in listed if id_ not in known.get(name, ())] for name in COUNTS}
+        unread |= {name: [] for name in OF_THE_ACCOUNT}
+        counted = {
+            name: db.execute(query, windows).fetchone()[0]
+            for name, query in COUNTS.items()
+            if name in known and not unread[name]
+        }
+        return Objects(counted, listed, unread, db.execute("SELECT id, name FROM account").fetchone())
+
+    return await account.database.run(select)

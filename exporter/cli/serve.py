@@ -1,0 +1,111 @@
+"""The commands `serve` and `demo`: from flags to a running server."""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from exporter import __version__
+from exporter.account.accounts import Accounts
+from exporter.cli.flags import DEFAULT_PORT, PROG
+from exporter.config import Config, ConfigError
+from exporter.core.clock import Clock
+from exporter.core.logs import configure, fields
+from exporter.store.directory import Directory, StorageError
+from exporter.web.app import Web, WebSettings
+from exporter.web.max_requests import Admission
+from exporter.web.server import Address, Signals, allow_open_files, listen, serve, shown
+from exporter.web_config import Gate, ListeningContext, WebFile, both
+
+log = logging.getLogger(__name__)
+Source = Callable[[], Config]
+FIRST_SCRAPE = 5.0  # seconds at most, for the demo
+
+
+def run(flags: argparse.Namespace, source: Source) -> int:
+    """Serve until told to stop, and return the exit status: 0, or 1 for what makes it impossible to start."""
+    configure(flags.log_level, flags.log_format, sys.stderr)
+    try:
+        asyncio.run(_serve(flags, _demo() if flags.command == "demo" else contextlib.nullcontext(source)))
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except (OSError, StorageError) as error:
+        sys.stderr.write(f"{PROG}: {error}\n")
+        return 1
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        pass  # told to stop before it served
+    return 0
+
+
+async def _serve(flags: argparse.Namespace, configured: contextlib.AbstractAsyncContextManager[Source]) -> None:
+    signals = Signals()
+    clock = Clock()
+    allow_open_files()
+    addresses = flags.listen_address or [Address("", DEFAULT_PORT)]
+    async with contextlib.AsyncExitStack() as stack:
+        sockets = [stack.enter_context(opened) for address in addresses for opened in listen(address)]
+        source = await stack.enter_async_context(configured)
+        web_file = None if flags.web_config_file is None else WebFile(flags.web_config_file)
+        if web_file is not None:
+            source = both(source, web_file.check)
+        storage = None if flags.storage_path is None else stack.enter_context(Directory(flags.storage_path))
+        accounts = await stack.enter_async_context(_accounts(source, clock, storage))
+        web = Web(accounts, WebSettings(flags.telemetry_path, flags.timeout_offset, flags.enable_lifecycle), clock)
+        signals.on_hangup = web.try_reload
+        if flags.command == "demo":
+            await _scrape(accounts)
+        for opened in sockets:
+            url = _url(shown(opened), tls=web_file is not None and web_file.tls)
+            log.info("listening", extra=fields(address=shown(opened), url=url, version=__version__))
+        admitted = Admission(web.app(), flags.max_requests)
+        app = admitted if web_file is None else Gate(admitted, web_file)
+        tls = ListeningContext(web_file.context) if web_file is not None and web_file.tls else None
+        await serve(app, sockets, signals, web.shorten_deadlines, tls)
+    log.info("stopped")
+
+
+@contextlib.asynccontextmanager
+async def _accounts(source: Source, clock: Clock, storage: Directory | None) -> AsyncIterator[Accounts]:
+    accounts = Accounts(source, clock, storage=storage)
+    await accounts.reload()
+    try:
+        yield accounts
+    finally:
+        await accounts.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _demo() -> AsyncIterator[Source]:
+    """Serve the simulated account, and print the commands that can be tried with it."""
+    from exporter.demo.serving import commands, serving  # only the demo needs it
+
+    log.info("the account is simulated, no request is sent to Flatfile")
+    async with serving() as source:
+        with contextlib.suppress(OSError):  # nobody reads it
+            sys.stdout.write(commands(source().accounts[0].base_url, _program()))
+            sys.stdout.flush()
+        yield source
+
+
+def _program() -> str:
+    """Return what was typed to start this program, as far as that is known."""
+    started = Path(sys.argv[0])
+    path = started if started.name == PROG else Path(sys.executable)
+    shown_path = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return str(shown_path) if path == started else f"{shown_path} -m exporter"
+
+
+async def _scrape(accounts: Accounts) -> None:
+    """Refresh once, so that the landing page has something to show."""
+    deadline = asyncio.get_running_loop().time() + FIRST_SCRAPE
+    await asyncio.gather(*(account.refresh(deadline) for account in accounts))
+
+
+def _url(address: str, *, tls: bool) -> str:
+    """Return the URL for a browser on this machine."""
+    host, _, port = address.rpartition(":")
+    return f"{'https' if tls else 'http'}://{'localhost' if host in ('0.0.0.0', '[::]') else host}:{port}/"  # noqa: S104 - read, not bound
