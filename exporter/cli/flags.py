@@ -12,7 +12,7 @@ from exporter.cli import flag_types
 from exporter.cli.healthcheck import DEFAULT_ADDRESS
 from exporter.core.logs import LEVELS
 from exporter.core.printable import printable
-from exporter.web.max_requests import DEFAULT_MOST
+from exporter.web.max_requests import DEFAULT_MAX_REQUESTS
 from exporter.web.server import Address, parse_address
 
 DEFAULT_PORT = 10056
@@ -36,7 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "listen_address": [Address("", DEFAULT_PORT)],
     "telemetry_path": "/metrics",
     "enable_lifecycle": False,
-    "max_requests": DEFAULT_MOST,
+    "max_requests": DEFAULT_MAX_REQUESTS,
     "timeout_offset": 0.5,
     "storage_path": None,
     "log_level": "info",
@@ -182,7 +182,7 @@ def _serving_flags(group: argparse._ArgumentGroup) -> list[argparse.Action]:
             dest="max_requests",
             type=flag_types.flag(flag_types.number),
             metavar="NUMBER",
-            help=f"most requests answered at a time, the rest gets status 503; 0 for any number (default: {DEFAULT_MOST})",
+            help=f"maximum number of responses made at a time; 0 for no limit (default: {DEFAULT_MAX_REQUESTS})",
         ),
         add(
             "--web.enable-lifecycle",

@@ -21,7 +21,7 @@ from exporter.core.clock import Clock
 from exporter.core.logs import configure, fields
 from exporter.storage import Storage, StorageError
 from exporter.web.app import Web, WebSettings
-from exporter.web.max_requests import Admission
+from exporter.web.max_requests import MaxRequests
 from exporter.web.server import Signals, allow_open_files, listen, serve, shown
 from exporter.web_config import Gate, ListeningContext, WebFile, both, load_web
 
@@ -178,7 +178,7 @@ async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.Abstract
         for opened in sockets:
             url = _url(shown(opened), tls=web_file is not None and web_file.tls)
             log.info("listening", extra=fields(address=shown(opened), url=url, version=__version__))
-        admitted = Admission(web.app(), flags.max_requests)
+        admitted = MaxRequests(web.app(), flags.max_requests)
         app = admitted if web_file is None else Gate(admitted, web_file)
         tls = ListeningContext(web_file.context) if web_file is not None and web_file.tls else None
         await serve(app, sockets, signals, web.shorten_deadlines, tls)

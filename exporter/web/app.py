@@ -23,11 +23,13 @@ from exporter.core.logs import fields
 from exporter.exposition.negotiation import accepts_gzip, choose_format
 from exporter.exposition.text import Format, Lines, join
 from exporter.web.debug_page import Explained, explain
+from exporter.web.disconnects import ARRIVED
 from exporter.web.landing_page import SECURITY_HEADERS, Shown, landing
+from exporter.web.max_requests import TAKE_PLACE, refusal
 from exporter.web.pages import Pages
 from exporter.web.self_metrics import OwnMetrics
 from exporter.web.stagger import offsets
-from exporter.web.timeout import DEFAULT_TIMEOUT, scrape_timeout
+from exporter.web.timeout import DEFAULT_TIMEOUT, TIMEOUT_HEADER, scrape_timeout
 
 log = logging.getLogger(__name__)
 
@@ -118,16 +120,18 @@ class Web:
             return _bad(f"collect[]={unknown[0][:100]!r} is not a collector; there are {', '.join(sorted(REGISTRY))}")
         only = frozenset(collect) or None
         loop = asyncio.get_running_loop()
-        header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds")
-        timeout = scrape_timeout(header, self._settings.timeout_offset)
-        deadline = loop.time() + timeout
+        timeout = scrape_timeout(request.headers.get(TIMEOUT_HEADER), self._settings.timeout_offset)
+        deadline = request.scope.get(ARRIVED, loop.time()) + timeout
         reserve = self._pages.reserve(timeout, len(accounts))
         if request.method == "GET":
             complete = await self._refreshed(accounts, deadline - reserve, only)
             self._own.scrape(request.scope["path"], complete)
+        until = min(deadline - reserve / 2, self._end_by)
+        if TAKE_PLACE in request.scope and not await request.scope[TAKE_PLACE](until):
+            return refusal()
         began = loop.time()
         fmt = choose_format(", ".join(request.headers.getlist("accept")) or None)
-        rendered = await self._rendered(accounts, fmt, only, min(deadline - reserve / 2, self._end_by))
+        rendered = await self._rendered(accounts, fmt, only, until)
         compressed = accepts_gzip(", ".join(request.headers.getlist("accept-encoding")) or None)
         own_families = self._own.families if own else tuple
         body = await self._pages.make(rendered, own_families, fmt, compressed=compressed)
@@ -229,7 +233,7 @@ class Web:
     async def try_reload(self) -> str | None:
         """Reload and tell what is wrong, if anything is."""
         try:
-            await self._accounts.reload()
+            await asyncio.shield(self._accounts.reload())
         except ConfigError as error:
             log.warning("reload failed, the configuration in use stays", extra=fields(error=str(error)))
             return str(error)

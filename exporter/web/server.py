@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
+from exporter.web.disconnects import CancelOnDisconnect
 from exporter.web.slow_clients import Connection, Patience
 
 log = logging.getLogger(__name__)
@@ -226,7 +227,7 @@ def server(app: ASGIApp, tls: ssl.SSLContext | None = None, patience: Patience =
     """
     return _Server(
         uvicorn.Config(
-            app,
+            CancelOnDisconnect(app),
             http="h11",
             loop="asyncio",
             log_config=None,
