@@ -10,11 +10,14 @@ from exporter.account.api_metrics import Telemetry
 from exporter.config import AccountConfig, Config, ConfigError
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
+from exporter.core.worker import Worker
 from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
 from exporter.storage import Storage
 
 log = logging.getLogger(__name__)
+
+MAX_READ = 10.0  # seconds for reading the configuration
 
 
 class Accounts:
@@ -34,6 +37,7 @@ class Accounts:
         self._storage = storage
         self._accounts: dict[str, Account] = {}
         self._lock = asyncio.Lock()
+        self._reader = Worker("configuration")
         self.reload_successful = False
         self.reloaded_at: float | None = None  # unix seconds
 
@@ -52,7 +56,7 @@ class Accounts:
         async with self._lock:
             successful = False
             try:
-                config = await asyncio.to_thread(self._load)
+                config = await self._read()
                 accounts = await self._made_from(config)
                 successful = True
             finally:
@@ -69,6 +73,16 @@ class Accounts:
                 extra=fields(accounts=len(accounts), new_or_changed=len(made), gone_or_changed=len(gone)),
             )
             await asyncio.gather(*(account.aclose() for account in gone))
+
+    async def _read(self) -> Config:
+        """Read the configuration on a thread of its own. Raises ConfigError, also where reading does not end in time."""
+        try:
+            async with asyncio.timeout(MAX_READ):
+                return await self._reader.run(self._load)
+        except TimeoutError:
+            self._reader.close()  # when it is not blocked any more
+            self._reader = Worker("configuration")
+            raise ConfigError((f"the configuration could not be read within {MAX_READ:.0f}s",)) from None
 
     async def _made_from(self, config: Config) -> dict[str, Account]:
         """The accounts of `config` by name: those that are as they were, and new ones for the rest."""
@@ -89,6 +103,7 @@ class Accounts:
 
     async def aclose(self) -> None:
         """End all accounts."""
+        self._reader.close()
         await asyncio.gather(*(account.aclose() for account in self._accounts.values()))
 
 

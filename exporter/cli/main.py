@@ -22,7 +22,8 @@ from exporter.core.logs import configure, fields
 from exporter.storage import Storage, StorageError
 from exporter.web.app import Web, WebSettings
 from exporter.web.max_requests import MaxRequests
-from exporter.web.server import Signals, allow_open_files, listen, serve, shown
+from exporter.web.server import allow_open_files, listen, serve, shown
+from exporter.web.signals import Signals, run
 from exporter.web_config import Gate, ListeningContext, WebFile, both, load_web
 
 log = logging.getLogger(__name__)
@@ -44,14 +45,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _discover(flags, source)
     if flags.command == "audit":
         return _audit(flags, source)
-    configure(flags.log_level, flags.log_format, sys.stderr)
+    configure(flags.log_level, flags.log_format, sys.stderr, background=True)
     try:
         if flags.command == "demo":
             from exporter.demo.serving import serving  # only the demo needs it
 
-            asyncio.run(_run(flags, serving))
+            run(_run(flags, serving))
         else:
-            asyncio.run(_run(flags, lambda: contextlib.nullcontext(source)))
+            run(_run(flags, lambda: contextlib.nullcontext(source)))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -182,7 +183,7 @@ async def _run(flags: argparse.Namespace, made: Callable[[], contextlib.Abstract
         app = admitted if web_file is None else Gate(admitted, web_file)
         tls = ListeningContext(web_file.context) if web_file is not None and web_file.tls else None
         await serve(app, sockets, signals, web.shorten_deadlines, tls)
-    log.info("ended")
+    log.info("stopped")
 
 
 @contextlib.asynccontextmanager

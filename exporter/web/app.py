@@ -225,10 +225,17 @@ class Web:
         """Load the configuration again; what is wrong with it is the answer, and nothing changes then."""
         if not self._settings.enable_lifecycle:
             return PlainTextResponse("Reload over HTTP is not enabled (--web.enable-lifecycle).\n", status_code=403)
+        origin = request.headers.get("origin")
+        if origin is not None and not self._is_own_origin(origin, request):
+            return PlainTextResponse("Reload refused: the request comes from another site's page.\n", status_code=403)
         problem = await self.try_reload()
         return (
             PlainTextResponse("reloaded\n") if problem is None else PlainTextResponse(f"{problem}\n", status_code=500)
         )
+
+    def _is_own_origin(self, origin: str, request: Request) -> bool:
+        """Return whether a browser sent the request from a page of the exporter itself."""
+        return bool(origin) and origin.partition("://")[2].lower() == request.headers.get("host", "").lower()
 
     async def try_reload(self) -> str | None:
         """Reload and tell what is wrong, if anything is."""

@@ -1,29 +1,23 @@
-"""Runs the web side: listening sockets, signals, an orderly end."""
+"""Runs the HTTP server: listening sockets, connections, an orderly end."""
 
 import asyncio
 import contextlib
 import errno
 import ipaddress
-import logging
-import os
 import resource
-import signal
 import socket
 import ssl
-import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from exporter.web.disconnects import CancelOnDisconnect
+from exporter.web.signals import Signals
 from exporter.web.slow_clients import Connection, Patience
 
-log = logging.getLogger(__name__)
-
-LONGEST_END = 4.5  # seconds after SIGTERM; then the process ends, whatever hangs
-GRACE = 3  # seconds of them for connections that are open
+GRACE = 3  # seconds of an orderly end for connections that are open
 MAX_HEADER_BYTES = 32 * 1024
 PATIENCE = Patience()
 
@@ -131,64 +125,6 @@ def shown(opened: socket.socket) -> str:
     """The address of a listening socket, as a URL has it."""
     host, port = opened.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-class Signals:
-    """What signals do from now on. Made inside the event loop, before anything that may take long.
-
-    The first SIGTERM or SIGINT calls `on_stop`, by default to cancel the task that made this; a second one ends the
-    process at once, and so does the first one after 4.5 s, with status 0. SIGHUP calls `on_hangup`.
-    """
-
-    def __init__(self, end: Callable[[int], object] = os._exit) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._end = end
-        self._stopping = False
-        self._last: threading.Timer | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.on_stop: Callable[[], object] = self._cancel_of_current_task()
-        self.on_hangup: Callable[[], Awaitable[object]] | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop)
-        self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-
-    @staticmethod
-    def _cancel_of_current_task() -> Callable[[], object]:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("signals are handled for a task")
-        return task.cancel
-
-    def _stop(self) -> None:
-        if self._stopping:
-            log.warning("ends at once, as told twice")
-            self._end(0)
-            return
-        self._stopping = True
-        log.info("ends")
-        # A thread: the loop itself may hang, and so may its end (a name that is being looked up cannot be left alone).
-        self._last = threading.Timer(LONGEST_END, self._end, (0,))
-        self._last.daemon = True
-        self._last.start()
-        self.on_stop()
-
-    def close(self) -> None:
-        """Leave signals alone again."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            self._loop.remove_signal_handler(number)
-        if self._last is not None:
-            self._last.cancel()
-
-    def _hang_up(self) -> None:
-        if self.on_hangup is None:
-            return
-        task = self._loop.create_task(_run(self.on_hangup))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-async def _run(hook: Callable[[], Awaitable[object]]) -> None:
-    await hook()
 
 
 class _Server(uvicorn.Server):

@@ -332,6 +332,25 @@ async def test_reload_needs_the_flag(there: Served) -> None:
     )
 
 
+async def test_reload_refuses_a_page_of_another_site(api: SimulatedServer) -> None:
+    async with serving(api, enable_lifecycle=True) as there:
+        there.text = "nonsense"
+        host = there.url.removeprefix("http://")
+        for origin in (
+            "https://evil.example",
+            "null",
+            "",
+            f"http://{host}.evil.example",
+            f"http://evil.example/{host}",
+        ):
+            answer = await there.client.post("/-/reload", headers={"Origin": origin})
+            assert (answer.status_code, "another site" in answer.text) == (403, True)
+        page = (await there.get("/metrics?only=exporter")).text
+        assert value(page, "flatfile_exporter_config_last_reload_successful") == 1
+        for headers in ({"Origin": there.url}, {}):
+            assert (await there.client.post("/-/reload", headers=headers)).status_code == 500
+
+
 async def test_reload_is_all_or_nothing(api: SimulatedServer) -> None:
     async with serving(api, enable_lifecycle=True) as there:
         before = (await there.get("/metrics")).text

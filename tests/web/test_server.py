@@ -1,15 +1,13 @@
-"""Where it listens, and what signals do, as far as one process can show: the rest is in e2e/test_process.py."""
+"""Where it listens."""
 
 import asyncio
-import os
-import signal
 import socket
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.web.server import Address, Signals, listen, parse_address, shown
+from exporter.web.server import Address, listen, parse_address, shown
 
 
 @pytest.mark.parametrize(
@@ -124,60 +122,3 @@ def test_a_host_that_is_not_this_one(host: str) -> None:
     with pytest.raises(OSError, match=r"^cannot listen on ") as raised:
         listen(Address(host, 10056))
     assert str(raised.value).count("\n") == 0
-
-
-class Process:
-    """Stands for what the process does when it is told twice."""
-
-    def __init__(self) -> None:
-        self.statuses: list[int] = []
-        self.told = 0
-
-    def stop(self) -> None:
-        self.told += 1
-
-
-async def test_the_first_signal_asks_and_the_second_ends() -> None:
-    process = Process()
-    signals = Signals(process.statuses.append)
-    signals.on_stop = process.stop
-    os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.sleep(0)
-    while not process.told:
-        await asyncio.sleep(0.01)
-    assert process.statuses == []
-    os.kill(os.getpid(), signal.SIGINT)
-    while not process.statuses:
-        await asyncio.sleep(0.01)
-    assert (process.told, process.statuses) == (1, [0])
-    signals.close()
-
-
-async def test_before_it_serves_a_signal_cancels() -> None:
-    async def starting() -> None:
-        signals = Signals(lambda status: None)
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.sleep(60)
-        finally:
-            signals.close()
-
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.create_task(starting())
-
-
-async def test_hanging_up_before_it_serves_does_nothing_and_then_calls() -> None:
-    calls: list[int] = []
-
-    async def called() -> None:
-        calls.append(1)
-
-    signals = Signals(lambda status: None)
-    os.kill(os.getpid(), signal.SIGHUP)
-    await asyncio.sleep(0.05)
-    signals.on_hangup = called
-    os.kill(os.getpid(), signal.SIGHUP)
-    while not calls:
-        await asyncio.sleep(0.01)
-    assert calls == [1]
-    signals.close()
