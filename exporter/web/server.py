@@ -1,6 +1,5 @@
 """Runs the HTTP server: listening sockets, connections, an orderly end."""
 
-import asyncio
 import contextlib
 import errno
 import ipaddress
@@ -14,6 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from exporter.web.disconnects import CancelOnDisconnect
+from exporter.web.listener import Listener
 from exporter.web.signals import Signals
 from exporter.web.slow_clients import Connection, Patience
 
@@ -135,20 +135,14 @@ class _Server(uvicorn.Server):
         self._patience = patience
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve on these sockets. uvicorn's own way has no limit for the time that a TLS handshake may take."""
+        """Serve on these sockets. uvicorn's own server has no limit for the time of a TLS handshake."""
         config, patience = self.config, self._patience
-        handshake = None if config.ssl is None else patience.handshake
 
         def connection() -> Connection:
             return Connection(config, self.server_state, self.lifespan.state, patience=patience)
 
-        loop = asyncio.get_running_loop()
-        self.servers = [
-            await loop.create_server(
-                connection, sock=opened, backlog=config.backlog, ssl=config.ssl, ssl_handshake_timeout=handshake
-            )
-            for opened in sockets or ()
-        ]
+        listeners = [Listener(opened, connection, config.ssl, patience.handshake) for opened in sockets or ()]
+        self.servers = listeners  # type: ignore[assignment]
         self.started = True
 
     @contextlib.contextmanager

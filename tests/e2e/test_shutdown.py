@@ -134,8 +134,12 @@ def test_scrapes_go_on_while_standard_error_blocks_and_lost_lines_are_counted(
     api: SimulatedServer, tmp_path: Path
 ) -> None:
     with with_full_pipe(api, tmp_path) as (process, client, read):
-        for _ in range(400):  # more lines than may wait
-            assert client.get("/metrics").status_code == 200
+        assert client.base_url.port
+        for _ in range(1100):  # more lines than may wait
+            with socket.create_connection(("127.0.0.1", client.base_url.port)) as junk:
+                junk.sendall(b"junk\r\n\r\n")
+                assert junk.recv(12) == b"HTTP/1.1 400"
+        assert client.get("/metrics").status_code == 200
         log = b""
         until = time.monotonic() + PATIENCE
         while b"log lines dropped" not in log:
