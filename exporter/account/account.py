@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import ParamSpec, TypeVar
 
 from exporter.account.api_metrics import Telemetry
 from exporter.account.refresh import MOST_FAILURES, Failure, Outcome, Refresh
@@ -19,6 +20,9 @@ from exporter.flatfile.client import Client
 from exporter.flatfile.session import Call
 from exporter.flatfile.trace import Trace
 from exporter.storage import Stored
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 UP = Desc(
     "flatfile_up",
@@ -200,6 +204,10 @@ class Account:
         except TimeoutError:
             rendered = self._cache.cached(fmt, now, [part.name for part in parts])
         return rendered | self._cache.lines(self._own_parts(only), fmt, now)
+
+    async def run(self, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """Run a function on the account's thread."""
+        return await self._worker.run(work, *args, **named)
 
     def families(self, only: Collection[str] | None = None) -> Iterator[Family]:
         """Give what is known and not too old, of the collectors named in `only` if given."""

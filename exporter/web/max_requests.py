@@ -33,7 +33,7 @@ class MaxRequests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or scope["path"] in EXEMPT or not self._limit:
+        if scope["type"] != "http" or scope["path"].endswith(EXEMPT) or not self._limit:
             await self._app(scope, receive, send)
             return
         address = scope["client"][0] if scope.get("client") else ""

@@ -3,15 +3,17 @@
 import contextlib
 import errno
 import ipaddress
+import os
 import resource
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from exporter.web.absolute_form import AbsoluteForm
 from exporter.web.disconnects import CancelOnDisconnect
 from exporter.web.listener import Listener
 from exporter.web.signals import Signals
@@ -20,6 +22,8 @@ from exporter.web.slow_clients import Connection, Patience
 GRACE = 3  # seconds of an orderly end for connections that are open
 MAX_HEADER_BYTES = 32 * 1024
 PATIENCE = Patience()
+
+FIRST_INHERITED = 3  # the descriptor of the first socket that systemd passes
 
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # what IPv6 gives where it is switched off
 
@@ -68,6 +72,23 @@ def listen(address: Address) -> list[socket.socket]:
         raise OSError(f"cannot listen on {where}: {error.strerror or error}") from None
     except UnicodeError:  # what getaddrinfo makes of a name with an empty part or one of more than 63 characters
         raise OSError(f"cannot listen on {where}: this cannot be the name of a host") from None
+
+
+def inherited(environ: MutableMapping[str, str]) -> list[socket.socket]:
+    """Return the listening sockets that systemd passed (sd_listen_fds(3)). Raises OSError where there are none."""
+    pid, number = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
+    environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not number.isdecimal() or int(number) < 1:
+        raise OSError("systemd passed no socket: is there a .socket unit, and was it the one that started the service?")
+    opened = []
+    for descriptor in range(FIRST_INHERITED, FIRST_INHERITED + int(number)):
+        one = socket.socket(fileno=descriptor)
+        one.set_inheritable(False)
+        one.setblocking(False)
+        opened.append(one)
+        if one.type != socket.SOCK_STREAM or not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise OSError(f"socket {descriptor} of systemd is not a listening stream socket: use ListenStream=")
+    return opened
 
 
 def _each(places: Sequence[tuple[int, tuple[object, ...]]]) -> list[socket.socket]:
@@ -122,7 +143,9 @@ def allow_open_files() -> None:
 
 
 def shown(opened: socket.socket) -> str:
-    """The address of a listening socket, as a URL has it."""
+    """Return the address of a listening socket as in a URL, or the path of a Unix socket."""
+    if opened.family == socket.AF_UNIX:
+        return os.fsdecode(opened.getsockname())
     host, port = opened.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -157,7 +180,7 @@ def server(app: ASGIApp, tls: ssl.SSLContext | None = None, patience: Patience =
     """
     return _Server(
         uvicorn.Config(
-            CancelOnDisconnect(app),
+            CancelOnDisconnect(AbsoluteForm(app)),
             http="h11",
             loop="asyncio",
             log_config=None,

@@ -2,7 +2,11 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,3 +126,60 @@ def test_a_host_that_is_not_this_one(host: str) -> None:
     with pytest.raises(OSError, match=r"^cannot listen on ") as raised:
         listen(Address(host, 10056))
     assert str(raised.value).count("\n") == 0
+
+
+INHERITING = """
+import asyncio, os
+from starlette.responses import PlainTextResponse
+from exporter.web.server import inherited, serve, shown
+from exporter.web.signals import Signals
+
+async def main():
+    sockets = inherited(os.environ)
+    assert not [name for name in os.environ if name.startswith("LISTEN_")]
+    print(*map(shown, sockets), flush=True)
+    await serve(PlainTextResponse("served"), sockets, Signals())
+
+asyncio.run(main())
+"""
+
+
+def activated(*sockets: socket.socket, pid: str = "$$") -> subprocess.Popen[str]:
+    """Start a program with these sockets as systemd does."""
+    moved = " ".join(f"{3 + number}<&{one.fileno()}" for number, one in enumerate(sockets))
+    return subprocess.Popen(
+        [
+            "bash",
+            "-c",
+            f'LISTEN_PID={pid} LISTEN_FDS={len(sockets)} exec "$0" -c "$1" {moved}',
+            sys.executable,
+            INHERITING,
+        ],
+        pass_fds=[one.fileno() for one in sockets],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_sockets_of_systemd(tmp_path: Path) -> None:
+    (opened,) = listen(Address("127.0.0.1", 0))
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind(str(tmp_path / "socket"))
+    unix.listen()
+    with opened, unix, activated(opened, unix) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{shown(opened)} {tmp_path / 'socket'}\n"
+        assert httpx.get(f"http://{shown(opened)}/", trust_env=False).text == "served"
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(tmp_path / "socket"))) as client:
+            assert client.get("http://localhost/").text == "served"
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def test_no_socket_of_systemd() -> None:
+    (opened,) = listen(Address("127.0.0.1", 0))
+    with opened, activated(opened, pid="1") as process:
+        assert "OSError: systemd passed no socket" in process.communicate(timeout=60)[1]
+    with socket.socket() as silent, activated(silent) as process:
+        assert "is not a listening stream socket" in process.communicate(timeout=60)[1]
