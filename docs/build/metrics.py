@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 
+from exporter.collectors._jobs import STATUSES
+from exporter.collectors._runs import BOUNDS
+
 from exporter.account.account import FAMILIES as ACCOUNT_FAMILIES
 from exporter.account.accounts import Accounts
 from exporter.account.api_metrics import Telemetry
 from exporter.collectors import REGISTRY
-from exporter.collectors._jobs import STATUSES
-from exporter.collectors._runs import BOUNDS
 from exporter.config import Config
 from exporter.config.types import COLLECTORS
 from exporter.core.clock import Clock

@@ -17,6 +17,8 @@ from exporter.store.directory import Directory
 
 log = logging.getLogger(__name__)
 
+MAX_READ = 10.0  # seconds for reading the configuration
+
 
 class Accounts:
     """The accounts of the configuration that `load` gives. Must be made and used inside the event loop."""
@@ -35,7 +37,7 @@ class Accounts:
         self._storage = storage
         self._accounts: dict[str, Account] = {}
         self._lock = asyncio.Lock()
-        self._loader = Worker("configuration")
+        self._reader = Worker("configuration")
         self.reload_successful = False
         self.reloaded_at: float | None = None  # unix seconds
 
@@ -54,7 +56,7 @@ class Accounts:
         async with self._lock:
             successful = False
             try:
-                config = await self._loader.run(self._load)
+                config = await self._read()
                 accounts = await self._made_from(config)
                 successful = True
             finally:
@@ -79,6 +81,16 @@ class Accounts:
                 if account.worker not in workers:
                     account.worker.close()
 
+    async def _read(self) -> Config:
+        """Read the configuration on a thread of its own. Raises ConfigError, also where reading does not end in time."""
+        try:
+            async with asyncio.timeout(MAX_READ):
+                return await self._reader.run(self._load)
+        except TimeoutError:
+            self._reader.close()  # when it is not blocked any more
+            self._reader = Worker("configuration")
+            raise ConfigError((f"the configuration could not be read within {MAX_READ:.0f}s",)) from None
+
     async def _made_from(self, config: Config) -> dict[str, Account]:
         """The accounts of `config` by name: those that are as they were, and new ones for the rest."""
         accounts: dict[str, Account] = {}
@@ -99,7 +111,7 @@ class Accounts:
 
     async def aclose(self) -> None:
         """End all accounts."""
-        self._loader.close()
+        self._reader.close()
         await asyncio.gather(*(account.aclose() for account in self._accounts.values()))
 
 

@@ -15,7 +15,7 @@ from exporter.core.logs import fields
 from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.errors import FlatfileError, Reason
 from exporter.flatfile.session import Call
-from exporter.flatfile.trace import Trace
+from exporter.flatfile.trace import Spent, Trace
 
 log = logging.getLogger(__name__)
 
@@ -159,12 +159,13 @@ class Refresh:
 
     async def _run(self, call: Call, before: Callable[[Call], Awaitable[None]]) -> None:
         started = self._clock.monotonic()
-        self.trace = Trace()
-        call = replace(call, note=self.trace.note)
+        self.trace = Trace(self._clock.monotonic)
+        call = replace(call, trace=self.trace)
         errors: Sequence[FlatfileError]
         reached = tried = False
         try:
-            await before(call)
+            with self.trace.measure(Spent.COLLECTOR):
+                await before(call)
             tried = True
             errors = await self.collector.refresh(call)
             reached = True
@@ -176,6 +177,7 @@ class Refresh:
             errors = [named.with_traceback(fault.__traceback__)]
         finally:
             self._task = None
+            self.trace.end()
         now = self._clock.monotonic()
         self._settle(started, now, reached, errors)
         self.outcome = Outcome(not errors, reached, now - started, self._clock.wall(), tuple(errors))

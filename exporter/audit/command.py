@@ -24,7 +24,7 @@ from exporter.config import AccountConfig, Config
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
 from exporter.flatfile.connect import connect
-from exporter.web.server import Signals
+from exporter.web.signals import Signals
 
 log = logging.getLogger(__name__)
 STANDARD_OUTPUT = 1

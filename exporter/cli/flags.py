@@ -13,7 +13,7 @@ from exporter.cli import flag_types
 from exporter.cli.healthcheck import DEFAULT_ADDRESS
 from exporter.core.logs import LEVELS
 from exporter.core.printable import printable
-from exporter.web.max_requests import DEFAULT_MOST
+from exporter.web.max_requests import DEFAULT_MAX_REQUESTS
 from exporter.web.server import parse_address
 
 PROG = "flatfile-exporter"
@@ -139,7 +139,7 @@ SERVING = [
         "--web.max-requests",
         dest="max_requests",
         type=flag_types.flag(flag_types.number),
-        default=DEFAULT_MOST,
+        default=DEFAULT_MAX_REQUESTS,
         metavar="NUMBER",
         help="maximum number of concurrent requests, others get status 503; 0 for no limit (default: %(default)s)",
     ),

@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
+import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 from exporter import __version__
@@ -15,9 +17,11 @@ from exporter.config import Config, ConfigError
 from exporter.core.clock import Clock
 from exporter.core.logs import configure, fields
 from exporter.store.directory import Directory, StorageError
+from exporter.web import signals as web_signals
 from exporter.web.app import Web, WebSettings
-from exporter.web.max_requests import Admission
-from exporter.web.server import Address, Signals, allow_open_files, listen, serve, shown
+from exporter.web.max_requests import MaxRequests
+from exporter.web.server import Address, allow_open_files, inherited, listen, serve, shown
+from exporter.web.signals import Signals
 from exporter.web_config import Gate, ListeningContext, WebFile, both
 
 log = logging.getLogger(__name__)
@@ -27,9 +31,9 @@ FIRST_SCRAPE = 5.0  # seconds at most, for the demo
 
 def run(flags: argparse.Namespace, source: Source) -> int:
     """Serve until told to stop, and return the exit status: 0, or 1 for what makes it impossible to start."""
-    configure(flags.log_level, flags.log_format, sys.stderr)
+    configure(flags.log_level, flags.log_format, sys.stderr, background=True)
     try:
-        asyncio.run(_serve(flags, _demo() if flags.command == "demo" else contextlib.nullcontext(source)))
+        web_signals.run(_serve(flags, _demo() if flags.command == "demo" else contextlib.nullcontext(source)))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -45,27 +49,42 @@ async def _serve(flags: argparse.Namespace, configured: contextlib.AbstractAsync
     signals = Signals()
     clock = Clock()
     allow_open_files()
-    addresses = flags.listen_address or [Address("", DEFAULT_PORT)]
     async with contextlib.AsyncExitStack() as stack:
-        sockets = [stack.enter_context(opened) for address in addresses for opened in listen(address)]
+        sockets = [stack.enter_context(opened) for opened in _listening(flags)]
         source = await stack.enter_async_context(configured)
         web_file = None if flags.web_config_file is None else WebFile(flags.web_config_file)
         if web_file is not None:
             source = both(source, web_file.check)
         storage = None if flags.storage_path is None else stack.enter_context(Directory(flags.storage_path))
         accounts = await stack.enter_async_context(_accounts(source, clock, storage))
-        web = Web(accounts, WebSettings(flags.telemetry_path, flags.timeout_offset, flags.enable_lifecycle), clock)
+        settings = WebSettings(
+            flags.telemetry_path,
+            flags.timeout_offset,
+            flags.enable_lifecycle,
+            flags.external_url,
+            flags.route_prefix,
+            simulated=flags.command == "demo",
+        )
+        web = Web(accounts, settings, clock)
         signals.on_hangup = web.try_reload
         if flags.command == "demo":
             await _scrape(accounts)
         for opened in sockets:
             url = _url(shown(opened), tls=web_file is not None and web_file.tls)
             log.info("listening", extra=fields(address=shown(opened), url=url, version=__version__))
-        admitted = Admission(web.app(), flags.max_requests)
+        admitted = MaxRequests(web.app(), flags.max_requests)
         app = admitted if web_file is None else Gate(admitted, web_file)
         tls = ListeningContext(web_file.context) if web_file is not None and web_file.tls else None
         await serve(app, sockets, signals, web.shorten_deadlines, tls)
     log.info("stopped")
+
+
+def _listening(flags: argparse.Namespace) -> Iterator[socket.socket]:
+    if flags.systemd_socket:
+        yield from inherited(os.environ)
+        return
+    for address in flags.listen_address or [Address("", DEFAULT_PORT)]:
+        yield from listen(address)
 
 
 @contextlib.asynccontextmanager

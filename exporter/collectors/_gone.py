@@ -13,11 +13,11 @@ def forget_gone(
 ) -> None:
     """Delete their rows. `reading` is the table that says when each environment was `looked_at`; `at`: steady unix seconds."""
     db.execute(
-        f"DELETE FROM {reading} WHERE looked_at < ? AND environment_id NOT IN (SELECT id FROM environment WHERE shown)",  # noqa: S608
+        f"DELETE FROM {reading} WHERE looked_at < ? AND environment_id NOT IN (SELECT id FROM environment WHERE shown)",
         (at - KEEP,),
     )
-    gone = f"environment_id NOT IN (SELECT environment_id FROM {reading})"  # noqa: S608
+    gone = f"environment_id NOT IN (SELECT environment_id FROM {reading})"
     for table in tables:
-        db.execute(f"DELETE FROM {table} WHERE {gone}")  # noqa: S608
+        db.execute(f"DELETE FROM {table} WHERE {gone}")
     for histogram in histograms:
-        db.execute(f"DELETE FROM histogram WHERE family = ? AND {gone}", (histogram.family,))  # noqa: S608
+        db.execute(f"DELETE FROM histogram WHERE family = ? AND {gone}", (histogram.family,))

@@ -83,7 +83,7 @@ WHERE (type, status, created, started, finished, counted, missed) IS NOT
   (excluded.type, excluded.status, excluded.created, excluded.started, excluded.finished, excluded.counted, 0)"""
 PURGE = f"""
 DELETE FROM job WHERE environment_id = :environment AND iif({OPEN},
-  created < :followed, max(created, coalesce(finished, created)) < :edge)"""  # noqa: S608
+  created < :followed, max(created, coalesce(finished, created)) < :edge)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ class Collector:
         )
         counts |= {(env, status): number for env, status, number in db.execute(query, (self._window,)) if env in labels}
         yield Family(JOBS, [((*labels[env], status), number) for (env, status), number in counts.items()])
-        query = f"SELECT environment_id, status, min(created) FROM job WHERE {OPEN} GROUP BY 1, 2"  # noqa: S608
+        query = f"SELECT environment_id, status, min(created) FROM job WHERE {OPEN} GROUP BY 1, 2"
         yield Family(
             OLDEST_OPEN, [((*labels[env], status), at) for env, status, at in db.execute(query) if env in labels]
         )
@@ -242,7 +242,7 @@ def _lasts(db: sqlite3.Connection) -> dict[str, Last]:
 
 def _open(db: sqlite3.Connection, environment: str) -> tuple[dict[str, float], bool]:
     """Return when an environment's open jobs were created, by id, and whether the last list lacked any job."""
-    query = f"SELECT id, created FROM job WHERE environment_id = ? AND {OPEN}"  # noqa: S608
+    query = f"SELECT id, created FROM job WHERE environment_id = ? AND {OPEN}"
     missed = db.execute("SELECT 1 FROM job WHERE environment_id = ? AND missed", (environment,)).fetchone()
     return dict(db.execute(query, (environment,))), missed is not None
 

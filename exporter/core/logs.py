@@ -12,6 +12,8 @@ import re
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
+from exporter.core.log_writer import BackgroundHandler
+
 LogFormat = Literal["logfmt", "json"]
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
@@ -29,21 +31,24 @@ _TO_LOOK_AT = re.compile(r"[^ !#-\[\]-~]")
 _Value = str | int | float
 
 
-def configure(level: str, fmt: LogFormat, stream: TextIO) -> None:
-    """Write the records of this program from `level` (debug, info, warn, error) up to `stream`.
+def configure(level: str, fmt: LogFormat, stream: TextIO, *, background: bool = False) -> None:
+    """Log the records of this program from `level` (debug, info, warn, error) up to `stream`.
 
-    Libraries are heard from warning up only. Calling it again replaces what the last call set up. Raises ValueError
-    for an unknown level. A uvicorn `Config` must be given `log_config=None` and `log_level=None`, or it undoes this.
+    With `background` a thread writes the lines to the stream's file descriptor, so that logging never blocks. Libraries
+    are logged from warning up, and so are Python's warnings. Calling it again replaces what the last call set up. Raises
+    ValueError for an unknown level. A uvicorn `Config` needs `log_config=None` and `log_level=None`, or it undoes this.
     """
     if level not in LEVELS:
         raise ValueError(f"unknown log level {level!r}: it is one of {', '.join(LEVELS)}")
-    handler = logging.StreamHandler(stream)
+    handler = _background_handler(stream) if background else logging.StreamHandler(stream)
     handler.setFormatter(JSONFormatter() if fmt == "json" else LogfmtFormatter())
     root = logging.getLogger()
     for old in list(root.handlers):
         if isinstance(old.formatter, LogfmtFormatter | JSONFormatter):
             root.removeHandler(old)
+            old.close()
     root.addHandler(handler)
+    logging.captureWarnings(background)
     quiet = max(LEVELS[level], logging.WARNING)
     root.setLevel(quiet)
     logging.getLogger("exporter").setLevel(LEVELS[level])
@@ -54,16 +59,23 @@ def configure(level: str, fmt: LogFormat, stream: TextIO) -> None:
         library.propagate = True
 
 
+def _background_handler(stream: TextIO) -> logging.Handler:
+    try:
+        return BackgroundHandler(stream.fileno())
+    except RuntimeError:  # no thread can be started
+        return logging.StreamHandler(stream)
+
+
 def fields(**values: object) -> dict[str, dict[str, object]]:
-    """The `extra` of a log call. Fields that are None are left out of the line; others are written as `str` does."""
+    """Return the `extra` of a log call. Fields that are None are left out of the line; others are written as `str` does."""
     return {"fields": values}
 
 
 class LogfmtFormatter(logging.Formatter):
-    """`key=value` pairs. Quoted values are JSON strings in which all that is not printable is escaped."""
+    """Formats records as `key=value` pairs. Quoted values are JSON strings; characters that are not printable are escaped."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of `record`, without its newline."""
+        """Return the line of `record`, without its newline."""
         pairs = _pairs(record, self)
         # The message is quoted even where it is one word, so that all lines look alike.
         return " ".join(
@@ -72,15 +84,15 @@ class LogfmtFormatter(logging.Formatter):
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line, in ASCII."""
+    """Formats records as one JSON object per line, in ASCII."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line of `record`, without its newline."""
+        """Return the line of `record`, without its newline."""
         return json.dumps(_pairs(record, self))
 
 
 def _pairs(record: logging.LogRecord, formatter: logging.Formatter) -> dict[str, _Value]:
-    """What a line says, in its order."""
+    """Return a line's keys and values in their order."""
     time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
     pairs: dict[str, _Value] = {
         "time": time.removesuffix("+00:00") + "Z",
@@ -107,13 +119,13 @@ def _level_name(number: int) -> str:
 
 
 def _key(name: str) -> str:
-    """`name` with nothing in it that would end a key, and not one of the keys that each line has."""
+    """Return `name` without characters that would end a key, and different from the keys that each line has."""
     key = _NOT_IN_KEYS.sub("_", name) or "_"
     return f"{key}_" if key in _RESERVED else key
 
 
 def _plain(value: object) -> _Value:
-    """`value` where it is a boolean, a whole number or a finite one (JSON has no NaN), else as `str` writes it."""
+    """Return booleans, integers and finite numbers (JSON has no NaN) as they are, other values as `str` writes them."""
     if isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
     return str(value)
@@ -127,10 +139,10 @@ def _logfmt_value(value: _Value) -> str:
 
 
 def _quoted(text: str) -> str:
-    """`text` as a JSON string on one line, in which letters of all scripts stay readable.
+    """Return `text` as a JSON string on one line, in which letters of all scripts stay readable.
 
-    Escaped is all that Python calls not printable: besides control characters also the line breaks of Unicode, escape
-    sequences for terminals, marks that turn the direction of writing, and lone surrogates.
+    Characters that Python calls not printable are escaped: control characters, the line breaks of Unicode, escape
+    sequences for terminals, marks that change the direction of writing, and lone surrogates.
     """
     return '"' + _TO_LOOK_AT.sub(_escape, text) + '"'
 

@@ -1,9 +1,10 @@
 """One account's session with the API: bearer, retries, rate, size cap. It can only read (`endpoints`)."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.core.clock import Clock
@@ -26,7 +27,7 @@ from exporter.flatfile.limits import Limiter
 from exporter.flatfile.models import AccessToken
 from exporter.flatfile.server_time import ServerTime
 from exporter.flatfile.statuses import failure, http_date, pause
-from exporter.flatfile.trace import Sent, Trace
+from exporter.flatfile.trace import Sent, Spent, Trace
 from exporter.flatfile.transport import Answer, Transport
 
 BACKGROUND_PATIENCE = 60.0  # seconds that work which no scrape waits for sits out a pause
@@ -57,13 +58,13 @@ class Limits:
 class Call:
     """For whom a request is made: the deadline of the scrape behind it; `background` work goes last.
 
-    `detach` tells that the rest will take many scrapes, so that none waits for it. `note` is told of each request.
+    `detach` tells that the rest will take many scrapes, so that none waits for it. `trace` is told of each request.
     """
 
     deadline: Deadline
     background: bool = False
     detach: Callable[[], None] = lambda: None
-    note: Callable[[Sent], None] = lambda sent: None
+    trace: Trace = field(default_factory=Trace)
 
     def patience(self) -> float:
         """How long to sit out a pause that the server asked for."""
@@ -135,10 +136,12 @@ class Session:
         async def once(attempt: int) -> Answer:
             if self._bearer is None:
                 raise Unauthorized("no credentials are configured", endpoint=str(endpoint))
-            token = await self._bearer.get()
+            with call.trace.measure(Spent.BEARER):
+                token = await self._bearer.get()
             answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
             if answer.status == 401 and not await self._hopeless(self._bearer, token, endpoint):
-                token = await self._bearer.replace(token)
+                with call.trace.measure(Spent.BEARER):
+                    token = await self._bearer.replace(token)
                 answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
                 if answer.status == 401:  # a new token does not help here: no further one for a while
                     self._incurable[endpoint] = (token, self._clock.monotonic() + INCURABLE)
@@ -155,7 +158,7 @@ class Session:
         """`POST /auth`: without `type`, and once with it where the server answers 400; the form that worked comes first then."""
         loop = asyncio.get_running_loop()
         self.exchanged = Trace()
-        call = Call(Deadline(loop.time() + self._limits.timeout, loop.time), note=self.exchanged.note)
+        call = Call(Deadline(loop.time() + self._limits.timeout, loop.time), trace=self.exchanged)
 
         async def once(typed: bool, attempt: int) -> Answer:
             body = credentials(client_id, secret, typed=typed)
@@ -210,7 +213,8 @@ class Session:
                     raise
             attempt += 1
             self._observer.retry(str(endpoint))
-            await asyncio.sleep(max(wait, 0.0))
+            with call.trace.measure(Spent.RETRY):
+                await asyncio.sleep(max(wait, 0.0))
 
     async def _send(
         self,
@@ -241,13 +245,17 @@ class Session:
         attempt: int,
     ) -> Answer:
         loop = asyncio.get_running_loop()
-        async with self._limiter.slot(call.patience, background=call.background):
+        called = loop.time()
+        async with contextlib.AsyncExitStack() as stack:
+            with call.trace.measure(Spent.LIMIT):
+                await stack.enter_async_context(self._limiter.slot(call.patience, background=call.background))
+            stack.enter_context(call.trace.measure(Spent.REQUEST))
             started, asked = loop.time(), self._clock.wall()
 
             def note(code: str, wire_bytes: int) -> None:
                 seconds = loop.time() - started
                 self._observer.request(str(endpoint), code, seconds, wire_bytes)
-                call.note(Sent(str(endpoint), code, attempt, seconds, wire_bytes))
+                call.trace.note(Sent(str(endpoint), code, attempt, seconds, wire_bytes, params, started - called))
 
             try:
                 answer = await self._transport.send(

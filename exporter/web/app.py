@@ -1,4 +1,4 @@
-"""The HTTP side: scrapes, discovery, the landing page, health and reload."""
+"""Routes: scrapes, service discovery, the landing page, health and reload."""
 
 import asyncio
 import logging
@@ -6,10 +6,11 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -23,30 +24,38 @@ from exporter.core.logs import fields
 from exporter.exposition.negotiation import accepts_gzip, choose_format
 from exporter.exposition.text import Format, Lines, join
 from exporter.web.debug_page import Explained, explain
+from exporter.web.disconnects import ARRIVED
+from exporter.web.discovery import ONLY_EXPORTER, location, targets
 from exporter.web.landing_page import SECURITY_HEADERS, Shown, landing
+from exporter.web.max_requests import TAKE_PLACE, refusal
 from exporter.web.pages import Pages
 from exporter.web.self_metrics import OwnMetrics
 from exporter.web.stagger import offsets
-from exporter.web.timeout import DEFAULT_TIMEOUT, scrape_timeout
+from exporter.web.timeout import DEFAULT_TIMEOUT, TIMEOUT_HEADER, scrape_timeout
 
 log = logging.getLogger(__name__)
 
-ONLY_EXPORTER = "exporter"  # /metrics?only=exporter: the exporter's own metrics without any account's
 OWN_PATHS = ("/probe", "/sd")  # besides / and /-/…: what the path of the metrics cannot be
 SHUTDOWN_TIMEOUT = 2.0  # seconds for the scrapes under way when the exporter shuts down
 
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """What the flags say of the web side; `timeout_offset` in seconds."""
+    """The flags of the web side; `timeout_offset` in seconds.
+
+    `external_url` has no slash at its end. `route_prefix` is such as `/flatfile`, or empty. `simulated`: of the demo.
+    """
 
     telemetry_path: str = "/metrics"
     timeout_offset: float = 0.5
     enable_lifecycle: bool = False
+    external_url: str | None = None
+    route_prefix: str = ""
+    simulated: bool = False
 
 
 class Web:
-    """Answers requests. Whatever Flatfile does, a scrape is answered with status 200."""
+    """Answers requests. A scrape is answered with status 200, whatever the API does."""
 
     def __init__(self, accounts: Accounts, settings: WebSettings, clock: Clock) -> None:
         self._accounts = accounts
@@ -60,17 +69,21 @@ class Web:
         self._end_by = math.inf  # loop time
 
     def app(self) -> ASGIApp:
-        """Give the ASGI application."""
+        """Return the ASGI application."""
+        prefix, telemetry_path = self._settings.route_prefix, self._settings.telemetry_path
         routes = [
-            Route(self._settings.telemetry_path, self.metrics),
-            Route("/probe", self.probe),
-            Route("/sd", self.discovery),
-            Route("/-/healthy", self.healthy),
-            Route("/-/ready", self.ready),
-            Route("/-/reload", self.reload, methods=["POST", "PUT"]),
+            Route(prefix + telemetry_path, self.metrics),
+            Route(f"{prefix}/probe", self.probe),
+            Route(f"{prefix}/sd", self.discovery),
+            Route(f"{prefix}/-/healthy", self.healthy),
+            Route(f"{prefix}/-/ready", self.ready),
+            Route(f"{prefix}/-/reload", self.reload, methods=["POST", "PUT"]),
         ]
-        if self._settings.telemetry_path != "/":
-            routes.append(Route("/", self.landing_page))
+        if telemetry_path != "/":
+            routes.append(Route(f"{prefix}/", self.landing_page))
+        if prefix:
+            home = RedirectResponse(f"{prefix}/", status_code=302)
+            routes += [Route(path, home, methods=["GET"]) for path in ("/", prefix)]
         starlette = Starlette(routes=routes)
         starlette.router.redirect_slashes = False  # a path is right or it is not; scrapers should be told
         return _SecurityHeaders(starlette)  # around all of it, so that a status 500 has them too
@@ -82,10 +95,10 @@ class Web:
             limit.reschedule(self._end_by)
 
     async def metrics(self, request: Request) -> Response:
-        """All accounts and the exporter itself; `collect[]` names the collectors to ask, `only=exporter` leaves accounts out."""
+        """All accounts and the exporter itself; `collect[]` selects collectors, `only=exporter` leaves the accounts out."""
         only = request.query_params.get("only")
         if only not in (None, ONLY_EXPORTER):
-            return _bad(f"only={only[:100]!r}: the one value there is is {ONLY_EXPORTER!r}")
+            return _bad(f"only={only[:100]!r}: the only value is {ONLY_EXPORTER!r}")
         return await self._scrape(request, [] if only else [*self._accounts], own=True)
 
     async def probe(self, request: Request) -> Response:
@@ -93,41 +106,48 @@ class Web:
         target = request.query_params.get("target")
         debug = request.query_params.get("debug")
         if target is None:
-            return _bad("the parameter 'target' is missing: it takes the name of an account of the configuration")
+            return _bad("the parameter 'target' is missing: give the name of an account of the configuration")
         account = self._accounts.get(target)
         if account is None:
             return _bad(f"target {target[:100]!r} is not an account of the configuration")
         if debug not in (None, "true"):
-            return _bad(f"debug={debug[:100]!r}: the one value there is is 'true'")
+            return _bad(f"debug={debug[:100]!r}: the only value is 'true'")
         scraped = await self._scrape(request, [account], own=False)
         return scraped if debug is None or scraped.status_code != 200 else await self._explained(request, account)
 
     async def _explained(self, request: Request, account: Account) -> Response:
         """Explain the scrape that has just been made, with the metrics that it would have returned."""
         only = frozenset(request.query_params.getlist("collect[]")) or None
-        explained = await Explained.of(account, self._clock.wall())
         deadline = asyncio.get_running_loop().time() + DEFAULT_TIMEOUT
+        try:
+            async with asyncio.timeout_at(deadline):
+                explained = await Explained.of(account, self._clock.wall())
+        except TimeoutError:
+            return PlainTextResponse("The account's thread is busy; try again later.\n", status_code=503)
         rendered = await account.lines(Format.TEXT_0_0_4, only, deadline)
-        body = join(rendered.values(), Format.TEXT_0_0_4)
-        return PlainTextResponse(explain(explained, body.decode()))
+        return PlainTextResponse(explain(explained, join(rendered.values(), Format.TEXT_0_0_4).decode()))
 
     async def _scrape(self, request: Request, accounts: Sequence[Account], *, own: bool) -> Response:
         collect = request.query_params.getlist("collect[]")
         unknown = sorted(set(collect) - REGISTRY.keys())
         if unknown:
-            return _bad(f"collect[]={unknown[0][:100]!r} is not a collector; there are {', '.join(sorted(REGISTRY))}")
+            return _bad(
+                f"collect[]={unknown[0][:100]!r} is not a collector; the collectors are {', '.join(sorted(REGISTRY))}"
+            )
         only = frozenset(collect) or None
         loop = asyncio.get_running_loop()
-        header = request.headers.get("X-Prometheus-Scrape-Timeout-Seconds")
-        timeout = scrape_timeout(header, self._settings.timeout_offset)
-        deadline = loop.time() + timeout
+        timeout = scrape_timeout(request.headers.get(TIMEOUT_HEADER), self._settings.timeout_offset)
+        deadline = request.scope.get(ARRIVED, loop.time()) + timeout
         reserve = self._pages.reserve(timeout, len(accounts))
         if request.method == "GET":
             complete = await self._refreshed(accounts, deadline - reserve, only)
-            self._own.scrape(request.scope["path"], complete)
+            self._own.scrape(request.scope["path"].removeprefix(self._settings.route_prefix), complete)
+        until = min(deadline - reserve / 2, self._end_by)
+        if TAKE_PLACE in request.scope and not await request.scope[TAKE_PLACE](until):
+            return refusal()
         began = loop.time()
         fmt = choose_format(", ".join(request.headers.getlist("accept")) or None)
-        rendered = await self._rendered(accounts, fmt, only, min(deadline - reserve / 2, self._end_by))
+        rendered = await self._rendered(accounts, fmt, only, until)
         compressed = accepts_gzip(", ".join(request.headers.getlist("accept-encoding")) or None)
         own_families = self._own.families if own else tuple
         body = await self._pages.make(rendered, own_families, fmt, compressed=compressed)
@@ -172,27 +192,9 @@ class Web:
 
     async def discovery(self, request: Request) -> Response:
         """Prometheus' HTTP service discovery: a target for each account, and one for the exporter itself."""
-        host = request.headers.get("host") or _served_at(request)
-        entries = [
-            {
-                "targets": [host],
-                "labels": {
-                    "__scheme__": request.scope["scheme"],
-                    "__metrics_path__": "/probe",
-                    "__param_target": account.name,
-                    "__meta_flatfile_account": account.name,
-                    "instance": f"{host}/{account.name}",
-                },
-            }
-            for account in self._accounts
-        ]
-        own = {
-            "__scheme__": request.scope["scheme"],
-            "__metrics_path__": self._settings.telemetry_path,
-            "__param_only": ONLY_EXPORTER,
-            "instance": host,
-        }
-        return JSONResponse([{"targets": [host], "labels": own}, *entries])
+        settings = self._settings
+        where = location(request, settings.external_url, settings.route_prefix)
+        return JSONResponse(targets(where, settings.telemetry_path, [account.name for account in self._accounts]))
 
     async def landing_page(self, request: Request) -> Response:
         """The page for people."""
@@ -203,43 +205,46 @@ class Web:
                 self._settings.telemetry_path,
                 self._clock.wall(),
                 reload_failed=not accounts.reload_successful,
+                simulated=self._settings.simulated,
             )
         )
 
     async def healthy(self, request: Request) -> Response:
-        """200 as long as requests are answered at all."""
+        """Return 200 as long as requests are answered at all."""
         return PlainTextResponse("flatfile-exporter is healthy.\n")
 
     async def ready(self, request: Request) -> Response:
-        """200 once every account's first refresh has been tried, whatever came of it. Nothing is asked for it."""
+        """Return 200 once every account's first refresh has been tried, whatever came of it. No request is sent for it."""
         waiting = [account.name for account in self._accounts if not account.tried]
         if waiting:
-            return PlainTextResponse(f"No scrape has asked yet for: {', '.join(waiting)}\n", status_code=503)
+            return PlainTextResponse(f"Waiting for the first scrape of: {', '.join(waiting)}\n", status_code=503)
         return PlainTextResponse("flatfile-exporter is ready.\n")
 
     async def reload(self, request: Request) -> Response:
-        """Load the configuration again; what is wrong with it is the answer, and nothing changes then."""
+        """Reload the configuration. The response holds its errors, and nothing changes then."""
         if not self._settings.enable_lifecycle:
             return PlainTextResponse("Reload over HTTP is not enabled (--web.enable-lifecycle).\n", status_code=403)
+        origin = request.headers.get("origin")
+        if origin is not None and not self._is_own_origin(origin, request):
+            return PlainTextResponse("Reload refused: the request comes from another site's page.\n", status_code=403)
         problem = await self.try_reload()
         return (
             PlainTextResponse("reloaded\n") if problem is None else PlainTextResponse(f"{problem}\n", status_code=500)
         )
 
+    def _is_own_origin(self, origin: str, request: Request) -> bool:
+        """Return whether a browser sent the request from a page of the exporter itself."""
+        hosts = [request.headers.get("host", ""), urlsplit(self._settings.external_url or "").netloc]
+        return origin.partition("://")[2].lower() in [host.lower() for host in hosts if host]
+
     async def try_reload(self) -> str | None:
-        """Reload and tell what is wrong, if anything is."""
+        """Reload the configuration. Return its errors, `None` when there are none."""
         try:
-            await self._accounts.reload()
+            await asyncio.shield(self._accounts.reload())
         except ConfigError as error:
-            log.warning("reload failed, the configuration in use stays", extra=fields(error=str(error)))
+            log.warning("reload failed, keeping the configuration in use", extra=fields(error=str(error)))
             return str(error)
         return None
-
-
-def _served_at(request: Request) -> str:
-    """Where the request came in, for a client of HTTP/1.0, which need not say what it asked for."""
-    host, port = request.scope["server"]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _bad(message: str) -> Response:

@@ -1,11 +1,13 @@
-"""The landing page: what runs here, and how each account's collectors are. No secret and nothing personal."""
+"""The landing page: the state of each account's collectors. No secret and nothing personal."""
 
 import base64
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from itertools import groupby
 from typing import Literal
 from urllib.parse import quote
 
@@ -50,9 +52,9 @@ _SIGNS: dict[Kind, tuple[str, str]] = {"ok": ("✓", "2e9e57"), "bad": ("✗", "
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What the page shows of an account. `max_age` (seconds) by collector: when its data is withheld.
+    """An account on the page. `max_age` (seconds) by collector: when its data is withheld.
 
-    `failures` are the latest, the newest first.
+    `failures` are the latest ones, newest first.
     """
 
     name: str
@@ -62,13 +64,18 @@ class Shown:
 
     @classmethod
     def of(cls, account: Account) -> "Shown":
-        """Look at an account as it is now."""
+        """Return the state of an account."""
         ages = {name: settings.max_age for name, settings in account.config.collectors.items()}
         return cls(account.name, account.status(), ages, account.failures())
 
 
-def landing(accounts: Sequence[Shown], telemetry_path: str, now: float, *, reload_failed: bool = False) -> str:
-    """Write the page as of `now` (unix seconds). `reload_failed`: the last reload changed nothing."""
+def landing(
+    accounts: Sequence[Shown], telemetry_path: str, now: float, *, reload_failed: bool = False, simulated: bool = False
+) -> str:
+    """Return the page as of `now` (unix seconds). Its links are relative, for it may be behind a proxy.
+
+    `reload_failed`: the last reload changed nothing. `simulated`: the account is that of the demo.
+    """
     kind, words = _summary([status for account in accounts for status in account.collectors])
     sign, color = _SIGNS[kind]
     icon = quote(
@@ -76,32 +83,32 @@ def landing(accounts: Sequence[Shown], telemetry_path: str, now: float, *, reloa
     )
     notes = ""
     if kind == "wait":
-        notes += "<p>Flatfile is asked when Prometheus scrapes; opening metrics below does it as well.</p>"
+        notes += "<p>The API is queried only when scraped, by Prometheus or by opening the metrics below.</p>"
+    if simulated:
+        notes += "<p>The data is simulated.</p>"
     if reload_failed:
-        notes += (
-            '<p class="bad">✗ The last reload failed: the configuration from before is in use. The log says why.</p>'
-        )
+        notes += '<p class="bad">✗ The last reload failed; the previous configuration is in use. The reason is in the log.</p>'
     sections = "".join(_section(account, now) for account in _worst_first(accounts))
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{sign} {words} – flatfile-exporter</title>'
         f'<meta name="viewport" content="width=device-width,initial-scale=1"><link rel="icon" href="data:image/svg+xml,{icon}">'
         f"<style>{STYLE}</style></head><body><h1>flatfile-exporter <small>{escape(__version__)}</small></h1>"
         f'<div class="sum {kind}">{sign} {words}{notes}</div>'
-        f'<nav><a href="{escape(telemetry_path)}">metrics</a> <a href="/sd">service discovery</a> '
-        f'<a href="/-/healthy">health</a> <a href="/-/ready">readiness</a></nav>'
-        f"<main>{sections}</main><footer>As of {_time(now)} UTC. The page asks nothing of Flatfile and does not reload "
-        "by itself.</footer></body></html>"
+        f'<nav><a href="{escape(telemetry_path.lstrip("/"))}">metrics</a> <a href="sd">service discovery</a> '
+        f'<a href="-/healthy">health</a> <a href="-/ready">readiness</a></nav>'
+        f"<main>{sections}</main><footer>As of {_time(now)}. Opening this page sends no requests to the API, and it does not "
+        "reload by itself.</footer></body></html>"
     )
 
 
 def _summary(collectors: Sequence[Status]) -> tuple[Kind, str]:
-    """The worst of it, in a few words."""
+    """Return the worst state, in a few words."""
     kinds = [_kind(status) for status in collectors]
     number, failing, waiting = len(kinds), kinds.count("bad"), kinds.count("wait")
     if failing:
         return "bad", f"{failing} of {number} collectors {'fails' if failing == 1 else 'fail'}"
     if waiting == number:
-        return "wait", "nothing asked yet"
+        return "wait", "waiting for the first scrape"
     if waiting:
         return "wait", f"{number - waiting} of {number} collectors work, {waiting} not ready yet"
     return "ok", f"all {number} collectors work"
@@ -114,43 +121,48 @@ def _worst_first(accounts: Sequence[Shown]) -> list[Shown]:
 def _section(account: Shown, now: float) -> str:
     kind, words = _summary(account.collectors)
     statuses = sorted(account.collectors, key=lambda status: _kind(status) != "bad")
-    rows = "".join(_row(status, account.max_age.get(status.collector), now) for status in statuses)
+    causes = Counter(_cause(status) for status in statuses)
+    shared = [cause for cause, number in causes.items() if cause and number > 1]
+    messages = "".join(f'<p class="bad">✗ {escape(cause)}</p>' for cause in shared)
+    rows = "".join(_row(status, account.max_age.get(status.collector), now, shared) for status in statuses)
     target = escape(quote(account.name, safe=""))
     return (
         f'<h2>Account {escape(account.name)} <small class="{kind}">{_SIGNS[kind][0]} {words}</small> '
-        f'<small><a href="/probe?target={target}">its metrics</a> '
-        f'<a href="/probe?target={target}&amp;debug=true">a scrape explained</a></small></h2>'
+        f'<small><a href="probe?target={target}">metrics of this account</a> '
+        f'<a href="probe?target={target}&amp;debug=true">debug</a></small></h2>{messages}'
         '<table><thead><tr><th scope="col">Collector</th><th scope="col">State</th><th scope="col">Data</th>'
-        f'<th scope="col">Took</th><th scope="col">Asks again</th></tr></thead><tbody>{rows}</tbody></table>'
+        f'<th scope="col">Took</th><th scope="col">Next refresh</th></tr></thead><tbody>{rows}</tbody></table>'
         f"{_failures(account.failures)}"
     )
 
 
 def _failures(failures: Sequence[Failure]) -> str:
-    """The latest failures, folded in: what happened at night is here in the morning."""
+    """Return the latest failures, folded. Those with one cause that follow each other are one line."""
     if not failures:
         return ""
+    groups = [[*group] for _, group in groupby(failures, lambda f: (f.reason, f.endpoint, f.status, f.attempt))]
     rows = "".join(
-        f"<li><time>{_time(failure.at)}</time> <b>{escape(failure.collector)}</b> {failure.reason}"
-        f"{f', {escape(failure.endpoint)}' if failure.endpoint else ''}"
-        f"{f', status {failure.status}' if failure.status else ''}, try {failure.attempt}"
-        f"{f', {failure.times} times' if failure.times > 1 else ''}</li>"
-        for failure in failures
+        f"<li><time>{_time(group[0].at)}</time> <b>{escape(', '.join(dict.fromkeys(f.collector for f in group)))}</b> "
+        f"{group[0].reason}{f', {escape(group[0].endpoint)}' if group[0].endpoint else ''}"
+        f"{f', status {group[0].status}' if group[0].status else ''}, try {group[0].attempt}"
+        f"{f', {times} times' if (times := sum(f.times for f in group)) > 1 else ''}</li>"
+        for group in groups
     )
     newest = _time(failures[0].at)
-    return f"<details><summary>Latest failures: {len(failures)}, the newest {newest} UTC</summary><ol>{rows}</ol></details>"
+    return f"<details><summary>Latest failures: {len(failures)}, the newest {newest}</summary><ol>{rows}</ol></details>"
 
 
-def _row(status: Status, max_age: float | None, now: float) -> str:
+def _row(status: Status, max_age: float | None, now: float, said: Collection[str]) -> str:
+    """Return a collector's row. Causes in `said` are on the page already."""
     kind = _kind(status)
-    words, more = _state(status)
-    details = f"<small>{escape(more)}</small>" if more else ""
+    cause = _cause(status)
+    details = f"<small>{escape(cause)}</small>" if cause and cause not in said else ""
     took = "<td></td>" if status.outcome is None else f'<td data-of="took">{status.outcome.duration:.2f}s</td>'
     return (
         f'<tr><th scope="row">{escape(status.collector)}</th>'
-        f'<td><b class="{kind}">{_SIGNS[kind][0]} {escape(words)}</b>{details}</td>'
+        f'<td><b class="{kind}">{_SIGNS[kind][0]} {escape(_state(status))}</b>{details}</td>'
         f'<td data-of="data">{_data(status, max_age, now)}</td>{took}'
-        f'<td data-of="asks again">{_due(status)}</td></tr>'
+        f'<td data-of="next refresh">{_due(status)}</td></tr>'
     )
 
 
@@ -160,21 +172,27 @@ def _kind(status: Status) -> Kind:
     return "ok" if status.outcome.success else "bad"
 
 
-def _state(status: Status) -> tuple[str, str]:
-    """A collector's state in words, and what to make of it. Of an error only its reason, endpoint and status are shown."""
+def _state(status: Status) -> str:
+    """Return a collector's state in words."""
     outcome = status.outcome
     if outcome is None:
-        return ("first refresh under way", "") if status.running else ("waits for a scrape", "")
+        return "first refresh in progress" if status.running else "waiting for the first scrape"
     if outcome.success:
-        return "works", ""
-    first = outcome.errors[0]
+        return "works"
+    return f"{'failed in part' if outcome.reached else 'failed'}: {outcome.errors[0].reason}"
+
+
+def _cause(status: Status) -> str:
+    """Return why a collector failed and what to do. Of an error only its reason, endpoint and status are shown."""
+    if status.outcome is None or status.outcome.success:
+        return ""
+    first = status.outcome.errors[0]
     where = ", ".join(part for part in (first.endpoint, f"status {first.status}" if first.status else "") if part)
-    how = "failed in part" if outcome.reached else "failed"
-    return f"{how}: {first.reason}", ADVICE[first.reason] + (f" ({where})" if where else "")
+    return ADVICE[first.reason] + (f" ({where})" if where else "")
 
 
 def _data(status: Status, max_age: float | None, now: float) -> str:
-    """How old the data is, and whether it is still given out."""
+    """Return how old the data is, and whether it is still exported."""
     success = status.last_success
     if status.outcome is not None and status.outcome.reached and not status.outcome.success:
         return "never complete" if success is None else f"complete {_duration(max(0.0, now - success))} ago"
@@ -188,12 +206,12 @@ def _data(status: Status, max_age: float | None, now: float) -> str:
 
 def _due(status: Status) -> str:
     if status.running:
-        return "under way"
+        return "in progress"
     return f"in {_duration(status.due_in)} or later" if status.due_in else "at the next scrape"
 
 
 def _time(unix: float) -> str:
-    return f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M:%S}"
+    return f"{datetime.fromtimestamp(unix, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _duration(seconds: float) -> str:

@@ -1,30 +1,29 @@
-"""Runs the web side: listening sockets, signals, an orderly end."""
+"""Runs the HTTP server: listening sockets, connections, an orderly end."""
 
-import asyncio
 import contextlib
 import errno
 import ipaddress
-import logging
 import os
 import resource
-import signal
 import socket
 import ssl
-import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from exporter.web.absolute_form import AbsoluteForm
+from exporter.web.disconnects import CancelOnDisconnect
+from exporter.web.listener import Listener
+from exporter.web.signals import Signals
 from exporter.web.slow_clients import Connection, Patience
 
-log = logging.getLogger(__name__)
-
-LONGEST_END = 4.5  # seconds after SIGTERM; then the process ends, whatever hangs
-GRACE = 3  # seconds of them for connections that are open
+GRACE = 3  # seconds of an orderly end for connections that are open
 MAX_HEADER_BYTES = 32 * 1024
 PATIENCE = Patience()
+
+FIRST_INHERITED = 3  # the descriptor of the first socket that systemd passes
 
 _NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # what IPv6 gives where it is switched off
 
@@ -73,6 +72,23 @@ def listen(address: Address) -> list[socket.socket]:
         raise OSError(f"cannot listen on {where}: {error.strerror or error}") from None
     except UnicodeError:  # what getaddrinfo makes of a name with an empty part or one of more than 63 characters
         raise OSError(f"cannot listen on {where}: this cannot be the name of a host") from None
+
+
+def inherited(environ: MutableMapping[str, str]) -> list[socket.socket]:
+    """Return the listening sockets that systemd passed (sd_listen_fds(3)). Raises OSError where there are none."""
+    pid, number = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
+    environ.pop("LISTEN_FDNAMES", None)
+    if pid != str(os.getpid()) or not number.isdecimal() or int(number) < 1:
+        raise OSError("systemd passed no socket: is there a .socket unit, and was it the one that started the service?")
+    opened = []
+    for descriptor in range(FIRST_INHERITED, FIRST_INHERITED + int(number)):
+        one = socket.socket(fileno=descriptor)
+        one.set_inheritable(False)
+        one.setblocking(False)
+        opened.append(one)
+        if one.type != socket.SOCK_STREAM or not one.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            raise OSError(f"socket {descriptor} of systemd is not a listening stream socket: use ListenStream=")
+    return opened
 
 
 def _each(places: Sequence[tuple[int, tuple[object, ...]]]) -> list[socket.socket]:
@@ -127,67 +143,11 @@ def allow_open_files() -> None:
 
 
 def shown(opened: socket.socket) -> str:
-    """The address of a listening socket, as a URL has it."""
+    """Return the address of a listening socket as in a URL, or the path of a Unix socket."""
+    if opened.family == socket.AF_UNIX:
+        return os.fsdecode(opened.getsockname())
     host, port = opened.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-class Signals:
-    """What signals do from now on. Made inside the event loop, before anything that may take long.
-
-    The first SIGTERM or SIGINT calls `on_stop`, by default to cancel the task that made this; a second one ends the
-    process at once, and so does the first one after 4.5 s, with status 0. SIGHUP calls `on_hangup`.
-    """
-
-    def __init__(self, end: Callable[[int], object] = os._exit) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._end = end
-        self._stopping = False
-        self._last: threading.Timer | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.on_stop: Callable[[], object] = self._cancel_of_current_task()
-        self.on_hangup: Callable[[], Awaitable[object]] | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._stop)
-        self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
-
-    @staticmethod
-    def _cancel_of_current_task() -> Callable[[], object]:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("signals are handled for a task")
-        return task.cancel
-
-    def _stop(self) -> None:
-        if self._stopping:
-            log.warning("ends at once, as told twice")
-            self._end(0)
-            return
-        self._stopping = True
-        log.info("ends")
-        # A thread: the loop itself may hang, and so may its end (a name that is being looked up cannot be left alone).
-        self._last = threading.Timer(LONGEST_END, self._end, (0,))
-        self._last.daemon = True
-        self._last.start()
-        self.on_stop()
-
-    def close(self) -> None:
-        """Leave signals alone again."""
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            self._loop.remove_signal_handler(number)
-        if self._last is not None:
-            self._last.cancel()
-
-    def _hang_up(self) -> None:
-        if self.on_hangup is None:
-            return
-        task = self._loop.create_task(_run(self.on_hangup))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-
-async def _run(hook: Callable[[], Awaitable[object]]) -> None:
-    await hook()
 
 
 class _Server(uvicorn.Server):
@@ -198,20 +158,14 @@ class _Server(uvicorn.Server):
         self._patience = patience
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Serve on these sockets. uvicorn's own way has no limit for the time that a TLS handshake may take."""
+        """Serve on these sockets. uvicorn's own server has no limit for the time of a TLS handshake."""
         config, patience = self.config, self._patience
-        handshake = None if config.ssl is None else patience.handshake
 
         def connection() -> Connection:
             return Connection(config, self.server_state, self.lifespan.state, patience=patience)
 
-        loop = asyncio.get_running_loop()
-        self.servers = [
-            await loop.create_server(
-                connection, sock=opened, backlog=config.backlog, ssl=config.ssl, ssl_handshake_timeout=handshake
-            )
-            for opened in sockets or ()
-        ]
+        listeners = [Listener(opened, connection, config.ssl, patience.handshake) for opened in sockets or ()]
+        self.servers = listeners  # type: ignore[assignment]
         self.started = True
 
     @contextlib.contextmanager
@@ -226,7 +180,7 @@ def server(app: ASGIApp, tls: ssl.SSLContext | None = None, patience: Patience =
     """
     return _Server(
         uvicorn.Config(
-            app,
+            CancelOnDisconnect(AbsoluteForm(app)),
             http="h11",
             loop="asyncio",
             log_config=None,

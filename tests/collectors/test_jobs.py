@@ -4,11 +4,11 @@ import asyncio
 from collections import Counter
 
 import pytest
+from exporter.collectors._jobs import JobBook, Statuses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.collectors import _jobs
-from exporter.collectors._jobs import JobBook, Statuses
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.flatfile import models

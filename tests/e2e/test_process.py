@@ -269,11 +269,10 @@ def test_a_second_signal_ends_it_at_once(api: SimulatedServer, tmp_path: Path) -
             scrape.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Prometheus-Scrape-Timeout-Seconds: 250\r\n\r\n")
             eventually(lambda: api.in_flight, "a request to the API")
             running.signal(signal.SIGTERM)
-            running.wait_for("ends")
+            running.wait_for("shutting down")
             running.signal(signal.SIGTERM)
             assert running.ended() == 0
             assert scrape.recv(1) == b""
-        assert "told twice" in running.text
         assert "Traceback" not in running.text
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+import re
 import threading
 import time
 from collections.abc import AsyncIterator
+from urllib.parse import urljoin
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -120,7 +122,7 @@ async def test_collect_leaves_out_what_is_known_of_others(there: Served) -> None
 async def test_an_unknown_collector(there: Served, api: SimulatedServer) -> None:
     answer = await there.get("/metrics?collect[]=users&collect[]=invoices")
     assert answer.status_code == 400
-    assert "collect[]='invoices' is not a collector; there are agents, environments, events" in answer.text
+    assert "collect[]='invoices' is not a collector; the collectors are agents, environments, events" in answer.text
     assert not api.count()
 
 
@@ -276,7 +278,51 @@ async def test_discovery_knows_the_path_of_the_metrics(api: SimulatedServer) -> 
         assert (await there.get("/sd")).json()[0]["labels"]["__metrics_path__"] == "/own"
         assert (await there.get("/own")).status_code == 200
         assert (await there.get("/metrics")).status_code == 404
-        assert 'href="/own"' in (await there.get("/")).text
+        assert 'href="own"' in (await there.get("/")).text
+
+
+async def test_discovery_honours_the_external_url(api: SimulatedServer) -> None:
+    async with serving(api, external_url="https://metrics.example:8443/flatfile", route_prefix="") as there:
+        groups = (await there.get("/sd", Host="10.0.0.1:10056")).json()
+        assert [group["targets"] for group in groups] == [["metrics.example:8443"]] * 2
+        assert [group["labels"]["__scheme__"] for group in groups] == ["https"] * 2
+        assert [group["labels"]["__metrics_path__"] for group in groups] == ["/flatfile/metrics", "/flatfile/probe"]
+        assert groups[1]["labels"]["instance"] == "metrics.example:8443/acme"
+
+
+async def test_every_path_has_the_route_prefix(api: SimulatedServer) -> None:
+    async with serving(
+        api, route_prefix="/flat/file", enable_lifecycle=True, external_url="https://x.example"
+    ) as there:
+        for path in PATHS:
+            assert (await there.get("/flat/file" + path)).status_code in (200, 503)
+            if path != "/":
+                assert (await there.get(path)).status_code == 404
+        for path in ("/", "/flat/file"):
+            home = await there.get(path)
+            assert (home.status_code, home.headers["location"]) == (302, "/flat/file/")
+        page = (await there.get("/flat/file/")).text
+        for href in re.findall('href="([^"]+)"', page):
+            if not href.startswith("data:"):
+                found = urljoin(f"{there.url}/flat/file/", href.replace("&amp;", "&"))
+                assert (await there.get(found)).status_code == 200
+        scraped = (await there.get("/flat/file/metrics")).text
+        assert value(scraped, "flatfile_exporter_scrapes_total", path="/metrics", outcome="complete") == 3
+        assert value(scraped, "flatfile_exporter_scrapes_total", path="/probe", outcome="complete") == 3
+        reloaded = await there.client.post("/flat/file/-/reload", headers={"Origin": "https://x.example"})
+        assert reloaded.status_code == 200
+    async with serving(api, route_prefix="/flatfile") as there:
+        groups = (await there.get("/flatfile/sd", Host="h:1")).json()
+        assert [group["labels"]["__metrics_path__"] for group in groups] == ["/flatfile/metrics", "/flatfile/probe"]
+
+
+@pytest.mark.parametrize("target", [b"http://other.example:99/sd", b"HTTP://other.example:99/sd?a=b"])
+async def test_a_request_target_in_absolute_form_is_served(there: Served, target: bytes) -> None:
+    answer = await there.raw(b"GET " + target + b" HTTP/1.1\r\nHost: ignored\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b'"targets":["other.example:99"]' in answer
+    home = await there.raw(b"GET http://other.example HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert b"<title>" in home
 
 
 async def test_discovery_without_a_host_header(there: Served) -> None:
@@ -314,7 +360,7 @@ async def test_readiness_needs_every_account(api: SimulatedServer) -> None:
     async with served(text) as there:
         await there.get("/probe?target=one")
         answer = await there.get("/-/ready")
-        assert (answer.status_code, answer.text) == (503, "No scrape has asked yet for: two\n")
+        assert (answer.status_code, answer.text) == (503, "Waiting for the first scrape of: two\n")
         await there.get("/probe?target=two")
         assert (await there.get("/-/ready")).status_code == 200
 
@@ -330,6 +376,25 @@ async def test_reload_needs_the_flag(there: Served) -> None:
     assert (
         value((await there.get("/metrics?only=exporter")).text, "flatfile_exporter_config_last_reload_successful") == 1
     )
+
+
+async def test_reload_refuses_a_page_of_another_site(api: SimulatedServer) -> None:
+    async with serving(api, enable_lifecycle=True) as there:
+        there.text = "nonsense"
+        host = there.url.removeprefix("http://")
+        for origin in (
+            "https://evil.example",
+            "null",
+            "",
+            f"http://{host}.evil.example",
+            f"http://evil.example/{host}",
+        ):
+            answer = await there.client.post("/-/reload", headers={"Origin": origin})
+            assert (answer.status_code, "another site" in answer.text) == (403, True)
+        page = (await there.get("/metrics?only=exporter")).text
+        assert value(page, "flatfile_exporter_config_last_reload_successful") == 1
+        for headers in ({"Origin": there.url}, {}):
+            assert (await there.client.post("/-/reload", headers=headers)).status_code == 500
 
 
 async def test_reload_is_all_or_nothing(api: SimulatedServer) -> None:

@@ -96,8 +96,8 @@ def test_the_outline() -> None:
     assert [cell.get("scope") for cell in shown.all("th")].count("row") == 3
     assert shown.all("html")[0]["lang"] == "en"
     links = [link["href"] for link in shown.all("a")]
-    probes = [f"/probe?target={name}{debug}" for name in ("acme", "other") for debug in ("", "&debug=true")]
-    assert links == ["/metrics", "/sd", "/-/healthy", "/-/ready", *probes]
+    probes = [f"probe?target={name}{debug}" for name in ("acme", "other") for debug in ("", "&debug=true")]
+    assert links == ["metrics", "sd", "-/healthy", "-/ready", *probes]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_outline() -> None:
         ([works("spaces"), works("users")], "✓ all 2 collectors work"),
         ([works("spaces"), fails("users", Forbidden("no"))], "✗ 1 of 2 collectors fails"),
         ([fails("spaces", Forbidden("no")), fails("users", Forbidden("no"))], "✗ 2 of 2 collectors fail"),
-        ([waits("spaces"), waits("users")], "… nothing asked yet"),
+        ([waits("spaces"), waits("users")], "… waiting for the first scrape"),
         ([works("spaces"), waits("users", running=True)], "… 1 of 2 collectors work, 1 not ready yet"),
         ([fails("spaces", Forbidden("no")), waits("users")], "✗ 1 of 2 collectors fails"),
     ],
@@ -119,7 +119,7 @@ def test_the_summary_says_the_worst(statuses: list[Status], words: str) -> None:
 
 def test_what_works() -> None:
     text = page(one(works("spaces", ago=192, due_in=3700))).text
-    for words in ("spaces", "works", "3m 12s old", "from 2026-11-23 18:34:42", "0.25s", "in 1h 1m or later"):
+    for words in ("spaces", "works", "3m 12s old", "from 2026-11-23 18:34:42 UTC", "0.25s", "in 1h 1m or later"):
         assert words in text
     assert "18:37:54 UTC" in text
 
@@ -132,6 +132,36 @@ def test_what_failed_says_why_and_what_to_do() -> None:
     assert "1m 40s old" in text
     assert "not exported" not in text
     assert "text of the error" not in text
+
+
+def test_one_cause_is_one_message() -> None:
+    refused = [fails(name, Unauthorized("", endpoint="/auth", status=401)) for name in ("agents", "jobs", "users")]
+    other = fails("spaces", ServerError("", endpoint="/spaces", status=503))
+    text = page(one(*refused, other)).text
+    assert text.count(f"{ADVICE['unauthorized']} (/auth, status 401)") == 1
+    assert text.count("failed: unauthorized") == 3
+    assert text.count(ADVICE["server_error"]) == 1
+    failures = [
+        Failure(NOW - number, name, "unauthorized", "/auth", 401, 1, "", 1) for number, name in enumerate("abc")
+    ]
+    failures.append(Failure(NOW - 9, "d", "timeout", "/spaces", None, 3, "", 1))
+    failures.append(Failure(NOW - 10, "a", "unauthorized", "/auth", 401, 1, "", 1))
+    shown = page(Shown("acme", refused, AGES, failures))
+    text = " ".join(shown.text.split())
+    assert len(shown.all("li")) == 3
+    assert "18:37:54 UTC a, b, c unauthorized, /auth, status 401, try 1, 3 times" in text
+    assert "18:37:45 UTC d timeout, /spaces, try 3" in text
+
+
+def test_every_time_is_utc() -> None:
+    failure = Failure(NOW - 60, "spaces", "server_error", "/spaces", 503, 3, "", 2)
+    text = page(Shown("acme", [works("spaces")], AGES, [failure])).text
+    assert len(re.findall(r"\d\d:\d\d:\d\d", text)) == len(re.findall(r"\d\d:\d\d:\d\d UTC", text)) == 4
+
+
+def test_the_demo_says_that_its_data_is_simulated() -> None:
+    assert "The data is simulated." in Page(landing([one()], "/metrics", NOW, simulated=True)).text
+    assert "simulated" not in page(one()).text
 
 
 def test_data_that_is_too_old_is_said_to_be_withheld() -> None:
@@ -162,9 +192,9 @@ def test_the_worst_comes_first() -> None:
 
 def test_before_the_first_scrape_it_says_what_to_do() -> None:
     text = page(one(waits("spaces"))).text
-    assert "Flatfile is asked when Prometheus scrapes" in text
-    assert "waits for a scrape" in text
-    assert "first refresh under way" in page(one(waits("spaces", running=True))).text
+    assert "The API is queried only when scraped" in text
+    assert "waiting for the first scrape" in text
+    assert "first refresh in progress" in page(one(waits("spaces", running=True))).text
 
 
 def test_a_failed_reload_shows() -> None:
@@ -190,8 +220,8 @@ def test_a_hostile_account_name_is_text(name: str) -> None:
     plain = page(one(works("spaces"), name="x"))
     assert [tag for tag, _ in shown.elements] == [tag for tag, _ in plain.elements]
     assert f"Account {name} " in shown.text
-    probe, debug = (link["href"] for link in shown.all("a") if link["href"].startswith("/probe"))
-    assert re.fullmatch(r"/probe\?target=[A-Za-z0-9%_.~-]+", probe)
+    probe, debug = (link["href"] for link in shown.all("a") if link["href"].startswith("probe"))
+    assert re.fullmatch(r"probe\?target=[A-Za-z0-9%_.~-]+", probe)
     assert debug == f"{probe}&debug=true"
 
 
@@ -237,13 +267,13 @@ def test_failures_are_listed_for_the_morning_after() -> None:
     page = Page(landing([Shown("acme", [status], AGES, failures)], "/metrics", NOW))
     text = " ".join(page.text.split())
     assert "Latest failures: 2, the newest 2026-11-23 18:36:54 UTC" in text
-    assert "2026-11-23 18:36:54 spaces server_error, /spaces, status 503, try 3, 2 times" in text
-    assert "2026-11-23 17:37:54 <b>users timeout, try 1" in text
+    assert "2026-11-23 18:36:54 UTC spaces server_error, /spaces, status 503, try 3, 2 times" in text
+    assert "2026-11-23 17:37:54 UTC <b>users timeout, try 1" in text
     assert "SECRET" not in text
     calm = Page(landing([Shown("acme", [status], AGES)], "/metrics", NOW))
     assert "failures" not in calm.text
 
 
-def test_a_scrape_explained_is_one_click_away() -> None:
+def test_the_debug_page_is_one_click_away() -> None:
     page = Page(landing([Shown("a/b", [], AGES)], "/metrics", NOW))
-    assert "/probe?target=a%2Fb&debug=true" in [attrs.get("href") for attrs in page.all("a")]
+    assert "probe?target=a%2Fb&debug=true" in [attrs.get("href") for attrs in page.all("a")]

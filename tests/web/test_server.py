@@ -1,15 +1,17 @@
-"""Where it listens, and what signals do, as far as one process can show: the rest is in e2e/test_process.py."""
+"""Where it listens."""
 
 import asyncio
-import os
-import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.web.server import Address, Signals, listen, parse_address, shown
+from exporter.web.server import Address, listen, parse_address, shown
 
 
 @pytest.mark.parametrize(
@@ -126,58 +128,58 @@ def test_a_host_that_is_not_this_one(host: str) -> None:
     assert str(raised.value).count("\n") == 0
 
 
-class Process:
-    """Stands for what the process does when it is told twice."""
+INHERITING = """
+import asyncio, os
+from starlette.responses import PlainTextResponse
+from exporter.web.server import inherited, serve, shown
+from exporter.web.signals import Signals
 
-    def __init__(self) -> None:
-        self.statuses: list[int] = []
-        self.told = 0
+async def main():
+    sockets = inherited(os.environ)
+    assert not [name for name in os.environ if name.startswith("LISTEN_")]
+    print(*map(shown, sockets), flush=True)
+    await serve(PlainTextResponse("served"), sockets, Signals())
 
-    def stop(self) -> None:
-        self.told += 1
-
-
-async def test_the_first_signal_asks_and_the_second_ends() -> None:
-    process = Process()
-    signals = Signals(process.statuses.append)
-    signals.on_stop = process.stop
-    os.kill(os.getpid(), signal.SIGTERM)
-    await asyncio.sleep(0)
-    while not process.told:
-        await asyncio.sleep(0.01)
-    assert process.statuses == []
-    os.kill(os.getpid(), signal.SIGINT)
-    while not process.statuses:
-        await asyncio.sleep(0.01)
-    assert (process.told, process.statuses) == (1, [0])
-    signals.close()
+asyncio.run(main())
+"""
 
 
-async def test_before_it_serves_a_signal_cancels() -> None:
-    async def starting() -> None:
-        signals = Signals(lambda status: None)
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.sleep(60)
-        finally:
-            signals.close()
+def activated(*sockets: socket.socket, pid: str = "$$") -> subprocess.Popen[str]:
+    """Start a program with these sockets as systemd does."""
+    moved = " ".join(f"{3 + number}<&{one.fileno()}" for number, one in enumerate(sockets))
+    return subprocess.Popen(
+        [
+            "bash",
+            "-c",
+            f'LISTEN_PID={pid} LISTEN_FDS={len(sockets)} exec "$0" -c "$1" {moved}',
+            sys.executable,
+            INHERITING,
+        ],
+        pass_fds=[one.fileno() for one in sockets],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.create_task(starting())
+
+def test_sockets_of_systemd(tmp_path: Path) -> None:
+    (opened,) = listen(Address("127.0.0.1", 0))
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind(str(tmp_path / "socket"))
+    unix.listen()
+    with opened, unix, activated(opened, unix) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{shown(opened)} {tmp_path / 'socket'}\n"
+        assert httpx.get(f"http://{shown(opened)}/", trust_env=False).text == "served"
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(tmp_path / "socket"))) as client:
+            assert client.get("http://localhost/").text == "served"
+        process.terminate()
+        assert process.wait(60) == 0
 
 
-async def test_hanging_up_before_it_serves_does_nothing_and_then_calls() -> None:
-    calls: list[int] = []
-
-    async def called() -> None:
-        calls.append(1)
-
-    signals = Signals(lambda status: None)
-    os.kill(os.getpid(), signal.SIGHUP)
-    await asyncio.sleep(0.05)
-    signals.on_hangup = called
-    os.kill(os.getpid(), signal.SIGHUP)
-    while not calls:
-        await asyncio.sleep(0.01)
-    assert calls == [1]
-    signals.close()
+def test_no_socket_of_systemd() -> None:
+    (opened,) = listen(Address("127.0.0.1", 0))
+    with opened, activated(opened, pid="1") as process:
+        assert "OSError: systemd passed no socket" in process.communicate(timeout=60)[1]
+    with socket.socket() as silent, activated(silent) as process:
+        assert "is not a listening stream socket" in process.communicate(timeout=60)[1]

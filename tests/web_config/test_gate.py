@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from exporter.web_config import Gate, WebFile
 from exporter.web_config.gate import TokenBucket
-from exporter.web_config.passwords import LINE_OF_ONE_CLIENT, Passwords
+from exporter.web_config.passwords import MAX_WAITING_OF_ONE_ADDRESS, Passwords
 from exporter.web_config.types import RateLimit
 
 from .rig import PASSWORD, USER, users
@@ -156,14 +156,17 @@ async def test_too_many_logins_in_line(tmp_path: Path) -> None:
         going_on.wait(60)
         return False
 
-    behind = Behind(tmp_path, users(), Passwords(check))
+    behind = Behind(tmp_path, users(), Passwords(check, late=0))
+    number_of_logins = MAX_WAITING_OF_ONE_ADDRESS + 2  # one of them is being checked
     async with asyncio.TaskGroup() as group:
-        waiting = [group.create_task(behind.get("/", USER, str(number))) for number in range(LINE_OF_ONE_CLIENT + 1)]
+        waiting = [group.create_task(behind.get("/", USER, str(number))) for number in range(number_of_logins)]
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        (answer,) = [task.result() for task in done]
-        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        for answer in (task.result() for task in done):
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
         going_on.set()
-    assert sorted(task.result().status_code for task in waiting) == [401] * LINE_OF_ONE_CLIENT + [503]
+    statuses = [task.result().status_code for task in waiting]
+    assert set(statuses) == {401, 503}
+    assert statuses.count(503) <= 2
 
 
 @given(

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import itertools
 import threading
 from collections.abc import Callable
 
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 
 from exporter.core.secret import Secret
 from exporter.web_config.passwords import (
-    LINE,
-    LINE_OF_ONE_CLIENT,
-    LONGEST_PASSWORD,
-    REMEMBERED,
+    CROWD,
+    MAX_PASSWORD,
+    MAX_REMEMBERED,
+    MAX_WAITING,
+    MAX_WAITING_OF_ONE_ADDRESS,
     Busy,
     Login,
     Passwords,
@@ -119,10 +121,10 @@ async def test_where_a_name_ends_and_a_password_begins_matters() -> None:
 async def test_passwords_that_are_too_long_are_wrong_for_everybody_unasked() -> None:
     check = Bcrypt()
     passwords = Passwords(check)
-    assert not await right(passwords, b"one", b"x" * (LONGEST_PASSWORD + 1))
-    assert not await right(passwords, b"nobody", b"x" * (LONGEST_PASSWORD + 1))
+    assert not await right(passwords, b"one", b"x" * (MAX_PASSWORD + 1))
+    assert not await right(passwords, b"nobody", b"x" * (MAX_PASSWORD + 1))
     assert check.asked == []
-    await right(passwords, b"one", b"x" * LONGEST_PASSWORD)
+    await right(passwords, b"one", b"x" * MAX_PASSWORD)
     assert len(check.asked) == 1
 
 
@@ -146,14 +148,14 @@ async def test_what_is_remembered_is_bounded_and_junk_does_not_push_out_right_lo
     passwords = Passwords(check)
     await right(passwords, b"one", b"right")
     await right(passwords, b"one", b"first")
-    for number in range(REMEMBERED):
+    for number in range(MAX_REMEMBERED):
         await right(passwords, b"nobody", b"%d" % number)
     before = len(check.asked)
     assert await right(passwords, b"one", b"right")
     assert len(check.asked) == before
     await right(passwords, b"one", b"first")
     assert len(check.asked) == before + 1
-    await right(passwords, b"nobody", b"%d" % (REMEMBERED - 1))
+    await right(passwords, b"nobody", b"%d" % (MAX_REMEMBERED - 1))
     assert len(check.asked) == before + 1
 
 
@@ -170,32 +172,79 @@ async def test_many_requests_with_one_login_are_one_check() -> None:
 
 async def test_one_check_at_a_time_and_the_loop_goes_on() -> None:
     check = HeldBack()
-    passwords = Passwords(check)
+    passwords = Passwords(check, late=0)
     async with asyncio.TaskGroup() as group:
-        for number in range(LINE_OF_ONE_CLIENT):
+        for number in range(20):
             group.create_task(right(passwords, b"one", b"%d" % number))
         await settles(lambda: check.most > 0)
         check.go_on.set()
     assert check.most == 1
-    assert len(check.asked) == LINE_OF_ONE_CLIENT
+    assert len(check.asked) == 20
 
 
-async def test_the_line_is_bounded_for_each_client_and_for_all() -> None:
+async def test_the_line_is_bounded_for_each_address_and_for_all() -> None:
     check = HeldBack()
-    passwords = Passwords(check)
+    passwords = Passwords(check, late=0)
     async with asyncio.TaskGroup() as group:
-        for number in range(LINE):
-            group.create_task(right(passwords, b"one", b"%d" % number, f"10.0.0.{number // LINE_OF_ONE_CLIENT}"))
-            if number == LINE_OF_ONE_CLIENT - 1:
+        for number in range(MAX_WAITING + 1):  # one of them is being checked
+            client = f"10.0.0.{number // (MAX_WAITING_OF_ONE_ADDRESS + 1)}"
+            group.create_task(right(passwords, b"one", b"%d" % number, client))
+            if number == 0:
                 await settles(lambda: check.most > 0)
+            if number == MAX_WAITING_OF_ONE_ADDRESS:
+                await asyncio.sleep(0)
                 with pytest.raises(Busy):
                     await right(passwords, b"one", b"another", "10.0.0.0")
-        await asyncio.sleep(0)  # each of them begins
+            if number == MAX_WAITING - 1:
+                break
+        await asyncio.sleep(0)
         with pytest.raises(Busy):
             await right(passwords, b"one", b"another", "10.9.9.9")
         check.go_on.set()
     assert not await right(passwords, b"one", b"another", "10.0.0.0")
-    assert len(check.asked) == LINE + 1
+    assert len(check.asked) == MAX_WAITING + 1
+
+
+async def test_addresses_take_turns() -> None:
+    check = HeldBack()
+    passwords = Passwords(check, late=0)
+    async with asyncio.TaskGroup() as group:
+        for number in range(50):
+            group.create_task(right(passwords, b"one", b"%d" % number, "10.0.0.66"))
+        await settles(lambda: check.most > 0)
+        first = group.create_task(right(passwords, b"one", b"right", "10.0.0.1"))
+        await asyncio.sleep(0)
+        check.go_on.set()
+    assert first.result()
+    assert [password for password, _ in check.asked].index(b"right") == 2
+
+
+async def test_a_first_login_gets_through_a_flood_of_wrong_ones_from_its_own_address() -> None:
+    check = Bcrypt()
+    passwords = Passwords(check, late=60)  # each wrong login costs the flood a minute
+    number = itertools.count()
+
+    async def flood() -> None:
+        while True:
+            await right(passwords, b"one", b"%d" % next(number))
+
+    tasks = [asyncio.create_task(flood()) for _ in range(100)]
+    await settles(lambda: len(check.asked) > 0)
+    assert await right(passwords, b"one", b"right")
+    assert len(check.asked) <= 101 + CROWD
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def test_what_bcrypt_raises_is_not_lost() -> None:
+    def check(password: bytes, hashed: bytes) -> bool:
+        raise ZeroDivisionError
+
+    passwords = Passwords(check)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await right(passwords, b"one", b"right")
 
 
 async def test_a_remembered_login_does_not_wait_in_line() -> None:
@@ -205,24 +254,39 @@ async def test_a_remembered_login_does_not_wait_in_line() -> None:
     await right(passwords, b"one", b"right")
     check.go_on.clear()
     async with asyncio.TaskGroup() as group:
-        for number in range(LINE):
+        for number in range(CROWD):
             group.create_task(right(passwords, b"one", b"%d" % number, str(number)))
         await asyncio.sleep(0)
         assert await right(passwords, b"one", b"right")
         check.go_on.set()
 
 
-async def test_a_request_that_goes_away_does_not_take_its_check_along() -> None:
+async def test_a_request_that_goes_away_does_not_take_the_check_of_another_along() -> None:
     check = HeldBack()
     passwords = Passwords(check)
     first = asyncio.create_task(right(passwords, b"one", b"right"))
+    second = asyncio.create_task(right(passwords, b"one", b"right"))
     await settles(lambda: check.most == 1)
     first.cancel()
     with pytest.raises(asyncio.CancelledError):
         await first
     check.go_on.set()
-    assert await right(passwords, b"one", b"right")
+    assert await second
     assert len(check.asked) == 1
+
+
+async def test_a_check_that_nobody_waits_for_is_left_out() -> None:
+    check = HeldBack()
+    passwords = Passwords(check)
+    first = asyncio.create_task(right(passwords, b"one", b"first"))
+    gone = asyncio.create_task(right(passwords, b"one", b"gone"))
+    await settles(lambda: check.most == 1)
+    gone.cancel()
+    await asyncio.wait([gone])
+    check.go_on.set()
+    assert not await first
+    assert not await right(passwords, b"one", b"last")
+    assert [password for password, _ in check.asked] == [b"first", b"last"]
 
 
 async def test_no_password_is_kept() -> None:
