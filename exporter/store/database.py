@@ -144,6 +144,9 @@ class Database:
             if _code(error) in _CORRUPT:
                 raise Unusable(f"it is corrupt: {error}") from None
             raise
+        except UnicodeDecodeError:  # of a text in SQLite's own words about it
+            connection.close()
+            raise Unusable("it is corrupt") from None
         except Unusable:
             connection.close()
             raise
@@ -266,6 +269,8 @@ def _statements(script: str) -> list[str]:
 
 def _code(error: sqlite3.Error) -> int:
     """Return SQLite's primary error code, 0 where there is none."""
+    if str(error).startswith("Could not decode to UTF-8"):  # raised by the binding, without a code
+        return sqlite3.SQLITE_CORRUPT
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
