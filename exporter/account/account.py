@@ -89,7 +89,9 @@ FAMILIES = (UP, SUCCESS, DURATION, LAST_SUCCESS, INTERVAL, MAX_AGE, STORAGE_SUCC
 ENVIRONMENT_ID = "environment_id"  # the label
 CONFIGURED = ("flatfile_agents_expected_min",)  # said of an environment whatever is known of it
 ROOT = "environments"  # what `flatfile_up` tells of, and what most collectors build on
+UNCONFIGURED = CollectorConfig(enabled=True, interval=60.0, max_age=900.0)  # of a collector without a key of its own
 DROPPED_PART = "account: dropped"
+CLOCK_SLACK = 5.0  # seconds by which the server's clock may be misjudged
 MAX_CLOSE = 1.0  # seconds that closing a file may take
 
 
@@ -145,7 +147,7 @@ class Account:
             self._add(name)
 
     def _settings(self, name: str) -> CollectorConfig:
-        return self.config.collectors[name]
+        return self.config.collectors.get(name, UNCONFIGURED)
 
     def _add(self, name: str) -> None:
         """Set up a collector and, though they may not be shown, those that it builds on."""
@@ -197,10 +199,11 @@ class Account:
         waiting = {name: topics for name, topics in waiting.items() if not self._refreshes[name].due}
         if not waiting:
             return set()
+        ahead = self.now - self._clock.steady()
         try:
             async with asyncio.timeout_at(deadline):
                 return await self.database.run(
-                    lambda db: {n for n, topics in waiting.items() if _has_event(db, n, topics)}
+                    lambda db: {n for n, topics in waiting.items() if _has_event(db, n, topics, ahead)}
                 )
         except TimeoutError:
             return set()
@@ -387,10 +390,13 @@ class Account:
         await asyncio.wait([self._file_closed], timeout=MAX_CLOSE)
 
 
-def _has_event(db: sqlite3.Connection, collector: str, topics: Sequence[str]) -> bool:
-    """Whether an event of such a topic (a glob) was seen in an environment since the collector last asked for it."""
+def _has_event(db: sqlite3.Connection, collector: str, topics: Sequence[str], ahead: float) -> bool:
+    """Whether an event of such a topic (a glob) happened in an environment since the collector last asked for it.
+
+    The server's clock is `ahead` seconds of ours.
+    """
     query = (
         "SELECT 1 FROM event JOIN known USING (environment_id) "
-        "WHERE collector = ? AND topic GLOB ? AND seen_at >= at LIMIT 1"
+        "WHERE collector = ? AND topic GLOB ? AND seen_at >= at AND created >= at + ? - ? LIMIT 1"
     )
-    return any(db.execute(query, (collector, topic)).fetchone() for topic in topics)
+    return any(db.execute(query, (collector, topic, ahead, CLOCK_SLACK)).fetchone() for topic in topics)

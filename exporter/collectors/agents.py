@@ -67,7 +67,8 @@ MAX_SERIES = 5000
 DUE = """
 SELECT id, name FROM environment LEFT JOIN known ON environment_id = id AND collector = 'agents'
 WHERE shown AND (at IS NULL OR at <= :since OR EXISTS (
-  SELECT 1 FROM event WHERE event.environment_id = environment.id AND topic GLOB 'agent:*' AND seen_at >= at))
+  SELECT 1 FROM event WHERE event.environment_id = environment.id AND topic GLOB 'agent:*' AND seen_at >= at
+  AND created >= at + :ahead - 5))
 ORDER BY id"""
 
 
@@ -85,11 +86,12 @@ class Collector:
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """List the agents of the environments that are due; one environment's failure leaves the others alone."""
         context, at = self._context, self._context.clock.steady()
+        ahead = context.client.session.now - at  # of the server's clock
 
         def due(db: sqlite3.Connection) -> tuple[list[Environment], list[Environment]]:
             shown = shown_environments(db)
             since = at - self._settings.interval * 0.95  # scrapes do not come to the millisecond
-            return [Environment(*row) for row in db.execute(DUE, {"since": since})] or shown, shown
+            return [Environment(*row) for row in db.execute(DUE, {"since": since, "ahead": ahead})] or shown, shown
 
         asked, shown = await context.database.run(due)
         ask = context.gather if len(asked) == len(shown) else context.gather_partial

@@ -70,9 +70,9 @@ async def test_nothing_is_asked_unless_a_scrape_comes_and_something_is_due(time:
         await exported.later(5)
         assert set(exported.api._counts) == {"/events"}
         await exported.later(15)
-        assert set(exported.api._counts) == {"/events", "/agents", "/agents/executions"}
+        assert set(exported.api._counts) == {"/events", "/agents/executions"}
         await exported.later(30)
-        half = {"/events", "/agents", "/agents/executions"}
+        half = {"/events", "/agents/executions"}
         assert set(exported.api._counts) == half | {"/environments", "/spaces", "/jobs"}
 
 
@@ -289,32 +289,34 @@ FAMILIES = (Desc("flatfile_tea_cups", "gauge", "Cups of tea.", ("account",)),)
 
 class Collector:
     requires = ("environments",)
+    triggers = ()
 
-    def __init__(self, scope):
-        self._scope = scope
+    def __init__(self, context):
+        self._context = context
         self._cups = None
 
     async def refresh(self, call):
-        self._cups = 2 * len(self._scope.selected())
+        self._cups = 2 * len(await self._context.environments())
         return []
 
-    def families(self, fresh):
+    def families(self, db, fresh):
         if self._cups is not None:
-            yield Family(FAMILIES[0], [((self._scope.account,), self._cups)])
+            yield Family(FAMILIES[0], [((self._context.account,), self._cups)])
 ''',
     "broken.py": '''
 FAMILIES = ()
 
 class Collector:
     requires = ()
+    triggers = ()
 
-    def __init__(self, scope):
+    def __init__(self, context):
         pass
 
     async def refresh(self, call):
         raise RuntimeError("@".join(["jane", "customer" + ".test"]))
 
-    def families(self, fresh):
+    def families(self, db, fresh):
         return ()
 ''',
     "_not_a_collector.py": "raise RuntimeError",

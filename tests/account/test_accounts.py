@@ -10,6 +10,7 @@ from exporter.account.accounts import Accounts
 from exporter.account.api_metrics import Telemetry
 from exporter.config import AccountConfig, Config, ConfigError, parse
 from exporter.core.clock import Clock
+from exporter.core.worker import Worker
 from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
 from tests.serving import account_lines, configuration
@@ -27,10 +28,10 @@ class Source:
     def load(self) -> Config:
         return parse(configuration(*(account_lines(name, URL) for name in self.names)), "config.yaml")
 
-    def connect(self, config: AccountConfig, telemetry: Telemetry, clock: Clock) -> Client:
+    def connect(self, config: AccountConfig, telemetry: Telemetry, clock: Clock, worker: Worker) -> Client:
         if config.name in self.broken:
             raise self.broken[config.name]
-        return connect(config, telemetry, clock)
+        return connect(config, telemetry, clock, worker)
 
 
 def shown(accounts: Accounts) -> list[tuple[str, Account]]:

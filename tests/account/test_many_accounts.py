@@ -72,7 +72,7 @@ class Large:
         self.begun = threading.Event()
         self.go_on = threading.Event()
 
-    def families(self, fresh: Freshness) -> Iterator[Family]:
+    def families(self, db: object, fresh: Freshness) -> Iterator[Family]:
         self.begun.set()
         assert self.go_on.wait(60)
         return iter(())

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import pytest
@@ -12,6 +13,7 @@ from exporter.exposition.families import Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile.errors import FlatfileError, Forbidden, RateLimited, Reason, ServerError, Timeout
 from exporter.flatfile.session import Call
+from exporter.flatfile.trace import Sent
 from tests.collectors.exported import Time
 
 Step = Callable[[Call], Awaitable[Sequence[FlatfileError]]]
@@ -21,6 +23,7 @@ class Scripted:
     """A collector whose refreshes do what they are told, the last thing again and again."""
 
     requires: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
 
     def __init__(self, *steps: Step | FlatfileError | Exception | Sequence[FlatfileError]) -> None:
         self.steps = list(steps) or [()]
@@ -28,12 +31,13 @@ class Scripted:
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         self.calls.append(call)
+        call.trace.note(Sent("/tea", "200", 1, 0.1, 10, {}, 0.0))
         step = self.steps.pop(0) if len(self.steps) > 1 else self.steps[0]
         if isinstance(step, Exception):
             raise step
         return await step(call) if callable(step) else step
 
-    def families(self, fresh: Freshness) -> Iterable[Family]:
+    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterable[Family]:
         return ()
 
 
@@ -231,7 +235,7 @@ async def test_anew_asks_again_what_was_under_way_before_the_question() -> None:
     tried.start()
     await asyncio.sleep(0)
     loop = asyncio.get_running_loop()
-    questions = [asyncio.ensure_future(tried.refresh.anew(loop.time() + 10, nothing)) for _ in range(5)]
+    questions = [asyncio.ensure_future(tried.refresh.force(loop.time() + 10, nothing)) for _ in range(5)]
     await asyncio.sleep(0)
     gates[0].set()
     while len(collector.calls) < 2:
@@ -295,14 +299,17 @@ async def test_a_refresh_can_be_ended(caplog: pytest.LogCaptureFixture) -> None:
     tried = Tried(Scripted(for_ever))
     waited_for = tried.start()
     await asyncio.sleep(0)
-    await tried.refresh.cancel()
+    tried.refresh.stop()
+    await tried.refresh.ended()
     assert waited_for.done()
     assert not tried.refresh.running
     assert (tried.refresh.outcome, tried.counted, caplog.records) == (None, [], [])
-    await tried.refresh.cancel()
+    tried.refresh.stop()
+    await tried.refresh.ended()
     idle = Tried(Scripted(for_ever))
     idle.start()
-    await idle.refresh.cancel()  # before it has begun
+    idle.refresh.stop()  # before it has begun
+    await idle.refresh.ended()
     assert not idle.refresh.running
 
 
