@@ -94,7 +94,7 @@ async def _hour(size: Size | None, interval: float, more: str) -> Hour:
                 time.passed += interval
                 await _scraped(account)
             spent = Counter(request.endpoint for request in api.requests) - before
-            page = render(account.families(), Format.TEXT_0_0_4).body
+            page = render(await account.families(), Format.TEXT_0_0_4).body
             series = sum(not line.startswith(b"#") for line in page.splitlines())
         finally:
             await account.aclose()

@@ -90,7 +90,7 @@ async def _families_of_a_counted_account() -> list[Family]:
             world.add_job(environment, announce=False)
         try:
             assert await account.refresh(asyncio.get_running_loop().time() + 60)
-            families = [*account.families()]
+            families = await account.families()
         finally:
             await account.aclose()
     accounts = Accounts(lambda: config, Clock())

@@ -104,7 +104,7 @@ async def test_names_of_any_kind_come_back_unchanged() -> None:
         world.name = name
         async with Exported(world, time) as exported:
             await exported.scrape()
-            families = [*exported.account.families()]
+            families = await exported.account.families()
         for parsed in (
             samples(parse_text(render(families, Format.TEXT_0_0_4).body.decode())),
             samples(parse_openmetrics(render(families, Format.OPENMETRICS_1_0).body.decode())),

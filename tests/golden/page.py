@@ -41,7 +41,7 @@ async def fixed_families() -> list[Family]:
         own.expect("/metrics", "/probe")
         await exported.scrape()
         own.scrape("/metrics", complete=True)
-        families = [*exported.account.families(), *own.families()]
+        families = [*await exported.account.families(), *own.families()]
         await accounts.aclose()
     return families
 
