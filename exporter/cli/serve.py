@@ -70,7 +70,7 @@ async def _serve(flags: argparse.Namespace, configured: contextlib.AbstractAsync
         if flags.command == "demo":
             await _scrape(accounts)
         for opened in sockets:
-            url = _url(shown(opened), tls=web_file is not None and web_file.tls)
+            url = _url(shown(opened), tls=web_file is not None and web_file.tls) + flags.route_prefix + "/"
             log.info("listening", extra=fields(address=shown(opened), url=url, version=__version__))
         admitted = MaxRequests(web.app(), flags.max_requests)
         app = admitted if web_file is None else Gate(admitted, web_file)
@@ -127,4 +127,4 @@ async def _scrape(accounts: Accounts) -> None:
 def _url(address: str, *, tls: bool) -> str:
     """Return the URL for a browser on this machine."""
     host, _, port = address.rpartition(":")
-    return f"{'https' if tls else 'http'}://{'localhost' if host in ('0.0.0.0', '[::]') else host}:{port}/"  # noqa: S104 - read, not bound
+    return f"{'https' if tls else 'http'}://{'localhost' if host in ('0.0.0.0', '[::]') else host}:{port}"  # noqa: S104 - read, not bound
