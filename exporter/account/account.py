@@ -1,7 +1,6 @@
 """One account at run time: its client, its collectors, refresh on request."""
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,7 +20,7 @@ from exporter.exposition.text import Format, Lines
 from exporter.flatfile.client import Client
 from exporter.flatfile.session import Call
 from exporter.flatfile.trace import Trace
-from exporter.store.database import Database
+from exporter.store.database import Closed, Connection, Database
 from exporter.store.directory import api_identity
 
 UP = Desc(
@@ -247,7 +246,8 @@ class Account:
     async def lines(self, fmt: Format, only: Collection[str] | None, deadline: float) -> dict[str, Lines]:
         """Return what is known and within max_age, by the parts' names, of the collectors named in `only` if given.
 
-        When the account's thread is busy until `deadline` (loop time), the collectors' parts are those rendered last.
+        When the account's thread is busy until `deadline` (loop time), or a reload has replaced the account meanwhile, the
+        collectors' parts are those rendered last.
         """
         now = self._clock.steady()
         try:
@@ -255,7 +255,7 @@ class Account:
                 rendered = await self.database.run(
                     lambda db: self._cache.lines(self._collector_parts(db, only), fmt, now)
                 )
-        except TimeoutError:
+        except (TimeoutError, Closed):
             names = [*(refresh.name for refresh in self._shown_refreshes(only)), DROPPED_PART]
             rendered = self._cache.cached(fmt, now, names)
         return rendered | self._cache.lines(self._own_parts(only), fmt, now)
@@ -264,13 +264,13 @@ class Account:
         """Return what is known and within max_age, of the collectors named in `only` if given."""
         now = self._clock.steady()
 
-        def select(db: sqlite3.Connection) -> list[Family]:
+        def select(db: Connection) -> list[Family]:
             parts = (*self._collector_parts(db, only), *self._own_parts(only))
             return [family for part in parts for family in part.families(Freshness(now, part.max_age))]
 
         return await self.database.run(select)
 
-    def _collector_parts(self, db: sqlite3.Connection, only: Collection[str] | None) -> list[Part]:
+    def _collector_parts(self, db: Connection, only: Collection[str] | None) -> list[Part]:
         shown = self._shown_refreshes(only)
         parts = [
             Part(
@@ -284,7 +284,7 @@ class Account:
         state = tuple((refresh.name, refresh.revision) for refresh in shown)
         return [*parts, Part(DROPPED_PART, state, lambda _: [self._dropped(db, {refresh.name for refresh in shown})])]
 
-    def _dropped(self, db: sqlite3.Connection, names: Collection[str]) -> Family:
+    def _dropped(self, db: Connection, names: Collection[str]) -> Family:
         rows = db.execute("SELECT collector, count FROM series_dropped ORDER BY collector")
         return Family(DROPPED, [((self.name, name), count) for name, count in rows if name in names])
 
@@ -347,7 +347,7 @@ class Account:
         """Return what each shown collector does not show, and why."""
         return await self.database.run(lambda db: {name: self._withheld(db, name) for name in self._shown})
 
-    def _withheld(self, db: sqlite3.Connection, name: str) -> Withheld:
+    def _withheld(self, db: Connection, name: str) -> Withheld:
         refresh = self._refreshes[name]
         fresh = Freshness(self._clock.steady(), refresh.settings.max_age)
         families = [*refresh.collector.families(db, fresh)]
@@ -390,7 +390,7 @@ class Account:
         await asyncio.wait([self._file_closed], timeout=MAX_CLOSE)
 
 
-def _has_event(db: sqlite3.Connection, collector: str, topics: Sequence[str], ahead: float) -> bool:
+def _has_event(db: Connection, collector: str, topics: Sequence[str], ahead: float) -> bool:
     """Whether an event of such a topic (a glob) happened in an environment since the collector last asked for it.
 
     The server's clock is `ahead` seconds of ours.

@@ -7,8 +7,9 @@ from typing import TextIO
 from exporter.account.account import ROOT, Account, Status
 from exporter.account.one_shot import TIMEOUT, query, troubles, with_collectors
 from exporter.cli.check_report import AccountFacts, CollectorFacts, as_json, text
-from exporter.cli.objects import Objects, objects
-from exporter.collectors import environments, jobs, users
+from exporter.cli.objects import Objects, list_environments, objects
+from exporter.cli.unmatched import unmatched
+from exporter.collectors import environments, executions, jobs, users
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock
 from exporter.flatfile.errors import FlatfileError
@@ -49,7 +50,7 @@ async def facts(account: Account, config: AccountConfig, deadline: float) -> Acc
     names = [name for name, (status, _) in first.items() if not status.running and _reached(status)]
     second = await asyncio.gather(*(_requests_of_another(account, name, deadline) for name in names))
     steady = dict(zip(names, second, strict=True))
-    there = await objects(account)
+    there, listed = await objects(account), await list_environments(account)
     latest = {status.collector: status for status in account.status()}
     return AccountFacts(
         account.name,
@@ -60,7 +61,9 @@ async def facts(account: Account, config: AccountConfig, deadline: float) -> Acc
             for name in config.collectors
             if name in first
         ],
-        *(there.account or (None, None)),
+        account_id=there.account[0] if there.account else None,
+        account_name=there.account[1] if there.account else None,
+        unmatched=() if listed is None else [*unmatched(config, *listed)],
     )
 
 
@@ -119,7 +122,7 @@ def _full_resync(config: AccountConfig, name: str) -> float | None:
         "spaces": config.spaces.full_resync,
         "users": users.FULL_RESYNC,
         "guests": config.guests.full_resync,
-        "executions": config.collectors["executions"].max_age / 3,  # of environments where nothing happens
+        "executions": min(executions.ROTATION, config.collectors["executions"].max_age / 3),  # where nothing happens
         "events": config.collectors["events"].max_age / 3,  # of environments without events, each by itself
         "jobs": jobs.WINDOW_EVERY,
     }.get(name)

@@ -73,7 +73,10 @@ class CollectorFacts:
 
 @dataclass(frozen=True, slots=True)
 class AccountFacts:
-    """An account that was tried. `limit` is the configured rate of requests a second; ids and names are Flatfile's."""
+    """An account that was tried. `limit` is the configured rate of requests a second; ids and names are Flatfile's.
+
+    `unmatched` are sentences on patterns of the configuration that match nothing.
+    """
 
     name: str
     base_url: str
@@ -81,6 +84,7 @@ class AccountFacts:
     collectors: Sequence[CollectorFacts]
     account_id: str | None = None
     account_name: str | None = None
+    unmatched: Sequence[str] = ()
 
     @property
     def ok(self) -> bool:
@@ -114,6 +118,7 @@ class AccountFacts:
 
     def warnings(self) -> Iterator[str]:
         """Yield what works, but not as intended, as sentences for the user."""
+        yield from self.unmatched
         if self.limit_used > ENOUGH_ROOM:
             means = "little is left for busy times" if self.limit_used <= 1 else "data will be older than the intervals"
             most = max(self.collectors, key=lambda facts: facts.per_hour or 0.0)

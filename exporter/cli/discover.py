@@ -1,15 +1,14 @@
 """The command `discover`: prints `expected_agents` for the agents that are deployed now."""
 
 import asyncio
-import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TextIO
 
 from exporter.account.account import Account
 from exporter.account.one_shot import TIMEOUT, Trouble, query, troubles, with_collectors
-from exporter.cli.expected_agents import Agent, Environment, expected_agents
-from exporter.collectors._context import known_at, shown_environments
+from exporter.cli.expected_agents import Environment, expected_agents
+from exporter.cli.objects import list_environments
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock
 from exporter.core.printable import printable
@@ -45,13 +44,13 @@ async def deployment(account: Account, deadline: float) -> Deployment:
     """List an account's environments and agents until `deadline` (loop time)."""
     await account.refresh(deadline)
     failed = {status.collector: troubles(status) for status in account.status()}
-    listed = await _listed(account)
+    listed = await list_environments(account)
     if listed is None:
         why = failed["environments"]
         failures = [f"environments could not be listed: {trouble}" for trouble in why]
         return Deployment(account.name, (), _reasons(why), failures)
     why = failed["agents"]
-    found = [Environment(id_, name, deployed, _reasons(why)) for (id_, name), deployed in listed.items()]
+    found = [replace(each, why=_reasons(why)) for each in listed[1]]
     failures = [
         f"agents of environment {printable(f'{each.name} ({each.id})')} could not be listed: {trouble}"
         for each in found
@@ -59,23 +58,6 @@ async def deployment(account: Account, deadline: float) -> Deployment:
         for trouble in why
     ]
     return Deployment(account.name, found, "", failures)
-
-
-async def _listed(account: Account) -> dict[tuple[str, str], list[Agent] | None] | None:
-    """Return the agents by environment (id, name), `None` if they could not be listed; `None` without environments."""
-
-    def select(db: sqlite3.Connection) -> dict[tuple[str, str], list[Agent] | None] | None:
-        if known_at(db, "environments") is None:
-            return None
-        found: dict[tuple[str, str], list[Agent] | None] = {}
-        query = "SELECT id, name, system FROM agent WHERE environment_id = ? ORDER BY id"
-        for environment in shown_environments(db):
-            read = known_at(db, "agents", environment.id) is not None
-            deployed = [Agent(id_, name, bool(system)) for id_, name, system in db.execute(query, (environment.id,))]
-            found[environment.id, environment.name] = deployed if read else None
-        return found
-
-    return await account.database.run(select)
 
 
 def _reasons(troubles: Sequence[Trouble]) -> str:

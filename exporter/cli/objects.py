@@ -1,11 +1,12 @@
-"""How many objects an account has, and of which environments that is known."""
+"""What an account's database holds for the commands: numbers of objects, environments that were read, agents."""
 
-import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from exporter.account.account import Account
-from exporter.collectors._context import shown_environments
+from exporter.cli.expected_agents import Agent, Environment
+from exporter.collectors._context import known_at, shown_environments
+from exporter.store.database import Connection
 
 COUNTS = {
     "environments": "SELECT count(*) FROM environment WHERE selected",
@@ -41,7 +42,7 @@ async def objects(account: Account) -> Objects:
     """Return what is known of an account now."""
     windows = {"now": account.now, "events": account.config.events.window, "jobs": account.config.jobs.window}
 
-    def select(db: sqlite3.Connection) -> Objects:
+    def select(db: Connection) -> Objects:
         listed = {environment.id: environment.name for environment in shown_environments(db)}
         known: dict[str, set[str]] = {}
         for collector, environment in db.execute("SELECT collector, environment_id FROM known"):
@@ -54,5 +55,22 @@ async def objects(account: Account) -> Objects:
             if name in known and not unread[name]
         }
         return Objects(counted, listed, unread, db.execute("SELECT id, name FROM account").fetchone())
+
+    return await account.database.run(select)
+
+
+async def list_environments(account: Account) -> tuple[list[Environment], list[Environment]] | None:
+    """Return all environments, and those that are read with their agents (`None`: not known); `None` if not known."""
+    query = "SELECT id, name, system FROM agent WHERE environment_id = ? ORDER BY id"
+
+    def select(db: Connection) -> tuple[list[Environment], list[Environment]] | None:
+        if known_at(db, "environments") is None:
+            return None
+        shown = []
+        for environment in shown_environments(db):
+            agents = [Agent(id_, name, bool(system)) for id_, name, system in db.execute(query, (environment.id,))]
+            read = known_at(db, "agents", environment.id) is not None
+            shown.append(Environment(environment.id, environment.name, agents if read else None))
+        return [Environment(id_, name, None) for id_, name in db.execute("SELECT id, name FROM environment")], shown
 
     return await account.database.run(select)

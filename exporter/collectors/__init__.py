@@ -6,7 +6,6 @@ families, and `class Collector`, made with the account's `Context`. Only it writ
 
 import importlib
 import pkgutil
-import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
+from exporter.store.database import Connection
 
 
 class Collector(Protocol):
@@ -35,7 +35,7 @@ class Collector(Protocol):
         be; the database is as before then.
         """
 
-    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterable[Family]:
+    def families(self, db: Connection, fresh: Freshness) -> Iterable[Family]:
         """Select the families, without what is not `fresh` any more. Runs on the account's thread, in a transaction.
 
         They must follow from the tables of this collector and of those it requires, and from `fresh`, alone: they are not

@@ -1,7 +1,6 @@
 """What a collector works with: the client, the clock, the database, and the other collectors of its account."""
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ from exporter.exposition.freshness import Freshness
 from exporter.flatfile.client import Client
 from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call
-from exporter.store.database import Database
+from exporter.store.database import Connection, Database
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -108,26 +107,24 @@ async def both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) ->
     return one.result(), other.result()
 
 
-def shown_environments(db: sqlite3.Connection) -> list[Environment]:
+def shown_environments(db: Connection) -> list[Environment]:
     """Return the environments that are read and shown."""
     return [Environment(*row) for row in db.execute("SELECT id, name FROM environment WHERE shown ORDER BY id")]
 
 
-def mark_known(db: sqlite3.Connection, collector: str, environments: Iterable[str], at: float) -> None:
+def mark_known(db: Connection, collector: str, environments: Iterable[str], at: float) -> None:
     """Note that these environments were read completely; `at` is when they were asked for (steady unix seconds)."""
     rows = ((collector, environment, at) for environment in environments)
     db.executemany("INSERT OR REPLACE INTO known (collector, environment_id, at) VALUES (?, ?, ?)", rows)
 
 
-def mark_verified(db: sqlite3.Connection, collector: str, environments: Iterable[str], at: float) -> None:
+def mark_verified(db: Connection, collector: str, environments: Iterable[str], at: float) -> None:
     """Note the same of environments whose silence in an account-wide list means "nothing there": each answered by itself."""
     rows = ((collector, environment, at, at) for environment in environments)
     db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?, ?, ?)", rows)
 
 
-def needs_check(
-    db: sqlite3.Connection, collector: str, silent: Collection[Environment], since: float
-) -> list[Environment]:
+def needs_check(db: Connection, collector: str, silent: Collection[Environment], since: float) -> list[Environment]:
     """Return those that an account-wide list does not mention and that were not verified `since`.
 
     A role that may not read an environment need not be told so by a list of the whole account: its rows may just be left
@@ -138,7 +135,7 @@ def needs_check(
     return [environment for environment in silent if environment.id not in verified]
 
 
-def known_at(db: sqlite3.Connection, collector: str, environment: str = WHOLE_ACCOUNT) -> float | None:
+def known_at(db: Connection, collector: str, environment: str = WHOLE_ACCOUNT) -> float | None:
     """Return when an environment, or the account as a whole, was last read completely; `None` where it never was."""
     query = "SELECT at FROM known WHERE collector = ? AND environment_id = ?"
     row = db.execute(query, (collector, environment)).fetchone()
@@ -146,7 +143,7 @@ def known_at(db: sqlite3.Connection, collector: str, environment: str = WHOLE_AC
 
 
 def fresh_environments(
-    db: sqlite3.Connection, account: str, collector: str, fresh: Freshness
+    db: Connection, account: str, collector: str, fresh: Freshness
 ) -> dict[str, tuple[str, str, str]]:
     """Return the labels (account, environment_id, environment_name), by id, of environments whose data is within max_age."""
     query = "SELECT id, name, at FROM environment JOIN known ON environment_id = id WHERE collector = ? AND shown ORDER BY id"

@@ -1,15 +1,15 @@
 """Environments that are not listed any more: what was counted of one is kept for an hour, in case it comes back."""
 
-import sqlite3
 from collections.abc import Sequence
 
 from exporter.collectors._histogram import Histogram
+from exporter.store.database import Connection
 
 KEEP = 3600.0  # seconds
 
 
 def forget_gone(
-    db: sqlite3.Connection, reading: str, tables: Sequence[str], histograms: Sequence[Histogram], at: float
+    db: Connection, reading: str, tables: Sequence[str], histograms: Sequence[Histogram], at: float
 ) -> None:
     """Delete their rows. `reading` is the table that says when each environment was `looked_at`; `at`: steady unix seconds."""
     db.execute(

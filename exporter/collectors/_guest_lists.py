@@ -1,9 +1,9 @@
 """Lists of guests as rows of guest, guest_space and membership. All functions run on the account's thread."""
 
-import sqlite3
 from collections.abc import Sequence
 
 from exporter.flatfile import models, times
+from exporter.store.database import Connection
 
 COUNTS = """
 SELECT environment_id, sum(guests), sum(memberships) FROM (
@@ -35,7 +35,7 @@ WHERE collector = 'spaces' AND at >= ? AND NOT EXISTS (
   WHERE space.environment_id = known.environment_id AND asked_at IS NULL)"""
 
 
-def write_account(db: sqlite3.Connection, rows: Sequence[models.Guest], keep: Sequence[str]) -> bool:
+def write_account(db: Connection, rows: Sequence[models.Guest], keep: Sequence[str]) -> bool:
     """Make the tables what an account-wide list says, but for the environments to `keep`; return whether that is a change."""
     before = db.total_changes
     db.execute("CREATE TEMP TABLE IF NOT EXISTS pass_guest (id PRIMARY KEY, environment_id) WITHOUT ROWID")
@@ -81,7 +81,7 @@ def write_account(db: sqlite3.Connection, rows: Sequence[models.Guest], keep: Se
     return changed
 
 
-def write_space(db: sqlite3.Connection, space: str, environment: str, rows: Sequence[models.Guest], at: float) -> bool:
+def write_space(db: Connection, space: str, environment: str, rows: Sequence[models.Guest], at: float) -> bool:
     """Make the guests of one space what its own list says; return whether that is a change."""
     own = {row.id: next((entry for entry in row.spaces or () if entry.id == space), None) for row in rows}
     told = None not in own.values()
@@ -112,7 +112,7 @@ def write_space(db: sqlite3.Connection, space: str, environment: str, rows: Sequ
     return db.total_changes > before
 
 
-def drop_gone(db: sqlite3.Connection) -> bool:
+def drop_gone(db: Connection) -> bool:
     """Forget spaces that are not listed any more, and guests who are in no space; return whether there were any."""
     before = db.total_changes
     db.execute("DELETE FROM guest_space WHERE id NOT IN (SELECT id FROM space)")

@@ -1,11 +1,11 @@
 """Histograms in the table `histogram`, a row for each bucket."""
 
 import math
-import sqlite3
 from bisect import bisect_left
 from collections.abc import Sequence
 
 from exporter.exposition.families import HistogramValue
+from exporter.store.database import Connection
 
 CUMULATIVE = """
 SELECT environment_id, label, le,
@@ -20,12 +20,12 @@ class Histogram:
         self.family = family
         self._bounds = (*bounds, math.inf)
 
-    def create(self, db: sqlite3.Connection, environment: str, label: str = "") -> None:
+    def create(self, db: Connection, environment: str, label: str = "") -> None:
         """Start a histogram at 0, unless it is there."""
         rows = [(self.family, environment, label, bound) for bound in self._bounds]
         db.executemany("INSERT OR IGNORE INTO histogram VALUES (?, ?, ?, ?, 0, 0)", rows)
 
-    def observe(self, db: sqlite3.Connection, environment: str, label: str, seconds: float) -> None:
+    def observe(self, db: Connection, environment: str, label: str, seconds: float) -> None:
         """Add an observation to a histogram that is there."""
         bound = self._bounds[bisect_left(self._bounds, seconds)]
         db.execute(
@@ -34,7 +34,7 @@ class Histogram:
             (seconds, self.family, environment, label, bound),
         )
 
-    def select(self, db: sqlite3.Connection) -> dict[tuple[str, str], HistogramValue]:
+    def select(self, db: Connection) -> dict[tuple[str, str], HistogramValue]:
         """Return all of them by (environment id, label)."""
         found: dict[tuple[str, str], HistogramValue] = {}
         buckets: list[tuple[float, float]] = []

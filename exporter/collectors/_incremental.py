@@ -7,7 +7,6 @@ seconds. After `full_resync` seconds it is read whatever else is known.
 """
 
 import asyncio
-import sqlite3
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ from exporter.collectors._context import Context
 from exporter.flatfile.client import Listing
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
+from exporter.store.database import Connection
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -192,7 +192,7 @@ class IncrementalList(Generic[T]):
     # What follows runs on the account's thread.
 
     async def _begin(self, scope: str) -> Reading:
-        def begin(db: sqlite3.Connection) -> None:
+        def begin(db: Connection) -> None:
             names = ", ".join(self._table.columns)
             db.execute(
                 f"CREATE TABLE IF NOT EXISTS temp.pass_{self._table.name} "
@@ -204,9 +204,7 @@ class IncrementalList(Generic[T]):
         await self._context.database.run(begin)
         return Reading(scope, began, self._context.database.generation)
 
-    def _stage(
-        self, db: sqlite3.Connection, reading: Reading, bit: int, rows: Sequence[T], *, compare: bool = False
-    ) -> bool:
+    def _stage(self, db: Connection, reading: Reading, bit: int, rows: Sequence[T], *, compare: bool = False) -> bool:
         """Add rows to the temporary table; with `compare`, return whether the last of them is new or changed."""
         self._check(reading)
         table, changed = self._table, False
@@ -224,7 +222,7 @@ class IncrementalList(Generic[T]):
         db.executemany(update, [(bit, *row[:2]) for row in named])
         return changed
 
-    def _forget(self, db: sqlite3.Connection, reading: Reading, bit: int) -> None:
+    def _forget(self, db: Connection, reading: Reading, bit: int) -> None:
         self._check(reading)
         update = f"UPDATE temp.pass_{self._table.name} SET lists = lists & ~? WHERE scope = ?"
         db.execute(update, (bit, reading.scope))
@@ -235,7 +233,7 @@ class IncrementalList(Generic[T]):
                 "the database was replaced while a list was read", endpoint=str(self._table.listing.endpoint)
             )
 
-    def _agrees(self, db: sqlite3.Connection, reading: Reading) -> bool:
+    def _agrees(self, db: Connection, reading: Reading) -> bool:
         """Whether the table would have as many rows as the server counts, in each list."""
         db.execute("SAVEPOINT agrees")
         try:
@@ -243,18 +241,18 @@ class IncrementalList(Generic[T]):
         finally:
             db.execute("ROLLBACK TO agrees")
 
-    def _comparable(self, db: sqlite3.Connection, reading: Reading) -> bool:
+    def _comparable(self, db: Connection, reading: Reading) -> bool:
         query = f"SELECT count(*) FROM {self._table.name} WHERE lists & :bit{_own(reading)}"
         counts = {bit: db.execute(query, {"bit": bit, "scope": reading.scope}).fetchone()[0] for bit in self._bits}
         return all(total is not None and total == counts[bit] for bit, total in reading.totals.items())
 
-    def environments(self, db: sqlite3.Connection, reading: Reading) -> set[str]:
+    def environments(self, db: Connection, reading: Reading) -> set[str]:
         """Return the environments that the rows of a reading name."""
         self._check(reading)
         query = f"SELECT DISTINCT environment_id FROM temp.pass_{self._table.name} WHERE scope = ? AND lists"
         return {environment for (environment,) in db.execute(query, (reading.scope,))}
 
-    def merge(self, db: sqlite3.Connection, reading: Reading, keep: Collection[str] = ()) -> bool:
+    def merge(self, db: Connection, reading: Reading, keep: Collection[str] = ()) -> bool:
         """Make the table what was read, but for the environments to `keep` as they are; return whether anything changed."""
         self._check(reading)
         before = db.total_changes
@@ -267,7 +265,7 @@ class IncrementalList(Generic[T]):
         db.execute(f"DELETE FROM temp.pass_{self._table.name} WHERE scope = ?", (reading.scope,))
         return changed
 
-    def _write(self, db: sqlite3.Connection, reading: Reading, keep: Collection[str] = ()) -> bool:
+    def _write(self, db: Connection, reading: Reading, keep: Collection[str] = ()) -> bool:
         """Write what was read; return whether all is known: not where a row has moved from one list to the other unseen."""
         name, own = self._table.name, _own(reading)
         named = {"scope": reading.scope, **{f"keep{place}": environment for place, environment in enumerate(keep)}}

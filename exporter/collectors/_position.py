@@ -5,7 +5,6 @@ visible. So each reading goes back `events.overlap` seconds before the newest ev
 """
 
 import logging
-import sqlite3
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ import msgspec
 from exporter.collectors._context import WHOLE_ACCOUNT
 from exporter.config import EventsConfig
 from exporter.core.logs import fields
+from exporter.store.database import Connection
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class Position:
         return max(self.newest - overlap, self.known_since)
 
 
-def load(db: sqlite3.Connection) -> Mapping[str, Position]:
+def load(db: Connection) -> Mapping[str, Position]:
     """Return the positions by environment; one that has none begins where the account stands."""
     query = "SELECT environment_id, newest, known_since, began, read_at FROM event_position"
     found = {environment: Position(*row) for environment, *row in db.execute(query)}
@@ -46,7 +46,7 @@ def load(db: sqlite3.Connection) -> Mapping[str, Position]:
     return found
 
 
-def resume(db: sqlite3.Connection, config: EventsConfig, account: str, started: float, asked_at: float) -> None:
+def resume(db: Connection, config: EventsConfig, account: str, started: float, asked_at: float) -> None:
     """Go on where an earlier run of the exporter stopped, or begin to count at `started` where that cannot be."""
     chosen = msgspec.json.encode((config.topics.include, config.topics.exclude)).decode()
     before = db.execute("SELECT value FROM meta WHERE name = 'events.topics'").fetchone()
@@ -68,7 +68,7 @@ def resume(db: sqlite3.Connection, config: EventsConfig, account: str, started: 
     db.execute("INSERT OR REPLACE INTO meta VALUES ('events.topics', ?)", (chosen,))
 
 
-def _why_not_resumable(db: sqlite3.Connection, config: EventsConfig, same_topics: bool, behind: float) -> str | None:
+def _why_not_resumable(db: Connection, config: EventsConfig, same_topics: bool, behind: float) -> str | None:
     if not same_topics:
         return "events.include or events.exclude has changed"
     query = (
@@ -84,7 +84,7 @@ def _why_not_resumable(db: sqlite3.Connection, config: EventsConfig, same_topics
     return None
 
 
-def _drop_stale(db: sqlite3.Connection, earliest: float, about: Mapping[str, object]) -> None:
+def _drop_stale(db: Connection, earliest: float, about: Mapping[str, object]) -> None:
     """Begin again with environments that could not be read for too long."""
     query = "SELECT environment_id FROM event_position WHERE environment_id <> '' AND read_at < ?"
     stale = [environment for (environment,) in db.execute(query, (earliest,))]
@@ -98,7 +98,7 @@ def _drop_stale(db: sqlite3.Connection, earliest: float, about: Mapping[str, obj
         )
 
 
-def advance(db: sqlite3.Connection, scope: str, position: Position, newest: float | None, asked_at: float) -> None:
+def advance(db: Connection, scope: str, position: Position, newest: float | None, asked_at: float) -> None:
     """Move a position after a complete reading that began at `asked_at` and whose newest event is `newest`.
 
     An event from later, which a page read towards the end may hold, does not move it past what may still become visible
@@ -109,12 +109,12 @@ def advance(db: sqlite3.Connection, scope: str, position: Position, newest: floa
     db.execute("INSERT OR REPLACE INTO event_position VALUES (?, ?, ?, ?, ?)", values)
 
 
-def unknown(db: sqlite3.Connection, events: Collection[str]) -> set[str]:
+def unknown(db: Connection, events: Collection[str]) -> set[str]:
     """Return those of the events that were not read before."""
     return {event for event in events if not db.execute("SELECT 1 FROM event WHERE id = ?", (event,)).fetchone()}
 
 
-def purge(db: sqlite3.Connection, config: EventsConfig, asked_at: float, *, account_wide: bool) -> None:
+def purge(db: Connection, config: EventsConfig, asked_at: float, *, account_wide: bool) -> None:
     """Forget what is not needed any more: events that no reading asks for again, and environments that are gone."""
     (number,) = db.execute("SELECT count(*) FROM event").fetchone()
     least = max(config.window, 2 * config.overlap) + SLACK

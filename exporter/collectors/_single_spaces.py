@@ -1,10 +1,10 @@
 """Series of single spaces, those that were active last; only with spaces.per_space."""
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 
 from exporter.collectors._labels import SPACE
 from exporter.exposition.families import Desc, Family, Sample
+from exporter.store.database import Connection
 
 INFO = Desc(
     "flatfile_space_info",
@@ -33,12 +33,12 @@ FROM space JOIN environment ON environment.id = environment_id WHERE shown
 ORDER BY coalesce(activity, updated, created) DESC, space.id DESC LIMIT ?"""
 
 
-def shown(db: sqlite3.Connection, limit: int) -> list[tuple[str, str]]:
+def shown(db: Connection, limit: int) -> list[tuple[str, str]]:
     """Return (id, environment id) of the spaces that have series of their own."""
     return [(row[0], row[1]) for row in db.execute(SHOWN, (limit,))]
 
 
-def families(db: sqlite3.Connection, labels: Mapping[str, tuple[str, str, str]], limit: int) -> Iterator[Family]:
+def families(db: Connection, labels: Mapping[str, tuple[str, str, str]], limit: int) -> Iterator[Family]:
     """Return the series of the spaces of the environments that have `labels`."""
     samples: dict[Desc, list[Sample]] = {desc: [] for desc in FAMILIES}
     for id_, environment, *names, files, workbooks, activity in db.execute(SHOWN, (limit,)):

@@ -1,6 +1,5 @@
 """Agents deployed in each environment, and those that the configuration expects there."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
@@ -20,6 +19,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
+from exporter.store.database import Connection
 
 NAME = "agents"
 AGENTS = Desc(
@@ -88,7 +88,7 @@ class Collector:
         context, at = self._context, self._context.clock.steady()
         ahead = context.client.session.now - at  # of the server's clock
 
-        def due(db: sqlite3.Connection) -> tuple[list[Environment], list[Environment]]:
+        def due(db: Connection) -> tuple[list[Environment], list[Environment]]:
             shown = shown_environments(db)
             since = at - self._settings.interval * 0.95  # scrapes do not come to the millisecond
             return [Environment(*row) for row in db.execute(DUE, {"since": since, "ahead": ahead})] or shown, shown
@@ -121,7 +121,7 @@ class Collector:
         rows = await self._context.client.rows(LISTING, {"environmentId": environment.id, **more}, call)
         return [row for row in rows if row.environment_id in (None, environment.id)]
 
-    def _write(self, db: sqlite3.Connection, found: dict[str, list[models.Agent]], at: float) -> None:
+    def _write(self, db: Connection, found: dict[str, list[models.Agent]], at: float) -> None:
         for environment, rows in found.items():
             db.execute("DELETE FROM agent WHERE environment_id = ?", (environment,))
             values = [
@@ -143,7 +143,7 @@ class Collector:
         dropped = max(0, number - MAX_SERIES)
         db.execute("INSERT OR REPLACE INTO series_dropped VALUES (?, ?)", (NAME, dropped))
 
-    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+    def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return what is deployed, and what is missing where that is known."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
         counts = {(environment, system): 0 for environment in labels for system in ("true", "false")}
@@ -173,7 +173,7 @@ class Collector:
             yield from self._expectations(db, labels, fresh)
 
     def _expectations(
-        self, db: sqlite3.Connection, labels: dict[str, tuple[str, str, str]], fresh: Freshness
+        self, db: Connection, labels: dict[str, tuple[str, str, str]], fresh: Freshness
     ) -> Iterator[Family]:
         """Compare what the configuration expects with what is known.
 

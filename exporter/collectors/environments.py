@@ -1,7 +1,6 @@
 """Environments of the account, and the account itself: what every other collector builds on."""
 
 import logging
-import sqlite3
 from collections.abc import Iterator, Sequence
 
 from exporter.collectors._context import WHOLE_ACCOUNT, Context, both, known_at, mark_known
@@ -14,6 +13,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
+from exporter.store.database import Connection
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Collector:
         await context.database.run(lambda db: self._write(db, rows, at))
         return [error] if error else []
 
-    def _write(self, db: sqlite3.Connection, rows: Sequence[models.Environment], at: float) -> None:
+    def _write(self, db: Connection, rows: Sequence[models.Environment], at: float) -> None:
         chosen = self._context.config.environments.match
         most = MAX_SERIES
         selected = [row.id for row in rows if chosen(row.name or row.id, row.id)]
@@ -106,7 +106,7 @@ class Collector:
             self._account_asked_at, self._account_refused = now, True
             return None
 
-        def write(db: sqlite3.Connection) -> None:
+        def write(db: Connection) -> None:
             db.execute("DELETE FROM account")
             db.execute("INSERT INTO account VALUES (?, ?, ?)", (account.id, account.name or "", at))
 
@@ -114,7 +114,7 @@ class Collector:
         self._account_asked_at, self._account_refused = now, False
         return None
 
-    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+    def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the account's and the environments' families."""
         name = self._context.account
         longest = self._context.config.collectors[NAME].max_age + ACCOUNT_INTERVAL

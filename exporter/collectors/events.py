@@ -1,7 +1,6 @@
 """Events of each environment, each counted once: rates, totals, who caused them."""
 
 import logging
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from exporter.flatfile.session import Call
 from exporter.flatfile.tail import Before, Happened, happened
 from exporter.flatfile.times import iso
 from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS, actor_type
+from exporter.store.database import Connection
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +119,7 @@ class Collector:
         context, config = self._context, self._config
         started = asked_at - (context.clock.monotonic() - self._started)  # by the server's clock
 
-        def load(db: sqlite3.Connection) -> Mapping[str, Position]:
+        def load(db: Connection) -> Mapping[str, Position]:
             if not self._begun:
                 _position.resume(db, config, context.account, started, asked_at)
             return _position.load(db)
@@ -186,7 +186,7 @@ class Collector:
             {env.id for env in asked} - found.keys()
         )
 
-        def write(db: sqlite3.Connection) -> None:
+        def write(db: Connection) -> None:
             self._write(db, [account, *found.values()], covered, asked_at, at, account_wide=True)
             mark_verified(db, NAME, covered, at)
 
@@ -195,7 +195,7 @@ class Collector:
 
     def _write(
         self,
-        db: sqlite3.Connection,
+        db: Connection,
         readings: Sequence[Reading],
         covered: Collection[str],
         asked_at: float,
@@ -227,7 +227,7 @@ class Collector:
 
     def _count(
         self,
-        db: sqlite3.Connection,
+        db: Connection,
         events: Sequence[tuple[str, Happened]],
         positions: Mapping[str, Position],
         asked_at: float,
@@ -267,7 +267,7 @@ class Collector:
             last.items(),
         )
 
-    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+    def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return rates, totals and the newest event of each environment."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
         seen = [topic for (topic,) in db.execute("SELECT DISTINCT topic FROM event_count ORDER BY topic")]

@@ -5,7 +5,6 @@ asked for its newest runs; only when one is new, its agents are asked for theirs
 newer ones: now and then the list is read an hour back.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -31,6 +30,7 @@ from exporter.flatfile.client import Listing
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, NotFound
 from exporter.flatfile.session import Call
+from exporter.store.database import Connection
 
 NAME = "executions"
 RUNS = Desc(
@@ -133,7 +133,7 @@ class Collector:
         await context.wait_for("events", EVENTS_WAITED_FOR)
         at, now = context.clock.steady(), context.client.session.now
 
-        def due(db: sqlite3.Connection) -> tuple[list[Environment], int]:
+        def due(db: Connection) -> tuple[list[Environment], int]:
             values = {"now": now, "rotation": self._rotation, "followed": FOLLOWED_FOR}
             return [Environment(*row) for row in db.execute(DUE, values)], len(shown_environments(db))
 
@@ -245,7 +245,7 @@ class Collector:
         rows = await self._context.client.rows(NEWEST, params, call, stop=enough)
         return wanted.keys() & {key(row) for row in rows}
 
-    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+    def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the runs of the agents that are deployed, and those of which the agent is not known."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
         took, waited = DURATIONS.select(db), LAGS.select(db)
@@ -278,21 +278,19 @@ def _ended(look: Look, rows: Sequence[models.Execution], now: float) -> dict[int
     return found
 
 
-def _new(db: sqlite3.Connection, environment: str, ended: Mapping[int, Run]) -> dict[int, Run]:
+def _new(db: Connection, environment: str, ended: Mapping[int, Run]) -> dict[int, Run]:
     """Return the runs that are not in the table."""
     query = "SELECT 1 FROM run WHERE environment_id = ? AND key = ?"
     return {each: run for each, run in ended.items() if not db.execute(query, (environment, each)).fetchone()}
 
 
-def _agents(db: sqlite3.Connection, environment: str) -> tuple[list[str], float | None]:
+def _agents(db: Connection, environment: str) -> tuple[list[str], float | None]:
     """Return an environment's agents, those that ran last first, and when they were listed."""
     agents = [agent for (agent,) in db.execute(AGENTS, {"environment": environment})]
     return agents, known_at(db, "agents", environment)
 
 
-def _write(
-    db: sqlite3.Connection, environment: str, look: Look, owners: Mapping[int, str], at: float, now: float
-) -> None:
+def _write(db: Connection, environment: str, look: Look, owners: Mapping[int, str], at: float, now: float) -> None:
     """Count the runs whose agents were found, each once for its agent, event and start, and note how far was read."""
     LAGS.create(db, environment)
     for each, agent in owners.items():
@@ -329,7 +327,7 @@ def _write(
     mark_known(db, NAME, [environment], at)
 
 
-def _settle(db: sqlite3.Connection, at: float, now: float) -> None:
+def _settle(db: Connection, at: float, now: float) -> None:
     """Work out how long events had waited, as far as they were seen; forget environments and agents that are gone."""
     query = (
         "SELECT run.environment_id, key, max(0.0, started - created) FROM run JOIN event ON event.id = event_id "

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,6 +25,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, Forbidden, NotFound, TooLarge, Unauthorized
 from exporter.flatfile.session import Call
+from exporter.store.database import Connection
 
 NAME = "guests"
 GUESTS = Desc(
@@ -115,7 +115,7 @@ class Collector:
         self._contradictions = 0
         unsure = {env for space, env in to_check if env in silent and found.get(space) is None}
 
-        def write(db: sqlite3.Connection) -> None:
+        def write(db: Connection) -> None:
             if _guest_lists.write_account(db, rows, [*unsure]):
                 self._counts.clear()
             shown = {env for (env,) in db.execute("SELECT id FROM environment WHERE shown")}
@@ -135,7 +135,7 @@ class Collector:
         """Choose spaces to compare with the account-wide list: one of each environment that it does not mention, now and
         then, and one more in turn. Also returns the environments that it does not mention and whose spaces are known."""
 
-        def choose(db: sqlite3.Connection) -> tuple[list[Space], set[str]]:
+        def choose(db: Connection) -> tuple[list[Space], set[str]]:
             silent = [Environment(env, env) for env in self._spaces_known(db) if env not in mentioned]
             since = at - self._context.config.collectors[NAME].max_age / 3
             query = "SELECT id, environment_id FROM space WHERE environment_id = ? ORDER BY id LIMIT 1"
@@ -158,7 +158,7 @@ class Collector:
         self._checked = chosen[-1][0] if chosen else ""
         return chosen, silent
 
-    def _spaces_known(self, db: sqlite3.Connection) -> dict[str, float]:
+    def _spaces_known(self, db: Connection) -> dict[str, float]:
         """Return when the spaces of each environment were read, where that is within their max_age."""
         oldest = self._context.clock.steady() - self._spaces.max_age
         query = (
@@ -200,7 +200,7 @@ class Collector:
             raise next(iter(errors.values()))
         left = {environment for space, environment in due if space not in answered}
 
-        def publish(db: sqlite3.Connection) -> None:
+        def publish(db: Connection) -> None:
             if _guest_lists.drop_gone(db):
                 self._counts.clear()
             spaces_at = self._spaces_known(db)
@@ -212,7 +212,7 @@ class Collector:
         await context.database.run(publish)
         return [*errors.values()]
 
-    def _due(self, db: sqlite3.Connection, elapsed: float) -> tuple[list[Space], int]:
+    def _due(self, db: Connection, elapsed: float) -> tuple[list[Space], int]:
         """Return the spaces to ask, those that are new or have changed first, and how many are there by rotation."""
         due: list[Space] = db.execute(_guest_lists.DUE).fetchall()
         (number,) = db.execute("SELECT count(*) FROM guest_space WHERE asked_at IS NOT NULL").fetchone()
@@ -260,7 +260,7 @@ class Collector:
                 group.create_task(worker())
         return answered, errors
 
-    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+    def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the environments' guests."""
         context = self._context
         labels = fresh_environments(db, context.account, NAME, fresh)
@@ -288,7 +288,7 @@ class Collector:
             ],
         )
 
-    def _count(self, db: sqlite3.Connection) -> Counts:
+    def _count(self, db: Connection) -> Counts:
         now = self._context.client.session.now
         since = {"d1": now - DAY, "d7": now - 7 * DAY, "d30": now - 30 * DAY}
         counts = {environment: (guests, pairs) for environment, guests, pairs in db.execute(_guest_lists.COUNTS)}
@@ -297,6 +297,6 @@ class Collector:
         return counts, active, frozenset(environment for (environment,) in untold)
 
 
-def _has_spaces(db: sqlite3.Connection, environment: str | None = None) -> bool:
+def _has_spaces(db: Connection, environment: str | None = None) -> bool:
     query = "SELECT 1 FROM space WHERE ? IS NULL OR environment_id = ? LIMIT 1"
     return db.execute(query, (environment, environment)).fetchone() is not None

@@ -5,7 +5,6 @@ as far as something is new or open; open jobs further down, and whatever else ma
 """
 
 import math
-import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import astuple, dataclass, replace
@@ -23,6 +22,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
+from exporter.store.database import Connection
 
 NAME = "jobs"
 JOBS = Desc(
@@ -181,9 +181,7 @@ class Collector:
         )
         return await database.run(lambda db: self._write(db, environment, last, reading, at, edge))
 
-    def _write(
-        self, db: sqlite3.Connection, environment: str, last: Last, reading: Reading, at: float, edge: float
-    ) -> int:
+    def _write(self, db: Connection, environment: str, last: Last, reading: Reading, at: float, edge: float) -> int:
         """Write the jobs that came and count those that finished; return how many have no time that can be read."""
         followed = reading.covered if reading.cut else min(edge, last.read_at - FOLLOWED_FOR)
         statuses = {*STATUSES, *(name for (name,) in db.execute("SELECT name FROM job_status"))}
@@ -213,7 +211,7 @@ class Collector:
         mark_known(db, NAME, [environment], at)
         return unusable
 
-    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+    def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the jobs of the window by status, the oldest open ones, and those that finished."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
         others = [name for (name,) in db.execute("SELECT name FROM job_status ORDER BY name")]
@@ -235,24 +233,24 @@ class Collector:
             yield Family(desc, [((*labels[env], type_), value) for (env, type_), value in values if env in labels])
 
 
-def _lasts(db: sqlite3.Connection) -> dict[str, Last]:
+def _lasts(db: Connection) -> dict[str, Last]:
     query = "SELECT environment_id, began, read_at, window_read_at, deep_read_at, pages, unreached, unordered FROM job_reading"
     return {environment: Last(*row) for environment, *row in db.execute(query)}
 
 
-def _open(db: sqlite3.Connection, environment: str) -> tuple[dict[str, float], bool]:
+def _open(db: Connection, environment: str) -> tuple[dict[str, float], bool]:
     """Return when an environment's open jobs were created, by id, and whether the last list lacked any job."""
     query = f"SELECT id, created FROM job WHERE environment_id = ? AND {OPEN}"
     missed = db.execute("SELECT 1 FROM job WHERE environment_id = ? AND missed", (environment,)).fetchone()
     return dict(db.execute(query, (environment,))), missed is not None
 
 
-def _known(db: sqlite3.Connection, environment: str, ids: Sequence[str]) -> set[str]:
+def _known(db: Connection, environment: str, ids: Sequence[str]) -> set[str]:
     query = "SELECT 1 FROM job WHERE environment_id = ? AND id = ?"
     return {id_ for id_ in ids if db.execute(query, (environment, id_)).fetchone()}
 
 
-def _status(db: sqlite3.Connection, status: str | None, known: set[str]) -> str:
+def _status(db: Connection, status: str | None, known: set[str]) -> str:
     """Return the name under which a status is counted; a new one is noted, as long as there are not too many."""
     name = SPELLINGS.get(status or UNKNOWN, status or UNKNOWN)
     if name not in known:
@@ -263,7 +261,7 @@ def _status(db: sqlite3.Connection, status: str | None, known: set[str]) -> str:
     return name
 
 
-def _create(db: sqlite3.Connection, environment: str, type_: str) -> None:
+def _create(db: Connection, environment: str, type_: str) -> None:
     """Start to count a type's jobs at 0, unless that has been done."""
     rows = [(environment, type_, status) for status in ENDS]
     if db.executemany("INSERT OR IGNORE INTO job_count VALUES (?, ?, ?, 0)", rows).rowcount:
@@ -271,7 +269,7 @@ def _create(db: sqlite3.Connection, environment: str, type_: str) -> None:
         DURATIONS.create(db, environment, type_)
 
 
-def _count(db: sqlite3.Connection, environment: str, job: Job) -> None:
+def _count(db: Connection, environment: str, job: Job) -> None:
     key = (environment, job.type, job.status)
     db.execute("UPDATE job_count SET count = count + 1 WHERE environment_id = ? AND type = ? AND status = ?", key)
     for histogram, begin, end in ((WAITS, job.created, job.started), (DURATIONS, job.started, job.finished)):
@@ -279,7 +277,7 @@ def _count(db: sqlite3.Connection, environment: str, job: Job) -> None:
             histogram.observe(db, environment, job.type, end - begin)
 
 
-def _delete_missed(db: sqlite3.Connection, environment: str, reading: Reading) -> None:
+def _delete_missed(db: Connection, environment: str, reading: Reading) -> None:
     """Delete the jobs that two lists in a row lacked: one may lack some because rows moved while it was read."""
     came = {row.id for row in reading.rows}
     query = "SELECT id, missed FROM job WHERE environment_id = ? AND created > ?"

@@ -1,6 +1,5 @@
 """Spaces by environment: how many in which state, how many inactive, their files and workbooks."""
 
-import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
+from exporter.store.database import Connection
 
 NAME = "spaces"
 SPACES = Desc(
@@ -155,7 +155,7 @@ class Collector:
         """
         database, since = self._context.database, reading.began - self._max_pause
 
-        def silent(db: sqlite3.Connection) -> tuple[set[str], list[Environment]]:
+        def silent(db: Connection) -> tuple[set[str], list[Environment]]:
             named = self._named(db, reading)
             return named, needs_check(db, NAME, [env for env in environments if env.id not in named], since)
 
@@ -167,7 +167,7 @@ class Collector:
             return None
         unread = {env.id for env in doubtful} - answers.keys()
 
-        def write(db: sqlite3.Connection) -> None:
+        def write(db: Connection) -> None:
             self._merge(db, reading, unread)
             mark_known(db, NAME, named, reading.began)
             mark_verified(db, NAME, answers, reading.began)
@@ -175,7 +175,7 @@ class Collector:
         await database.run(write)
         return errors
 
-    def _named(self, db: sqlite3.Connection, reading: Reading) -> set[str]:
+    def _named(self, db: Connection, reading: Reading) -> set[str]:
         """Return the environments that have spaces according to a reading, and what is known beside it."""
         named = self._list.environments(db, reading)
         if reading.whole:
@@ -195,14 +195,14 @@ class Collector:
         if reading is None:
             return
 
-        def write(db: sqlite3.Connection) -> None:
+        def write(db: Connection) -> None:
             self._merge(db, reading)
             db.execute("DELETE FROM space WHERE environment_id NOT IN (SELECT id FROM environment)")
             mark_verified(db, NAME, [environment.id], reading.began)
 
         await self._context.database.run(write)
 
-    def _merge(self, db: sqlite3.Connection, reading: Reading, keep: Collection[str] = ()) -> None:
+    def _merge(self, db: Connection, reading: Reading, keep: Collection[str] = ()) -> None:
         if self._list.merge(db, reading, keep):
             self._counts.clear()
         if self._config.per_space:
@@ -211,7 +211,7 @@ class Collector:
             dropped = max(0, number - self._config.max_series)
             db.execute("INSERT OR REPLACE INTO series_dropped VALUES (?, ?)", (NAME, dropped))
 
-    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+    def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Count the environments' spaces."""
         account = self._context.account
         labels = fresh_environments(db, account, NAME, fresh)
@@ -233,7 +233,7 @@ class Collector:
         if self._config.per_space:
             yield from _single_spaces.families(db, labels, self._config.max_series)
 
-    def _count(self, db: sqlite3.Connection) -> Counts:
+    def _count(self, db: Connection) -> Counts:
         now = self._context.client.session.now
         inactive = [dict(db.execute(COUNT_INACTIVE, (now - seconds,))) for seconds in self._config.inactive_after]
         return db.execute(COUNT).fetchall(), inactive

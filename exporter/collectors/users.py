@@ -1,6 +1,5 @@
 """Users of the account: its team. Customers are guests."""
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET
@@ -15,6 +14,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
+from exporter.store.database import Connection
 
 NAME = "users"
 USERS = Desc("flatfile_users", "gauge", "Users of the account (GET /users).", ACCOUNT)
@@ -62,14 +62,14 @@ class Collector:
         reading = await self._list.read(WHOLE_ACCOUNT, {}, call)
         if reading is not None:
 
-            def write(db: sqlite3.Connection) -> None:
+            def write(db: Connection) -> None:
                 self._list.merge(db, reading)
                 mark_known(db, NAME, [WHOLE_ACCOUNT], reading.began)
 
             await self._context.database.run(write)
         return []
 
-    def families(self, db: sqlite3.Connection, fresh: Freshness) -> Iterator[Family]:
+    def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Count the users, and those seen lately: an older definition of the API has no lastSeenAt."""
         at = known_at(db, NAME)
         if at is None or not fresh(at):
@@ -82,7 +82,7 @@ class Collector:
             yield Family(USERS_ACTIVE, [((account, window), number) for window, number in numbers])
 
 
-def active(db: sqlite3.Connection, now: float) -> list[tuple[str, int]] | None:
+def active(db: Connection, now: float) -> list[tuple[str, int]] | None:
     """Count the users seen within each window; `None` where no row says when its user was seen."""
     if db.execute("SELECT count(*) > 0 AND total(told) = 0 FROM user").fetchone()[0]:
         return None

@@ -18,6 +18,8 @@ from exporter.core.worker import Worker
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+Connection = sqlite3.Connection
+"""What `Database.run` gives to a function; the only SQLite that other rooms see."""
 
 SCHEMA_VERSION = 1
 RETRY_EVERY = 60.0  # seconds between two tries to use a file again
@@ -31,6 +33,10 @@ _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 class Unusable(Exception):
     """A file that cannot be gone on from; the text says why, and quotes nothing of it."""
+
+
+class Closed(Exception):
+    """The database is closed."""
 
 
 class Database:
@@ -67,7 +73,7 @@ class Database:
         return await self._worker.run(self._transaction, work)
 
     async def close(self) -> None:
-        """Close the file after the work that is waiting; `run` raises RuntimeError from then on."""
+        """Close the file after the work that is waiting; `run` raises Closed from then on."""
         await self._worker.run(self._close)
 
     def _close(self) -> None:
@@ -89,7 +95,7 @@ class Database:
     def _opened(self) -> sqlite3.Connection:
         """Return the connection; from time to time, one to the file again."""
         if self._closed:
-            raise RuntimeError("the database is closed")
+            raise Closed("the database is closed")
         if self._connection is None:
             self._connection = self._first()
             self.generation += 1

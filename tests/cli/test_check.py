@@ -182,7 +182,37 @@ def test_guests_of_the_whole_account_are_counted(tmp_path: Path) -> None:
     with SimulatedServer(world, Switches(guests_without_space="all")).in_thread() as api:
         _, found = probed(load(config(tmp_path, account_lines("acme", api.base_url))))
     guests = by_collector(found)["guests"]
-    assert (guests["count"], guests["requests"]["first"], guests["requests"]["estimated"]) == (300, 2, False)
+    and_a_space_to_compare = 2
+    assert (guests["count"], guests["requests"]["first"], guests["requests"]["estimated"]) == (
+        300,
+        and_a_space_to_compare,
+        False,
+    )
+
+
+def test_patterns_that_match_nothing_are_warnings(api: SimulatedServer, tmp_path: Path) -> None:
+    one, other = (environment.name for environment in api.world.environments.values())
+    more = (
+        f"environments: {{include: [{one}, prodution]}}, expected_agents: ["
+        f"{{environment: {one}, agents: [agent-0, nobody]}}, {{environment: {other}, agents: [agent-0]}}, "
+        "{environment: nowhere, agents: [agent-0]}]"
+    )
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url, more=more))))
+    assert (status, found["warnings"]) == (
+        0,
+        [
+            "environments.include: no environment matches 'prodution'.",
+            f"expected_agents: no agent in environment {one!r} matches 'nobody'.",
+            f"expected_agents: only environments that are not selected match {other!r}.",
+            "expected_agents: no environment matches 'nowhere'.",
+        ],
+    )
+
+
+def test_no_environment_at_all_is_a_warning(api: SimulatedServer, tmp_path: Path) -> None:
+    more = "environments: {include: [prodution]}"
+    _, found = probed(load(config(tmp_path, account_lines("acme", api.base_url, more=more))))
+    assert found["warnings"][0].startswith("environments.include and environments.exclude select no environment")
 
 
 @pytest.mark.parametrize("path", ["*", "/environments", "/users"])

@@ -16,7 +16,7 @@ import pytest
 
 from exporter.core.clock import Clock
 from exporter.core.worker import Worker
-from exporter.store.database import RETRY_EVERY, SCHEMA_VERSION, Database
+from exporter.store.database import RETRY_EVERY, SCHEMA_VERSION, Closed, Database
 
 
 class Passing:
@@ -98,7 +98,7 @@ async def test_nothing_runs_after_it_is_closed(passing: Passing) -> None:
     async with opened(None, passing) as database:
         await database.run(names)
         await database.close()
-        with pytest.raises(RuntimeError, match="closed"):
+        with pytest.raises(Closed):
             await database.run(names)
 
 
