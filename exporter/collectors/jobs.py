@@ -71,7 +71,7 @@ MAX_STATUSES = 20  # that the exporter does not know, of an account
 BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0)
 WAITS, DURATIONS = Histogram("job_wait", BOUNDS), Histogram("job_duration", BOUNDS)
 FOLLOWED_FOR = 7 * 86400.0  # seconds for which an open job is followed at the longest
-WINDOW_EVERY = 3600.0  # seconds after which the whole window is read again
+FULL_EVERY = 3600.0  # seconds after which the whole window is read again
 PACE = 6.0  # seconds between two looks further down for each page that one takes, within max_age / 3 and max_age / 2
 NEVER = -math.inf
 
@@ -155,7 +155,7 @@ class Collector:
         open_, missed = await database.run(lambda db: _open(db, environment))
         oldest, deep = min(open_.values(), default=math.inf), self._is_deep_due(last, at)
         floor = None  # as far as there is anything new
-        if abs(at - last.window_read_at) >= WINDOW_EVERY or (deep and (missed or last.unordered)):
+        if abs(at - last.window_read_at) >= FULL_EVERY or (deep and (missed or last.unordered)):
             floor = min(edge, oldest)
         elif deep and last.unreached:
             floor = oldest
