@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.collectors import _run, executions
+from exporter.collectors import _run
 from exporter.demo.records import Event
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
@@ -115,7 +115,7 @@ async def test_runs_of_two_agents_that_are_alike_in_all_that_is_said_of_them_fai
 
 
 async def test_a_long_list_in_order_on_one_page_is_read_whenever_something_happens(site: Site, time: Time) -> None:
-    for number in range(executions.LONG + 50):
+    for number in range(_run.LONG + 50):
         site.run(site.importer, ago=3000 - number)
     async with Exported(site.world, time) as exported:
         await exported.scrape()
@@ -472,7 +472,9 @@ async def test_history_is_not_read_again_and_the_agent_that_ran_last_is_asked_fi
             site.run(others[-1])
             page = await exported.scrape()
         assert site.runs(page) == {("other-29", "success"): 10}
-        assert len(exported.asked(PATH)) <= 2 * 9 + 2  # each five minutes: an hour back, and does the API tell agents apart?
+        assert (
+            len(exported.asked(PATH)) <= 2 * 9 + 2
+        )  # each five minutes: an hour back, and does the API tell agents apart?
 
 
 async def test_a_run_that_is_listed_late_below_newer_ones_is_found(site: Site, time: Time) -> None:
