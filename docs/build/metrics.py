@@ -5,13 +5,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from math import prod
 
-from exporter.collectors._jobs import STATUSES
-from exporter.collectors._runs import BOUNDS
-
 from exporter.account.account import FAMILIES as ACCOUNT_FAMILIES
 from exporter.account.accounts import Accounts
 from exporter.account.api_metrics import Telemetry
-from exporter.collectors import REGISTRY
+from exporter.collectors import REGISTRY, executions, jobs
 from exporter.config import Config
 from exporter.config.types import COLLECTORS
 from exporter.core.clock import Clock
@@ -31,11 +28,12 @@ SYMBOLS = {
     "I": "entries of `spaces.inactive_after`: 2 by default",
     "S": "spaces that are shown by themselves: at most `spaces.max_series`, and none without `spaces.per_space`",
     "O": "1 with `spaces.per_space`, else 0",
+    "J": f"types of jobs that an environment has had since counting began: at most {len(jobs.TYPES) + 1}",
     "C": f"collectors that are enabled: {len(REGISTRY)} by default",
     "P": f"paths of the API that have been asked: {len(Endpoint)} by default",
 }
 
-EXAMPLE = {"E": 6, "A": 24, "T": 12, "K": len(KNOWN_TOPICS), "I": 2, "C": len(REGISTRY), "P": len(Endpoint)}
+EXAMPLE = {"E": 6, "A": 24, "T": 12, "K": len(KNOWN_TOPICS), "I": 2, "J": 3, "C": len(REGISTRY), "P": len(Endpoint)}
 
 # Series of each family for one account: a number, and the symbols to multiply it with.
 SERIES: Mapping[str, tuple[int, str]] = {
@@ -43,6 +41,7 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_account_info": (1, ""),
     "flatfile_environments": (2, ""),
     "flatfile_environment_info": (1, "E"),
+    "flatfile_environment_guest_authentication": (1, "E"),
     "flatfile_spaces": (3, "E"),
     "flatfile_spaces_inactive": (1, "IE"),
     "flatfile_files": (1, "E"),
@@ -62,10 +61,13 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_agent_missing": (1, "X"),
     "flatfile_agents_expected_min": (1, "M"),
     "flatfile_agent_executions_total": (2, "A"),
-    "flatfile_agent_execution_duration_seconds": (len(BOUNDS) + 3, "A"),
-    "flatfile_agent_queue_lag_seconds": (len(BOUNDS) + 3, "E"),
-    "flatfile_jobs": (len(STATUSES), "E"),
-    "flatfile_job_oldest_open_timestamp_seconds": (1, "E"),
+    "flatfile_agent_execution_duration_seconds": (len(executions.BOUNDS) + 3, "A"),
+    "flatfile_agent_queue_lag_seconds": (len(executions.BOUNDS) + 3, "E"),
+    "flatfile_jobs": (len(jobs.STATUSES), "E"),
+    "flatfile_job_oldest_open_timestamp_seconds": (len(jobs.STATUSES) - len(jobs.ENDS), "E"),
+    "flatfile_jobs_finished_total": (len(jobs.ENDS), "JE"),
+    "flatfile_job_wait_seconds": (len(jobs.BOUNDS) + 3, "JE"),
+    "flatfile_job_duration_seconds": (len(jobs.BOUNDS) + 3, "JE"),
     "flatfile_events_per_second": (1, "TE"),
     "flatfile_events_total": (1, "KE"),
     "flatfile_events_by_actor_total": (len(ACTOR_TYPES), "E"),
@@ -78,6 +80,9 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_exporter_collector_success": (1, "C"),
     "flatfile_exporter_collector_duration_seconds": (1, "C"),
     "flatfile_exporter_collector_last_success_timestamp_seconds": (1, "C"),
+    "flatfile_exporter_collector_interval_seconds": (1, "C"),
+    "flatfile_exporter_collector_max_age_seconds": (1, "C"),
+    "flatfile_exporter_storage_success": (1, ""),
     "flatfile_exporter_token_expiry_timestamp_seconds": (1, ""),
     "flatfile_exporter_label_values_truncated_total": (1, ""),
     "flatfile_exporter_collector_errors_total": (len(REASONS), "C"),
@@ -91,10 +96,12 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_exporter_scrapes_total": (4, ""),
 }
 NOTES = {
+    "flatfile_environment_guest_authentication": "1 more where guests may enter in two ways",
+    "flatfile_exporter_storage_success": "0 without `--storage.path`",
     "flatfile_agent_executions_total": "2 more in an environment with runs of which the agent is not known",
     "flatfile_agent_execution_duration_seconds": "0 for an agent that has not run",
     "flatfile_jobs": "1 more for each status that is not known, at most 20 and `other`",
-    "flatfile_job_oldest_open_timestamp_seconds": "0 where no job is open",
+    "flatfile_job_oldest_open_timestamp_seconds": "0 for a status in which no job is open",
     "flatfile_events_total": "1 more for each topic that is not known, in the environments that have it",
     "flatfile_exporter_api_requests_total": "1 more for each other status that came",
     "flatfile_exporter_token_expiry_timestamp_seconds": "0 with an access token",
@@ -119,8 +126,10 @@ LABELS = {
     "app_id": "the id of the space's app, empty where it has none",
     "system": "`true` for agents of Flatfile's own, else `false`",
     "result": "`success` or `failure`",
-    "status": ", ".join(f"`{name}`" for name in STATUSES)
+    "status": ", ".join(f"`{name}`" for name in jobs.STATUSES)
     + "; others under their own name, `unknown` where there is none",
+    "type": ", ".join(f"`{name}`" for name in jobs.TYPES) + "; `other` for any other type",
+    "method": "`shared_link`, `magic_link`, or another one that Flatfile names",
     "state": "`active`, `archived` or `expired`",
     "idle": "how long without activity: the values of `spaces.inactive_after`, by default `30d` and `90d`",
     "window": "the time until now: `1d`, `7d` or `30d`",
@@ -157,7 +166,7 @@ as many rows as Flatfile counts: a change that shows in no count, in no time of 
 least every third of `max_age`. `flatfile_exporter_collector_last_success_timestamp_seconds` says when that was.
 
 **Counters start at 0 with the exporter.** They count what is created from then on, and known topics are there from the
-beginning, so that `increase()` sees a first event. With `--storage.path` the counters of events go on over a restart.
+beginning, so that `increase()` sees a first event. With `--storage.path` they persist across restarts.
 
 **Joins.** Join on `(account, environment_id)`, for example
 `flatfile_guests * on (account, environment_id) group_left (production) flatfile_environment_info`.

@@ -124,5 +124,5 @@ def _full_resync(config: AccountConfig, name: str) -> float | None:
         "guests": config.guests.full_resync,
         "executions": min(executions.ROTATION, config.collectors["executions"].max_age / 3),  # where nothing happens
         "events": config.collectors["events"].max_age / 3,  # of environments without events, each by itself
-        "jobs": jobs.WINDOW_EVERY,
+        "jobs": jobs.FULL_EVERY,
     }.get(name)

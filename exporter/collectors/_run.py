@@ -1,4 +1,4 @@
-"""A run of an agent as the API lists it: what tells it from others, when it ended, and in which order lists come. Pure."""
+"""Runs of agents as the API lists them: what tells one from others, when it ended, and in which order they come. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from exporter.collectors._order import Descent
 from exporter.flatfile import models, times
 from exporter.flatfile.errors import BadResponse
 
+AHEAD = 2.0  # seconds by which the server's time may be misjudged
+LONG = 300  # rows in no known order that are too many to be read each time
 MAX_DURATION = 30 * 86400.0  # seconds: no run takes that long
 
 
@@ -37,14 +39,6 @@ def content(row: models.Execution) -> str:
 def key(row: models.Execution) -> int:
     """Return a hash of it, as the table `run` holds it: of 64 bits, with a sign."""
     return int.from_bytes(blake2b(content(row).encode(errors="replace"), digest_size=8).digest(), signed=True)
-
-
-def finished(row: models.Execution) -> Run | None:
-    """Read a run that has ended; `None` where its end or its result cannot be read."""
-    started, ended = times.unix(row.created_at), times.unix(row.completed_at)
-    if ended is None or row.success is None:
-        return None
-    return Run(row.event_id, started, ended, row.success, _duration(row.duration, started, ended))
 
 
 def _duration(stated: models.Number, started: float | None, ended: float) -> float | None:
@@ -80,3 +74,46 @@ class RunOrder:
     def is_past(self, moment: float) -> bool:
         """Whether the last page, and so all that come after it, started (or ended, as the order is) before this moment."""
         return self.shown and all(self._newest[field] < moment for field, order in self._orders.items() if order.holds)
+
+
+class Reading:
+    """One environment's list as it is read. Runs that ended at `began` or later count, as far back as `floor`.
+
+    `now` is when it is read; all by the server's clock. `new` are the runs to count that are not in the table, by key.
+    """
+
+    def __init__(self, began: float, floor: float, now: float) -> None:
+        self.began = began
+        self.floor = floor
+        self.whole = True  # it was read back to the floor
+        self.pending = False  # some run has not ended
+        self.unusable = 0  # rows of which the end or the result cannot be read
+        self.new: dict[int, Run] = {}
+        self.order = RunOrder()
+        self._now = now
+        self._rows = 0
+
+    def add(self, page: Sequence[models.Execution], rows: Sequence[models.Execution]) -> dict[int, Run]:
+        """Add a page, of which `rows` have not come before; return the runs among these that count, by key."""
+        self.order.follow(page)
+        self._rows += len(page)
+        found: dict[int, Run] = {}
+        for row in rows:
+            started, ended = times.unix(row.created_at), times.unix(row.completed_at)
+            if ended is None and row.completed_at:
+                self.unusable += started is None or started >= self.floor
+            elif ended is None or ended > self._now + AHEAD:
+                self.pending |= started is not None and started >= self.floor
+            elif ended < max(self.began, self.floor):
+                continue
+            elif row.success is None:
+                self.unusable += 1
+            else:
+                duration = _duration(row.duration, started, ended)
+                found[key(row)] = Run(row.event_id, started, ended, row.success, duration)
+        return found
+
+    @property
+    def unordered(self) -> bool:
+        """Whether the list is too long to be read each time without an order."""
+        return self._rows > LONG and not self.order.shown

@@ -7,7 +7,7 @@ newer ones: now and then the list is read an hour back.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from exporter.collectors._context import (
@@ -21,11 +21,11 @@ from exporter.collectors._context import (
 from exporter.collectors._gone import forget_gone
 from exporter.collectors._histogram import Histogram
 from exporter.collectors._labels import ENVIRONMENT
-from exporter.collectors._run import Run, RunOrder, content, finished, key
+from exporter.collectors._run import AHEAD, Reading, Run, RunOrder, content, key
 from exporter.collectors._way import Way
 from exporter.exposition.families import Desc, Family, Sample
 from exporter.exposition.freshness import Freshness
-from exporter.flatfile import models, times
+from exporter.flatfile import models
 from exporter.flatfile.client import Listing
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, NotFound
@@ -66,9 +66,7 @@ FOLLOWED_FOR = 60.0  # seconds for which runs are looked for after an event: the
 EVENTS_WAITED_FOR = 1.0  # seconds; then what was known of them before counts
 EVENT_LATE = 300.0  # seconds after its end for which a run waits for its event to be seen
 AGENT_LATE = (60.0, 900.0)  # the same for its agent to be known: once the agents were listed again, and in any case
-AHEAD = 2.0  # seconds by which the server's time may be misjudged
 TAIL = 10  # known rows at the end of a page after which no new one is expected
-LONG = 300  # rows in no known order that are too many to be read each time
 MAX_WAITED_FOR = 20  # agents; a scrape does not wait for more
 KEEP_AGENT = 86400.0  # seconds for which counts of an agent that is not deployed are kept, in case it comes back
 
@@ -87,31 +85,6 @@ SELECT environment_id, agent_id, agent, result, coalesce(count, 0) FROM (
   UNION ALL SELECT DISTINCT environment_id, '', 'unknown' FROM run_count WHERE agent_id = ''
 ) CROSS JOIN (SELECT 'success' AS result UNION ALL SELECT 'failure')
 LEFT JOIN run_count USING (environment_id, agent_id, result) ORDER BY 1, 2, 4 DESC"""
-
-SAME = "SELECT 1 FROM run WHERE event_id = ? AND environment_id = ? AND agent_id = ? AND started IS ?"
-
-
-@dataclass(slots=True)
-class Look:
-    """A look at an environment's list: `began` and `floor` say which runs count and how far back to read (server's clock).
-
-    `new` are finished runs that are to be counted and are not in the table yet, by their keys.
-    """
-
-    began: float
-    floor: float
-    hour: bool  # due to be read back to the floor
-    whole: bool = True  # it was
-    new: dict[int, Run] = field(default_factory=dict)
-    rows: int = 0
-    unusable: int = 0
-    pending: bool = False
-    order: RunOrder = field(default_factory=RunOrder)
-
-    @property
-    def unordered(self) -> bool:
-        """Whether the list is too long to be read each time without an order."""
-        return self.rows > LONG and not self.order.shown
 
 
 class Collector:
@@ -149,49 +122,48 @@ class Collector:
 
     async def _look(self, environment: str, at: float, now: float, call: Call) -> int:
         """Read and count an environment's new runs; return how many rows could not be used."""
-        database = self._context.database
-        look = await self._newest(environment, now, call)
-        owners = await self._owners(environment, look, at, now, call) if look.new else {}
-        look.pending |= owners.keys() != look.new.keys()
-        await database.run(lambda db: _write(db, environment, look, owners, at, now))
-        return look.unusable
+        reading, verify = await self._newest(environment, now, call)
+        owners: Mapping[int, str] = {}
+        if reading.new:
+            owners = await self._owners(environment, reading.new, now - at, now, call, verify=verify)
+        await self._context.database.run(lambda db: _write(db, environment, reading, owners, at, now))
+        return reading.unusable
 
-    async def _newest(self, environment: str, now: float, call: Call) -> Look:
-        """Read an environment's list as far as there may be new runs."""
+    async def _newest(self, environment: str, now: float, call: Call) -> tuple[Reading, bool]:
+        """Read an environment's list as far as there may be new runs; return also whether an hour was due."""
         context, query = self._context, "SELECT began, hour_read_at FROM run_reading WHERE environment_id = ?"
         last = await context.database.run(lambda db: db.execute(query, (environment,)).fetchone())
         began, read_at = last or (now - (context.clock.monotonic() - self._started), None)
         floor = max(began if read_at is None else read_at, now - MAX_CATCH_UP) - MAX_RUN
         hour = read_at is None or abs(now - read_at) >= self._rotation
-        look = Look(began, floor, hour)
-        listing = AN_HOUR if hour else NEWEST
+        listing, reading = AN_HOUR if hour else NEWEST, Reading(began, floor, now)
         async with aclosing(context.client.pages(listing, {"environmentId": environment}, call)) as pages:
             async for page in pages:
                 if page.restart:
-                    look = Look(began, floor, hour)
-                look.order.follow(page.all_rows)
-                look.rows += len(page.all_rows)
-                ended = _ended(look, page.rows, now)
-                look.new.update(await context.database.run(partial(_new, environment=environment, ended=ended)))
-                if hour and look.order.is_past(floor):
-                    return look
+                    reading = Reading(began, floor, now)
+                ended = reading.add(page.all_rows, page.rows)
+                reading.new.update(await context.database.run(partial(_new, environment=environment, ended=ended)))
+                if hour and reading.order.is_past(floor):
+                    break
                 tail = {key(row) for row in page.all_rows[-TAIL:]}
-                if not hour and not page.last and look.order.shown and tail.isdisjoint(look.new):
-                    look.whole = False
-                    return look
-        return look
+                if not hour and not page.last and reading.order.shown and tail.isdisjoint(reading.new):
+                    reading.whole = False
+                    break
+        return reading, hour
 
-    async def _owners(self, environment: str, look: Look, at: float, now: float, call: Call) -> Mapping[int, str]:
+    async def _owners(
+        self, environment: str, new: Mapping[int, Run], ahead: float, now: float, call: Call, *, verify: bool
+    ) -> Mapping[int, str]:
         """Return the agents of new runs, of those that may be counted now. Raises FlatfileError.
 
         Agents are asked for their runs, those that ran last first, until none is left without one. One definition of the API
         does not have `agentId`: a server that ignores it gives each agent the same runs, and whose they are is not known.
         """
-        new, way = look.new, self._by_agent.setdefault(environment, Way(self._context.clock.monotonic))
+        way = self._by_agent.setdefault(environment, Way(self._context.clock.monotonic))
         if not way.open:
             return dict.fromkeys(new, UNKNOWN_AGENT)
         agents, listed_at = await self._context.database.run(lambda db: _agents(db, environment))
-        told_apart = environment in self._told_apart and not look.hour
+        told_apart = environment in self._told_apart and not verify
         owners: dict[int, str] = {}
         another_has_all = False
         not_found: NotFound | None = None
@@ -226,7 +198,7 @@ class Collector:
             raise not_found
         relisted, anyway = AGENT_LATE
         for each, run in new.items():
-            listed_since = listed_at is not None and listed_at + (now - at) > run.ended + AHEAD
+            listed_since = listed_at is not None and listed_at + ahead > run.ended + AHEAD
             if run.ended < now - (relisted if listed_since else anyway):
                 owners.setdefault(each, UNKNOWN_AGENT)
         return owners
@@ -262,22 +234,6 @@ class Collector:
         yield Family(LAG, [(labels[env], value) for (env, _), value in waited.items() if env in labels])
 
 
-def _ended(look: Look, rows: Sequence[models.Execution], now: float) -> dict[int, Run]:
-    """Return the finished runs that are to be counted; note the others in the look."""
-    found: dict[int, Run] = {}
-    for row in rows:
-        started, ended, run = times.unix(row.created_at), times.unix(row.completed_at), finished(row)
-        if ended is None and row.completed_at:
-            look.unusable += started is None or started >= look.floor
-        elif ended is None or ended > now + AHEAD:
-            look.pending |= started is not None and started >= now - MAX_RUN
-        elif ended >= max(look.began, look.floor):
-            look.unusable += run is None
-            if run is not None:
-                found[key(row)] = run
-    return found
-
-
 def _new(db: Connection, environment: str, ended: Mapping[int, Run]) -> dict[int, Run]:
     """Return the runs that are not in the table."""
     query = "SELECT 1 FROM run WHERE environment_id = ? AND key = ?"
@@ -290,24 +246,15 @@ def _agents(db: Connection, environment: str) -> tuple[list[str], float | None]:
     return agents, known_at(db, "agents", environment)
 
 
-def _write(db: Connection, environment: str, look: Look, owners: Mapping[int, str], at: float, now: float) -> None:
-    """Count the runs whose agents were found, each once for its agent, event and start, and note how far was read."""
+def _write(
+    db: Connection, environment: str, reading: Reading, owners: Mapping[int, str], at: float, now: float
+) -> None:
+    """Count the runs of which the agent may be told, each once, and note how far was read."""
     LAGS.create(db, environment)
     for each, agent in owners.items():
-        run = look.new[each]
-        same = (run.event, environment, agent, run.started)
-        again = agent != UNKNOWN_AGENT and db.execute(SAME, same).fetchone() is not None
-        values = (
-            environment,
-            each,
-            agent,
-            run.event,
-            run.started,
-            run.ended,
-            run.success,
-            again or run.started is None,
-        )
-        if not db.execute("INSERT OR IGNORE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount or again:
+        run = reading.new[each]
+        values = (environment, each, agent, run.event, run.started, run.ended, run.success, run.started is None)
+        if not db.execute("INSERT OR IGNORE INTO run VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values).rowcount:
             continue
         db.execute(
             "INSERT INTO run_count VALUES (?, ?, ?, 1, ?) "
@@ -317,13 +264,14 @@ def _write(db: Connection, environment: str, look: Look, owners: Mapping[int, st
         DURATIONS.create(db, environment, agent)
         if run.duration is not None:
             DURATIONS.observe(db, environment, agent, run.duration)
+    pending = reading.pending or len(owners) < len(reading.new)
     db.execute(
         "INSERT INTO run_reading VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET looked_at = excluded.looked_at, "
         "hour_read_at = coalesce(excluded.hour_read_at, hour_read_at), pending = excluded.pending, "
         "unordered = excluded.unordered",
-        (environment, look.began, at, now if look.whole else None, look.pending, look.unordered),
+        (environment, reading.began, at, now if reading.whole else None, pending, reading.unordered),
     )
-    db.execute("DELETE FROM run WHERE environment_id = ? AND ended < ?", (environment, look.floor - MAX_RUN))
+    db.execute("DELETE FROM run WHERE environment_id = ? AND ended < ?", (environment, reading.floor - MAX_RUN))
     mark_known(db, NAME, [environment], at)
 
 

@@ -13,9 +13,9 @@ from functools import partial
 from exporter.collectors._context import Context, fresh_environments, mark_known, shown_environments
 from exporter.collectors._gone import forget_gone
 from exporter.collectors._histogram import Histogram
-from exporter.collectors._job import Reading
+from exporter.collectors._job import TAIL, Reading
 from exporter.collectors._labels import ENVIRONMENT
-from exporter.exposition.families import Desc, Family
+from exporter.exposition.families import Desc, Family, Sample
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
@@ -71,19 +71,28 @@ MAX_STATUSES = 20  # that the exporter does not know, of an account
 BOUNDS = (1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0)
 WAITS, DURATIONS = Histogram("job_wait", BOUNDS), Histogram("job_duration", BOUNDS)
 FOLLOWED_FOR = 7 * 86400.0  # seconds for which an open job is followed at the longest
-WINDOW_EVERY = 3600.0  # seconds after which the whole window is read again
+FULL_EVERY = 3600.0  # seconds after which the whole window is read again
 PACE = 6.0  # seconds between two looks further down for each page that one takes, within max_age / 3 and max_age / 2
 NEVER = -math.inf
 
-OPEN = "status NOT IN ('complete', 'failed', 'canceled', 'unknown')"
 UPSERT = """
 INSERT INTO job VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO UPDATE SET type = excluded.type, status = excluded.status,
   created = excluded.created, started = excluded.started, finished = excluded.finished, counted = excluded.counted, missed = 0
 WHERE (type, status, created, started, finished, counted, missed) IS NOT
   (excluded.type, excluded.status, excluded.created, excluded.started, excluded.finished, excluded.counted, 0)"""
-PURGE = f"""
-DELETE FROM job WHERE environment_id = :environment AND iif({OPEN},
-  created < :followed, max(created, coalesce(finished, created)) < :edge)"""
+OPEN = "SELECT id, created FROM job WHERE environment_id = ? AND status IN (SELECT name FROM job_status WHERE open)"
+SINCE = "SELECT id FROM job WHERE environment_id = ? AND status IN (SELECT name FROM job_status) AND created > ?"
+PURGES = (
+    "DELETE FROM job WHERE environment_id = :environment AND coalesce(finished, created) < :edge AND id IN (SELECT id FROM job "
+    "WHERE environment_id = :environment AND status IN (SELECT name FROM job_status WHERE NOT open) AND created < :edge)",
+    "DELETE FROM job WHERE environment_id = :environment AND created < :followed "
+    "AND status IN (SELECT name FROM job_status WHERE open)",
+)
+BY_STATUS = """
+SELECT environment_id, name, open,
+  (SELECT count(*) FROM job AS j WHERE j.environment_id = r.environment_id AND status = name AND created >= read_at - ?),
+  (SELECT min(created) FROM job AS j WHERE j.environment_id = r.environment_id AND status = name)
+FROM job_reading AS r CROSS JOIN job_status ORDER BY 1, 2"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +105,7 @@ class Last:
     deep_read_at: float = NEVER
     pages: int = 0
     unreached: bool = False
+    missed: bool = False
     unordered: bool = False
 
 
@@ -152,10 +162,10 @@ class Collector:
     async def _look(self, environment: str, last: Last, at: float, now: float, call: Call) -> int:
         """Read an environment's list and write what came; return how many rows could not be used."""
         database, edge = self._context.database, now - self._window
-        open_, missed = await database.run(lambda db: _open(db, environment))
+        open_ = await database.run(lambda db: dict(db.execute(OPEN, (environment,))))
         oldest, deep = min(open_.values(), default=math.inf), self._is_deep_due(last, at)
         floor = None  # as far as there is anything new
-        if abs(at - last.window_read_at) >= WINDOW_EVERY or (deep and (missed or last.unordered)):
+        if abs(at - last.window_read_at) >= FULL_EVERY or (deep and (last.missed or last.unordered)):
             floor = min(edge, oldest)
         elif deep and last.unreached:
             floor = oldest
@@ -164,27 +174,27 @@ class Collector:
             async for page in pages:
                 if page.restart:
                     reading = Reading(environment, edge, last.read_at, floor, open_)
-                ids = [row.id for row in page.all_rows] if floor is None else []
-                known = await database.run(partial(_known, environment=environment, ids=ids))
-                if reading.add(page.all_rows, known) and not page.last:
+                known = None
+                if floor is None:
+                    ids = [row.id for row in page.all_rows[-TAIL:]]
+                    known = await database.run(partial(_known, environment=environment, ids=ids))
+                if reading.add(page.all_rows, known or ()) and not page.last:
                     break
             else:
                 reading.covered = -math.inf
-        last = replace(
-            last,
-            read_at=now,
-            window_read_at=at if floor is not None and floor <= edge else last.window_read_at,
-            deep_read_at=last.deep_read_at if floor is None else at,
-            pages=last.pages if floor is None else reading.pages,
-            unreached=reading.unreached,
-            unordered=reading.unordered,
-        )
+        last = replace(last, read_at=now, unreached=reading.unreached, unordered=reading.unordered)
+        if floor is not None:
+            window_read_at = at if floor <= edge else last.window_read_at
+            last = replace(last, deep_read_at=at, pages=reading.pages, window_read_at=window_read_at)
         return await database.run(lambda db: self._write(db, environment, last, reading, at, edge))
 
     def _write(self, db: Connection, environment: str, last: Last, reading: Reading, at: float, edge: float) -> int:
         """Write the jobs that came and count those that finished; return how many have no time that can be read."""
         followed = reading.covered if reading.cut else min(edge, last.read_at - FOLLOWED_FOR)
-        statuses = {*STATUSES, *(name for (name,) in db.execute("SELECT name FROM job_status"))}
+        db.executemany(
+            "INSERT OR IGNORE INTO job_status VALUES (?, ?)", [(name, name not in SETTLED) for name in STATUSES]
+        )
+        statuses = {name for (name,) in db.execute("SELECT name FROM job_status")}
         unusable = 0
         for row in reading.rows:
             created, finished = times.unix(row.created_at), times.unix(row.finished_at)
@@ -196,36 +206,35 @@ class Collector:
             before = db.execute(
                 "SELECT status, counted FROM job WHERE environment_id = ? AND id = ?", (environment, row.id)
             )
-            was, counted = before.fetchone() or (UNKNOWN, False)
+            was, counted = before.fetchone() or (None, False)
+            if was is None and status in SETTLED and max(created, finished or created) < edge:
+                continue
             _create(db, environment, job.type)
             if job.status in ENDS and not counted:
                 counted = True
-                if was not in SETTLED or (created if finished is None else finished) >= max(last.began, edge):
+                since = max(last.began, edge)
+                if (was or UNKNOWN) not in SETTLED or (created if finished is None else finished) >= since:
                     _count(db, environment, job)
             db.execute(UPSERT, (environment, row.id, *astuple(job), counted))
-        db.execute(PURGE, {"environment": environment, "edge": edge, "followed": followed})
-        _delete_missed(db, environment, reading)
-        db.execute(
-            "INSERT OR REPLACE INTO job_reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (environment, at, *astuple(last))
-        )
+        for purge in PURGES:
+            db.execute(purge, {"environment": environment, "edge": edge, "followed": followed})
+        last = replace(last, missed=_delete_missed(db, environment, reading))
+        values = (environment, at, *astuple(last))
+        db.execute("INSERT OR REPLACE INTO job_reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         mark_known(db, NAME, [environment], at)
         return unusable
 
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the jobs of the window by status, the oldest open ones, and those that finished."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
-        others = [name for (name,) in db.execute("SELECT name FROM job_status ORDER BY name")]
-        counts = {(environment, status): 0 for environment in labels for status in (*STATUSES, *others)}
-        query = (
-            "SELECT environment_id, status, count(*) FROM job JOIN job_reading USING (environment_id) "
-            "WHERE created >= read_at - ? GROUP BY 1, 2"
-        )
-        counts |= {(env, status): number for env, status, number in db.execute(query, (self._window,)) if env in labels}
-        yield Family(JOBS, [((*labels[env], status), number) for (env, status), number in counts.items()])
-        query = f"SELECT environment_id, status, min(created) FROM job WHERE {OPEN} GROUP BY 1, 2"
-        yield Family(
-            OLDEST_OPEN, [((*labels[env], status), at) for env, status, at in db.execute(query) if env in labels]
-        )
+        counts: list[Sample] = []
+        oldest: list[Sample] = []
+        for environment, status, is_open, number, at in db.execute(BY_STATUS, (self._window,)):
+            if environment in labels:
+                counts.append(((*labels[environment], status), number))
+                if is_open and at is not None:
+                    oldest.append(((*labels[environment], status), at))
+        yield from (Family(JOBS, counts), Family(OLDEST_OPEN, oldest))
         rows = db.execute("SELECT environment_id, type, status, count FROM job_count")
         yield Family(FINISHED, [((*labels[env], *by), number) for env, *by, number in rows if env in labels])
         for desc, histogram in ((WAIT, WAITS), (DURATION, DURATIONS)):
@@ -234,15 +243,8 @@ class Collector:
 
 
 def _lasts(db: Connection) -> dict[str, Last]:
-    query = "SELECT environment_id, began, read_at, window_read_at, deep_read_at, pages, unreached, unordered FROM job_reading"
-    return {environment: Last(*row) for environment, *row in db.execute(query)}
-
-
-def _open(db: Connection, environment: str) -> tuple[dict[str, float], bool]:
-    """Return when an environment's open jobs were created, by id, and whether the last list lacked any job."""
-    query = f"SELECT id, created FROM job WHERE environment_id = ? AND {OPEN}"
-    missed = db.execute("SELECT 1 FROM job WHERE environment_id = ? AND missed", (environment,)).fetchone()
-    return dict(db.execute(query, (environment,))), missed is not None
+    columns = "began, read_at, window_read_at, deep_read_at, pages, unreached, missed, unordered"
+    return {env: Last(*row) for env, *row in db.execute(f"SELECT environment_id, {columns} FROM job_reading")}
 
 
 def _known(db: Connection, environment: str, ids: Sequence[str]) -> set[str]:
@@ -257,7 +259,7 @@ def _status(db: Connection, status: str | None, known: set[str]) -> str:
         if len(known) >= len(STATUSES) + MAX_STATUSES:
             name = OTHER
         known.add(name)
-        db.execute("INSERT OR IGNORE INTO job_status VALUES (?)", (name,))
+        db.execute("INSERT OR IGNORE INTO job_status VALUES (?, ?)", (name, name not in SETTLED))
     return name
 
 
@@ -277,11 +279,10 @@ def _count(db: Connection, environment: str, job: Job) -> None:
             histogram.observe(db, environment, job.type, end - begin)
 
 
-def _delete_missed(db: Connection, environment: str, reading: Reading) -> None:
-    """Delete the jobs that two lists in a row lacked: one may lack some because rows moved while it was read."""
+def _delete_missed(db: Connection, environment: str, reading: Reading) -> bool:
+    """Delete the jobs that two lists in a row lacked; return whether this one lacked others: rows may move while it is read."""
     came = {row.id for row in reading.rows}
-    query = "SELECT id, missed FROM job WHERE environment_id = ? AND created > ?"
-    for id_, missed in db.execute(query, (environment, reading.covered)).fetchall():
-        if id_ not in came:
-            change = "DELETE FROM job" if missed else "UPDATE job SET missed = 1"
-            db.execute(f"{change} WHERE environment_id = ? AND id = ?", (environment, id_))
+    lacking = [(environment, id_) for (id_,) in db.execute(SINCE, (environment, reading.covered)) if id_ not in came]
+    deleted = db.executemany("DELETE FROM job WHERE environment_id = ? AND id = ? AND missed", lacking).rowcount
+    db.executemany("UPDATE job SET missed = 1 WHERE environment_id = ? AND id = ?", lacking)
+    return len(lacking) > max(deleted, 0)

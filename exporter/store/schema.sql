@@ -175,7 +175,6 @@ CREATE TABLE run (
   lag_known      INTEGER NOT NULL,  -- 1: its event was seen, or is not expected any more
   PRIMARY KEY (environment_id, key)
 ) WITHOUT ROWID;
-CREATE INDEX run_by_event ON run (event_id);
 
 -- executions: finished runs since counting began. `result`: success, failure.
 CREATE TABLE run_count (
@@ -218,13 +217,16 @@ CREATE TABLE job (
   started        REAL,
   finished       REAL,
   counted        INTEGER NOT NULL,  -- 1: it is in job_count, or finished before counting began
-  missed         INTEGER NOT NULL,  -- 1: the last list should have held it and did not; twice means deleted
+  missed         INTEGER NOT NULL,  -- 1: the last list should have held it and did not; twice in a row means deleted
   PRIMARY KEY (environment_id, id)
 ) WITHOUT ROWID;
 
--- jobs: statuses met that the exporter does not know ('other' beyond a number).
+CREATE INDEX job_by_status ON job (environment_id, status, created);
+
+-- jobs: the statuses of jobs: those that the exporter knows, and others that it met ('other' beyond a number).
 CREATE TABLE job_status (
-  name TEXT PRIMARY KEY
+  name TEXT PRIMARY KEY,
+  open INTEGER NOT NULL             -- 0: a job has ended with it, or its status is not told
 ) WITHOUT ROWID;
 
 -- jobs: finished jobs since counting began. `status`: complete, failed, canceled.
@@ -246,5 +248,6 @@ CREATE TABLE job_reading (
   deep_read_at   REAL NOT NULL,     -- when the list was last read further down than the newest jobs
   pages          INTEGER NOT NULL,  -- that this took
   unreached      INTEGER NOT NULL,  -- 1: open jobs lie further down than was read last
+  missed         INTEGER NOT NULL,  -- 1: the list lacked a job that it should have held
   unordered      INTEGER NOT NULL   -- 1: the list is long and in no order: it is read less often
 ) WITHOUT ROWID;

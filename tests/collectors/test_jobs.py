@@ -2,16 +2,18 @@
 
 import asyncio
 from collections import Counter
+from pathlib import Path
 
 import pytest
-from exporter.collectors._jobs import JobBook, Statuses
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.collectors import _jobs
+from exporter.collectors import _job, jobs
 from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
+from exporter.exposition.families import HistogramValue
 from exporter.flatfile import models
+from exporter.flatfile.errors import TooLarge
 from exporter.flatfile.times import iso
 from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Scraped, Time
 from tests.simulator.faults import Status
@@ -29,8 +31,8 @@ class Site:
         self.world = World(time)
         self.environment = self.world.add_environment("one", announce=False).id
 
-    def job(self, status: str, ago: float = 60.0) -> str:
-        made = self.world.add_job(self.environment, at=self.time() - ago, status=status, announce=False)
+    def job(self, status: str, ago: float = 60.0, kind: str = "workbook") -> str:
+        made = self.world.add_job(self.environment, kind=kind, at=self.time() - ago, status=status, announce=False)
         return made.id
 
     def close(self, job: str, status: str = "complete") -> None:
@@ -39,6 +41,11 @@ class Site:
     def jobs(self, page: Scraped) -> dict[str, float]:
         """Jobs by status, where there are any."""
         return {status: number for (status,), number in page.of("jobs", self.environment).items() if number}
+
+    def oldest_open(self, page: Scraped, environment: str = "") -> float | None:
+        """When the oldest job was created that is open, whatever its status."""
+        oldest = page.of("job_oldest_open_timestamp_seconds", environment or self.environment)
+        return min(oldest.values(), default=None)
 
 
 @pytest.fixture
@@ -52,7 +59,7 @@ async def test_jobs_of_the_window_are_counted_by_status_and_every_known_status_i
     async with Exported(site.world, time) as exported:
         page = await exported.scrape()
         assert page.of("jobs", site.environment) == {
-            **dict.fromkeys([(status,) for status in _jobs.STATUSES], 0),
+            **dict.fromkeys([(status,) for status in jobs.STATUSES], 0),
             ("ready",): 1,
             ("failed",): 2,
             ("canceled",): 1,
@@ -73,13 +80,13 @@ async def test_a_job_changes_its_status(site: Site, time: Time) -> None:
     async with Exported(site.world, time) as exported:
         page = await exported.scrape()
         assert site.jobs(page) == {"ready": 1}
-        assert page.one("job_oldest_open_timestamp_seconds", site.environment) == time() - 60
+        assert site.oldest_open(page) == time() - 60
         site.world.start_job(job)
         assert site.jobs(await exported.later(60)) == {"executing": 1}
         site.close(job, "failed")
         page = await exported.later(60)
         assert site.jobs(page) == {"failed": 1}
-        assert page.one("job_oldest_open_timestamp_seconds", site.environment) is None
+        assert site.oldest_open(page) is None
 
 
 @pytest.mark.parametrize(
@@ -100,18 +107,22 @@ async def test_a_status_that_is_spelled_otherwise_new_or_missing(
     async with Exported(site.world, time, switches=Switches(fields={PATH: {"status": told}})) as exported:
         page = await exported.scrape()
         assert site.jobs(page) == {shown: 1}
-        assert (page.one("job_oldest_open_timestamp_seconds", site.environment) is not None) == is_open
+        assert (site.oldest_open(page) is not None) == is_open
         exported.api.switches.fields.clear()
         page = await exported.later(60)
         assert page.of("jobs", site.environment)[shown,] == 0  # was known once, so it is none and not unknown
 
 
-def test_statuses_that_nobody_knows_are_bounded() -> None:
-    statuses = Statuses()
-    assert [statuses.admitted(f"new-{number}") for number in range(20)] == [f"new-{number}" for number in range(20)]
-    assert {statuses.admitted(f"more-{number}") for number in range(100)} == {"other"}
-    assert (statuses.admitted("new-3"), statuses.admitted("failed")) == ("new-3", "failed")
-    assert len(statuses.names) == len(_jobs.STATUSES) + 21
+async def test_statuses_that_nobody_knows_are_bounded(site: Site, time: Time) -> None:
+    async with Exported(site.world, time) as exported:
+        for number in range(30):
+            site.job(f"new-{number:02}", 60 - number)
+            page = await exported.later(60)
+        assert site.jobs(page) == {**{f"new-{number:02}": 1 for number in range(20)}, "other": 10}
+        site.job("new-03")
+        site.job("failed")
+        page = await exported.later(60)
+        assert (site.jobs(page)["new-03"], site.jobs(page)["failed"]) == (2, 1)
 
 
 async def test_an_open_job_is_followed_beyond_the_window_for_a_week(site: Site, time: Time) -> None:
@@ -119,13 +130,13 @@ async def test_an_open_job_is_followed_beyond_the_window_for_a_week(site: Site, 
     async with Exported(site.world, time) as exported:
         for wait in (0, 2 * DAY):
             page = await exported.later(wait)
-            assert page.one("job_oldest_open_timestamp_seconds", site.environment) == FIXED_NOW - 23.5 * HOUR
+            assert site.oldest_open(page) == FIXED_NOW - 23.5 * HOUR
         assert site.jobs(page) == {}
         site.close(older)
         page = await exported.later(60)
-        assert page.one("job_oldest_open_timestamp_seconds", site.environment) == FIXED_NOW - 23 * HOUR
+        assert site.oldest_open(page) == FIXED_NOW - 23 * HOUR
         page = await exported.later(7 * DAY)
-        assert page.one("job_oldest_open_timestamp_seconds", site.environment) is None
+        assert site.oldest_open(page) is None
         assert site.world.jobs[younger].status == "executing"
 
 
@@ -149,7 +160,7 @@ async def test_a_job_that_hangs_under_many_newer_ones_does_not_cost_all_pages_ea
         site.job("complete", 10 + number)
     async with Exported(site.world, time) as exported:
         page = await exported.scrape()
-        assert page.one("job_oldest_open_timestamp_seconds", site.environment) == FIXED_NOW - 3000
+        assert site.oldest_open(page) == FIXED_NOW - 3000
         exported.api.clear()
         for _ in range(20):
             await exported.later(60)
@@ -159,7 +170,7 @@ async def test_a_job_that_hangs_under_many_newer_ones_does_not_cost_all_pages_ea
         site.close(stuck)
         for _ in range(5):
             page = await exported.later(60)
-        assert page.one("job_oldest_open_timestamp_seconds", site.environment) is None
+        assert site.oldest_open(page) is None
         exported.api.clear()
         for _ in range(20):
             await exported.later(60)
@@ -232,7 +243,7 @@ async def test_a_job_that_is_deleted_is_not_counted_any_more(site: Site, time: T
         await exported.later(60)
         page = await exported.later(60)
         assert site.jobs(page) == {"failed": 1}
-        assert page.one("job_oldest_open_timestamp_seconds", site.environment) is None
+        assert site.oldest_open(page) is None
 
 
 async def test_a_job_without_a_time_is_an_error_and_not_counted(site: Site, time: Time) -> None:
@@ -260,13 +271,164 @@ async def test_a_failed_environment_keeps_its_jobs_for_their_age_and_touches_no_
         assert site.jobs(await exported.later(60)) == {"failed": 1}
 
 
-async def test_more_jobs_in_no_order_than_can_be_read_are_an_error(time: Time) -> None:
-    book = JobBook("one", DAY, Statuses().admitted)
-    reading = book.reading(time(), time() - DAY)
+def test_more_jobs_in_no_order_than_can_be_read_are_an_error(time: Time) -> None:
+    reading = _job.Reading("one", time() - DAY, time(), time() - DAY, {})
     page = [models.Job(id=str(number), created_at=iso(time() - number % 7)) for number in range(1000)]
-    ended = [reading(page) for _ in range(_jobs.MOST_ROWS // 1000)]
-    assert ended == [False] * (len(ended) - 1) + [True]
-    assert (reading.cut, reading.too_long) == (True, True)
+    for _ in range(_job.MAX_ROWS // 1000 - 1):
+        assert not reading.add(page, ())
+    with pytest.raises(TooLarge):
+        reading.add(page, ())
+
+
+def test_an_old_open_job_below_more_jobs_than_can_be_read_is_given_up(time: Time) -> None:
+    reading = _job.Reading("one", time() - 5, time(), time() - DAY, {"old": time() - DAY})
+    pages = _job.MAX_ROWS // 1000
+    for page in range(pages):
+        rows = [models.Job(id=f"{page} {n}", created_at=iso(time() - page - n / 1000)) for n in range(1000)]
+        assert reading.add(rows, ()) == (page == pages - 1)
+    assert reading.cut
+
+
+# Jobs that finished
+
+
+def finished(page: Scraped, environment: str) -> dict[tuple[str, ...], float]:
+    """The finished jobs by type and status, where there are any."""
+    return {by: number for by, number in page.of("jobs_finished_total", environment).items() if number}
+
+
+async def test_jobs_that_finish_are_counted_once_by_type_and_status(site: Site, time: Time) -> None:
+    open_ = {kind: site.job("executing", 600, kind) for kind in ("workbook", "file", "custom")}
+    site.close(site.job("ready", 700, "sheet"))  # before counting began
+    time.pass_(1)
+    async with Exported(site.world, time) as exported:
+        page = await exported.scrape()
+        assert page.of("jobs_finished_total", site.environment) == {
+            (type_, status): 0 for type_ in ("workbook", "file", "other", "sheet") for status in jobs.ENDS
+        }
+        for kind, status in (("workbook", "complete"), ("file", "failed"), ("custom", "cancelled")):
+            site.close(open_[kind], status)
+        site.close(site.job("ready", 30, "workbook"))
+        for _ in range(3):
+            page = await exported.later(60)
+            counted = {("workbook", "complete"): 2, ("file", "failed"): 1, ("other", "canceled"): 1}
+            assert finished(page, site.environment) == counted
+
+
+async def test_waits_and_durations_of_finished_jobs_are_histograms(site: Site, time: Time) -> None:
+    jobs_ = [site.job("ready", 10, "file") for _ in range(3)]
+    async with Exported(site.world, time) as exported:
+        page = await exported.scrape()
+        for name in ("job_wait_seconds", "job_duration_seconds"):
+            assert page.of(name, site.environment) == {("file",): 0}
+        for job, (wait, took) in zip(jobs_, ((0.5, 2.0), (20.0, 100.0), (40.0, 8000.0)), strict=True):
+            created = site.world.jobs[job].created_at
+            site.world.start_job(job, at=created + wait)
+            site.world.finish_job(job, at=created + wait + took, announce=False)
+        await exported.later(9000)
+        page = await exported.later(60)
+        for name, counts, total in (
+            ("job_wait_seconds", [1, 1, 1, 3, 3, 3, 3, 3], 60.5),
+            ("job_duration_seconds", [0, 1, 1, 1, 2, 2, 2, 3], 8102.0),
+        ):
+            ((_, value),) = page.families[f"flatfile_{name}"].samples
+            assert isinstance(value, HistogramValue)
+            assert [bound for bound, _ in value.buckets] == [1, 5, 15, 60, 300, 1800, 7200, float("inf")]
+            assert [count for _, count in value.buckets] == counts
+            assert value.sum == pytest.approx(total)
+
+
+async def test_a_job_without_times_is_counted_and_not_observed(site: Site, time: Time) -> None:
+    job = site.job("executing")
+    switches = Switches(fields={PATH: {"startedAt": None, "finishedAt": ABSENT}})
+    async with Exported(site.world, time, switches=switches) as exported:
+        await exported.scrape()
+        site.close(job)
+        page = await exported.later(60)
+        assert finished(page, site.environment) == {("workbook", "complete"): 1}
+        assert page.of("job_duration_seconds", site.environment) == {("workbook",): 0}
+
+
+async def test_a_job_that_finishes_below_many_newer_ones_is_counted_once_it_is_read(site: Site, time: Time) -> None:
+    deep = site.job("executing", 3000)
+    for number in range(1000):
+        site.job("complete", 10 + number)
+    async with Exported(site.world, time) as exported:
+        await exported.scrape()
+        before = finished(await exported.later(60), site.environment)
+        site.close(deep, "failed")
+        for _ in range(8):
+            page = await exported.later(60)
+        assert finished(page, site.environment) == {**before, ("workbook", "failed"): 1}
+
+
+async def test_an_open_job_that_finishes_after_the_window_is_counted_once(site: Site, time: Time) -> None:
+    job = site.job("executing", HOUR / 2)
+    async with Exported(site.world, time, "jobs: {window: 1h}") as exported:
+        await exported.scrape()
+        time.pass_(DAY)
+        site.close(job)
+        for wait in (60, 60, HOUR, HOUR, DAY):
+            page = await exported.later(wait)
+            assert finished(page, site.environment) == {("workbook", "complete"): 1}
+
+
+async def test_a_job_that_is_opened_again_is_counted_once(site: Site, time: Time) -> None:
+    job = site.job("executing")
+    async with Exported(site.world, time) as exported:
+        await exported.scrape()
+        for status in ("failed", "executing", "complete"):
+            time.pass_(60)
+            site.close(job, status)
+            page = await exported.scrape()
+        assert finished(page, site.environment) == {("workbook", "failed"): 1}
+
+
+async def test_with_storage_each_job_is_counted_once_over_restarts(site: Site, time: Time, tmp_path: Path) -> None:
+    site.close(site.job("ready", 60))  # before counting began
+    time.pass_(1)
+    async with Exported(site.world, time) as exported:
+        for number in (0, 2, 4):
+            await exported.account.aclose()
+            exported.account = exported.restarted(tmp_path / "acme.sqlite")
+            page = await exported.scrape()
+            assert sum(finished(page, site.environment).values()) == number
+            job = site.job("executing", 10)
+            page = await exported.later(60)
+            site.close(job)
+            time.pass_(500)
+            site.close(site.job("ready", 5), "failed")
+
+
+async def follow_finished(data: st.DataObject) -> None:
+    """Jobs are made and finish, whatever the order of the list and however often it is read."""
+    time, draw = Time(), data.draw
+    site = Site(time)
+    order = draw(st.sampled_from(["honoured", "asc", "shuffled"]), "order")
+    switches = Switches(job_order=order, page_clamp=draw(st.sampled_from([{}, {PATH: 3}, {PATH: 11}]), "clamp"))
+    jobs_ = [site.job("ready", number * 60) for number in range(draw(st.integers(0, 30), "old"))]
+    truth: Counter[tuple[str, str]] = Counter()
+    async with Exported(site.world, time, "jobs: {window: 2h}", switches=switches) as exported:
+        await exported.scrape()
+        for _ in range(draw(st.integers(1, 8), "scrapes")):
+            time.pass_(draw(st.sampled_from([60, 301, HOUR, 3 * HOUR])))
+            jobs_ += [site.job("ready", number) for number in range(draw(st.integers(0, 15), "new"))]
+            for job in [each for each in jobs_ if draw(st.integers(0, 2)) == 0]:
+                status = draw(st.sampled_from(jobs.ENDS))
+                site.close(job, status)
+                jobs_.remove(job)
+                truth["workbook", status] += 1
+            await exported.scrape()
+        for wait in (301, 301, HOUR + 1):
+            page = await exported.later(wait)
+    assert finished(page, site.environment) == truth
+    assert page.ok("jobs") == 1
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_each_finished_job_is_counted_once_whatever_the_order(data: st.DataObject) -> None:
+    asyncio.run(follow_finished(data))
 
 
 async def follow(data: st.DataObject) -> None:
@@ -280,7 +442,7 @@ async def follow(data: st.DataObject) -> None:
         job_order=draw(st.sampled_from(["honoured", "asc", "shuffled"]), "order"),
         environment_ignored=draw(st.sampled_from([set(), {PATH}]), "environment"),
     )
-    statuses = st.sampled_from(_jobs.STATUSES)
+    statuses = st.sampled_from(jobs.STATUSES)
 
     def add(most: float) -> None:
         at = time() - draw(st.integers(0, 100)) / 100 * most
@@ -306,8 +468,8 @@ async def follow(data: st.DataObject) -> None:
         counted = [job for job in site.world.jobs_of[environment] if job.created_at >= time() - DAY]
         shown = {status: int(number) for (status,), number in page.of("jobs", environment).items() if number}
         assert shown == Counter(job.status for job in counted)
-        open_ = [job.created_at for job in counted if job.status not in _jobs.SETTLED]
-        oldest = page.one("job_oldest_open_timestamp_seconds", environment)
+        open_ = [job.created_at for job in counted if job.status not in jobs.SETTLED]
+        oldest = site.oldest_open(page, environment)
         assert not open_ or (oldest is not None and oldest <= round(min(open_), 3))
     assert page.ok("jobs") == 1
 
