@@ -7,6 +7,7 @@ from exporter.config.account import Settings
 from exporter.config.check import AUTH_VALUES, credential_problems
 from exporter.config.files import check_secret_file
 from exporter.config.problems import Place
+from exporter.config.proxy import with_proxy
 from exporter.config.reader import Block, Setting
 from exporter.config.schema import keys
 from exporter.config.types import ACCOUNT, Config, ConfigError
@@ -58,4 +59,4 @@ def from_environment(env: Mapping[str, str]) -> Config:
             problems.append(f"{variable(path)}{':' if known[path].kind is FILE else ''} {error}")
     if problems:
         raise ConfigError(tuple(problems))
-    return Config((Settings(None, block).build(),), tuple(warnings))
+    return Config((with_proxy(Settings(None, block).build(), env, warnings),), tuple(warnings))

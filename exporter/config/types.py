@@ -278,6 +278,7 @@ class AccountConfig(Shared):
     """One account with all that applies to it. `base_url` has a scheme and ends in `/v1`.
 
     `ca_pem` is what `requests.tls.ca_file` held when the configuration was read: another content is another account.
+    `proxy` is `requests.proxy_url`, or what the environment's variables give for the base URL.
     """
 
     name: str = key(TEXT, None, "The value of the `account` label. Each account needs its own.", required=True)
@@ -295,6 +296,7 @@ class AccountConfig(Shared):
         ExpectedAgents, "Agents that should be deployed. One that is missing shows in `flatfile_agent_missing`."
     )
     ca_pem: str | None = field(default=None, repr=False)
+    proxy: Secret | None = None
 
 
 SHARED: tuple[Entry, ...] = entries(Shared)
