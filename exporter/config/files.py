@@ -17,8 +17,8 @@ from exporter.config.values import check_value
 T = TypeVar("T")
 
 READABLE_BY_ALL = "every user of this machine can read the file: chmod o-r would keep the credential private"
-READ_SECONDS = 5.0
-"""For one file: a mount may hang."""
+READ_SECONDS = 3.0
+"""For one file, because a mount may hang: several of them fit into the time for a reload."""
 MAX_SECRET_BYTES = 64 * 1024
 MAX_PEM_BYTES = 4 * 2**20
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")

@@ -46,7 +46,7 @@ def test_a_secret_on_a_hung_mount_holds_up_its_own_account_alone(api: SimulatedS
     env = {"PYTHONPATH": str(tmp_path)}
     with exporter(f"--config.file={config}", ANY_PORT, env=env) as running:
         running.listens()
-        assert "access_token_file: no answer within 5s" in running.text
+        assert "access_token_file: no answer within 3s" in running.text
         for _ in range(2):
             page = running.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="3")
             assert 'flatfile_up{account="acme"} 1' in page.text
