@@ -1,4 +1,4 @@
-"""The configuration: its types, and how to load it from a file or from the environment."""
+"""The configuration: its types, and loading it from a file or from the environment."""
 
 import os
 from collections.abc import Mapping
@@ -75,7 +75,7 @@ def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
     environment = os.environ if env is None else env
     config = replace(config, accounts=tuple(with_proxy(account, environment, warnings) for account in config.accounts))
     if is_public(mode) and any(_holds_credentials(account) for account in config.accounts):
-        warnings.append(f"{path}: it holds credentials, and {READABLE_BY_ALL}")
+        warnings.append(f"{path}: it contains credentials, and {READABLE_BY_ALL}")
     return replace(config, warnings=tuple(dict.fromkeys(warnings)))
 
 
@@ -85,7 +85,7 @@ def _holds_credentials(account: AccountConfig) -> bool:
 
 
 def parse(text: str, filename: str) -> Config:
-    """The configuration of a file's text; relative paths in it start from the directory of `filename`.
+    """Return the configuration in a file's text; relative paths in it start at the directory of `filename`.
 
     Raises ConfigError with every problem as `file:line:column: path: message`.
     """

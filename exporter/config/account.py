@@ -1,4 +1,4 @@
-"""What holds for one account (its own keys, those at the top of the file, the defaults) as a frozen AccountConfig."""
+"""Builds a frozen AccountConfig from an account's own keys, those at the top of the file, and the defaults."""
 
 from dataclasses import replace
 from typing import Any

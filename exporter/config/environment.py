@@ -1,4 +1,4 @@
-"""One account named `default` from environment variables alone."""
+"""Configures one account named `default` from environment variables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +17,11 @@ from exporter.config.values import CLIENT_ID, FILE, check_value
 ACCOUNT_NAME = "default"
 
 _NOTHING = (
-    "there is no configuration: give it in one of these two ways",
-    "  a file: --config.file=config.yaml (config.example.yaml shows every key)",
+    "No configuration found. Provide one of:",
+    "  a file: --config.file=config.yaml (config.example.yaml has every key)",
     "  environment variables: FLATFILE_CLIENT_ID with FLATFILE_CLIENT_SECRET, or FLATFILE_ACCESS_TOKEN "
-    "(each also as …_FILE, the path of a file that holds the value)",
-    "to look around without an account: flatfile-exporter demo",
+    "(each also as …_FILE, the path of a file that contains the value)",
+    "To try the exporter without an account: flatfile-exporter demo",
 )
 
 

@@ -16,7 +16,7 @@ from exporter.config.values import check_value
 
 T = TypeVar("T")
 
-READABLE_BY_ALL = "every user of this machine can read the file: chmod o-r would keep the credential private"
+READABLE_BY_ALL = "the file is readable by every user of this machine: run chmod o-r on it"
 READ_SECONDS = 3.0
 """For one file, because a mount may hang: several of them fit into the time for a reload."""
 MAX_SECRET_BYTES = 64 * 1024
@@ -122,11 +122,11 @@ def check_secret_file(path: Path, kind: Kind[Any], *, confidential: bool) -> lis
 
     Raises ValueError for a file that cannot be what is wanted.
     """
-    later = "the file is read whenever a token is needed, and until then no data can be asked for"
+    later = "the file is read whenever a token is needed, and no data is collected until then"
     try:
         content, mode = read_file(path, MAX_SECRET_BYTES)
     except PermissionError:
-        return ["the user that this runs as may not read the file"]
+        return ["the exporter has no permission to read the file"]
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ENXIO):
             raise ValueError(reason(error)) from None
@@ -144,7 +144,7 @@ def read_certificates(path: Path) -> str:
     """Return the certificates in a file, as PEM. Raises OSError, or ValueError where there is none or one is damaged."""
     found = certificates(read_file(path, MAX_PEM_BYTES)[0])
     if found is None:
-        raise ValueError("the file holds no certificate in PEM form")
+        raise ValueError("the file contains no certificate in PEM format")
     return found
 
 

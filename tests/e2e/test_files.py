@@ -93,7 +93,7 @@ def test_a_web_configuration_through_a_fifo_is_refused_and_the_process_goes_on(
         web.unlink()
         os.mkfifo(web)
         eventually(lambda: running.get("/-/healthy").status_code == 500, "nothing is answered without the rules")
-        running.wait_for("web configuration cannot be used.*it is a FIFO")
+        running.wait_for("web configuration rejected.*it is a FIFO")
         web.unlink()
         replace(web, "{}\n")
         eventually(lambda: running.get("/-/healthy").status_code == 200, "all is well again")
