@@ -6,13 +6,13 @@ import os
 import re
 import ssl
 import stat
-import threading
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
 from exporter.config.schema import Kind
 from exporter.config.values import check_value
+from exporter.core.worker import start_thread
 
 T = TypeVar("T")
 
@@ -53,26 +53,9 @@ async def read_secret_file(path: Path, kind: Kind[T]) -> T:
 def _start_reading(path: Path, max_bytes: int) -> Future[tuple[bytes, int]]:
     """Read on a thread of its own, or join a read of the same file: one that a hung mount blocks is the only one."""
     future = _reading.get(path)
-    if future is not None:
-        return future
-    future = _reading[path] = Future()
-    future.set_running_or_notify_cancel()  # whoever waits for it may be cancelled, the reading may not
-
-    def read() -> None:
-        try:
-            result = _read(path, max_bytes)
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it handles it
-            _reading.pop(path)
-            future.set_exception(error)
-        else:
-            _reading.pop(path)
-            future.set_result(result)
-
-    try:
-        threading.Thread(target=read, name="file", daemon=True).start()
-    except RuntimeError as error:
-        _reading.pop(path)
-        future.set_exception(OSError(errno.EAGAIN, str(error)))
+    if future is None or future.done():
+        future = _reading[path] = start_thread("file", lambda: _read(path, max_bytes))
+        future.add_done_callback(lambda _: _reading.pop(path, None))
     return future
 
 

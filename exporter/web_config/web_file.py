@@ -8,6 +8,7 @@ import logging
 import stat
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from exporter.config.files import read_file, reason
 from exporter.config.problems import Place, Problems
 from exporter.config.yaml_tree import MAX_CHARACTERS
 from exporter.core.logs import fields
+from exporter.core.worker import start_thread
 from exporter.web_config.reading import parse
 from exporter.web_config.tls import ServerContext, TlsError, digest, make_context, read_client_ca, read_pem
 from exporter.web_config.types import Tls, WebConfig
@@ -24,6 +26,9 @@ log = logging.getLogger(__name__)
 
 _TICK = 1.0
 """Seconds. A file can be written twice within the resolution of its time, so a younger time is not trusted."""
+
+MAX_WAIT = 1.0
+"""Seconds that a request waits for the files, once, when their mount hangs."""
 
 Stamp = tuple[int, ...] | None
 
@@ -102,6 +107,9 @@ class WebFile:
         self._seen: tuple[Stamp, ...] | None = None
         self._problem: str | None = None
         self._shut = False
+        self._looking: Future[None] = Future()
+        self._looking.set_result(None)
+        self._answers = True
         self._warn(self._loaded.warnings)
 
     @property
@@ -127,6 +135,20 @@ class WebFile:
         self._refuse_openings(self._read(self._path))
 
     def _look(self) -> None:
+        """Look at the files on a thread: a mount that hangs delays one use by MAX_WAIT, and the last rules stay."""
+        waits = self._looking.done()
+        if waits:
+            self._looking = start_thread("web configuration", self._look_now)
+        try:
+            self._looking.result(MAX_WAIT if waits else 0)
+        except (TimeoutError, RuntimeError):
+            if self._answers:
+                log.warning("web configuration files do not answer: the last rules stay")
+            self._answers = False
+        else:
+            self._answers = True
+
+    def _look_now(self) -> None:
         stamps = self._stamps()
         if stamps == self._seen:
             return
