@@ -12,7 +12,7 @@ from exporter.core.clock import Clock
 from exporter.core.logs import fields
 from exporter.core.worker import Worker
 from exporter.flatfile.client import Client
-from exporter.flatfile.connect import connect
+from exporter.flatfile.connect import connect, transport_of
 from exporter.store.directory import Directory
 
 log = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ class Accounts:
                 worker = present.worker if present else None
                 try:
                     present = Account(settings, self._make_client, self._clock, path, worker)
-                except (OSError, ValueError) as error:  # certificates or a proxy, maybe of the environment's variables
+                except (OSError, ValueError) as error:  # certificates of the environment's variables
                     await asyncio.gather(*(account.aclose() for account in made))
                     raise ConfigError((_cannot_connect(settings.name, error),)) from None
                 made.append(present)
@@ -115,12 +115,24 @@ class Accounts:
         await asyncio.gather(*(account.aclose() for account in self._accounts.values()))
 
 
+def check_connections(config: Config) -> None:
+    """Try what the accounts need for their connections, and send nothing. Raises ConfigError."""
+    problems = []
+    for settings in config.accounts:
+        try:
+            transport_of(settings)
+        except (OSError, ValueError) as error:
+            problems.append(_cannot_connect(settings.name, error))
+    if problems:
+        raise ConfigError(tuple(problems))
+
+
 def _cannot_connect(account: str, error: OSError | ValueError) -> str:
     if isinstance(error, ssl.SSLError):
         why = "no certificates in the file"
     else:
         why = error.strerror or str(error) if isinstance(error, OSError) else str(error)
     return (
-        f"account {account}: cannot set up connections: {why} (requests.tls.ca_file, requests.proxy_url, or the variables "
-        "SSL_CERT_FILE, SSL_CERT_DIR, HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY of the environment)"
+        f"account {account}: cannot set up connections: {why} (requests.proxy_url, or the variables SSL_CERT_FILE and "
+        "SSL_CERT_DIR of the environment)"
     )

@@ -81,6 +81,8 @@ def _discover(flags: argparse.Namespace, source: Source) -> int:
 
 def _check_config(flags: argparse.Namespace, source: Source) -> int:
     """Validate the configuration, every error on its own line; with --probe also query the API."""
+    from exporter.account.accounts import check_connections
+
     summaries: list[str] = []
 
     def check_web() -> None:
@@ -91,6 +93,7 @@ def _check_config(flags: argparse.Namespace, source: Source) -> int:
 
     try:
         config = both(source, check_web)()
+        check_connections(config)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,5 +1,7 @@
-"""The configuration: its types, and how to load it from a file or from the environment."""
+"""The configuration: its types, and loading it from a file or from the environment."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from exporter.config.check import check
 from exporter.config.environment import from_environment
 from exporter.config.files import READABLE_BY_ALL, is_public, read_file, reason
 from exporter.config.problems import Place, Problems
+from exporter.config.proxy import with_proxy
 from exporter.config.reader import Reader
 from exporter.config.types import (
     ROOT,
@@ -51,9 +54,10 @@ __all__ = [
 ]
 
 
-def load(path: Path) -> Config:
-    """The configuration of a file. Raises ConfigError with every problem as `file:line:column: path: message`.
+def load(path: Path, env: Mapping[str, str] | None = None) -> Config:
+    """Return the configuration of a file; `env` (by default the process' own) is for proxies.
 
+    Raises ConfigError with every problem as `file:line:column: path: message`.
     A file that cannot be read at all gives `file: message`.
     """
     try:
@@ -67,10 +71,12 @@ def load(path: Path) -> Config:
         line, column = before.count(b"\n") + 1, error.start - (before.rfind(b"\n") + 1) + 1
         raise ConfigError((f"{path}:{line}:{column}: the file is not UTF-8 text",)) from None
     config = parse(text, str(path))
+    warnings = list(config.warnings)
+    environment = os.environ if env is None else env
+    config = replace(config, accounts=tuple(with_proxy(account, environment, warnings) for account in config.accounts))
     if is_public(mode) and any(_holds_credentials(account) for account in config.accounts):
-        warning = f"{path}: it holds credentials, and {READABLE_BY_ALL}"
-        config = replace(config, warnings=(*config.warnings, warning))
-    return config
+        warnings.append(f"{path}: it contains credentials, and {READABLE_BY_ALL}")
+    return replace(config, warnings=tuple(dict.fromkeys(warnings)))
 
 
 def _holds_credentials(account: AccountConfig) -> bool:
@@ -79,7 +85,7 @@ def _holds_credentials(account: AccountConfig) -> bool:
 
 
 def parse(text: str, filename: str) -> Config:
-    """The configuration of a file's text; relative paths in it start from the directory of `filename`.
+    """Return the configuration in a file's text; relative paths in it start at the directory of `filename`.
 
     Raises ConfigError with every problem as `file:line:column: path: message`.
     """

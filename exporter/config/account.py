@@ -1,4 +1,4 @@
-"""What holds for one account (its own keys, those at the top of the file, the defaults) as a frozen AccountConfig."""
+"""Builds a frozen AccountConfig from an account's own keys, those at the top of the file, and the defaults."""
 
 from dataclasses import replace
 from typing import Any
@@ -31,7 +31,7 @@ class Settings:
                 least = MAX_AGE_INTERVALS * self.get(f"collectors.{name}.interval")
                 self.written[max_age] = Setting(max(DEFAULTS[max_age], least), self.account.place)
         account: AccountConfig = self._build(ACCOUNTS, "")
-        return replace(account, ca_pem=self.ca_pem)
+        return replace(account, ca_pem=self.ca_pem, proxy=account.requests.proxy_url)
 
     def _build(self, entry: Section | Sections, prefix: str) -> Any:
         values: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""The checks that need more than one key, or a look at the files that the configuration names."""
+"""Checks that need more than one key, or the files that the configuration names."""
 
 from collections.abc import Callable, Collection
 from fnmatch import fnmatchcase
@@ -20,7 +20,7 @@ AUTH_VALUES: dict[str, Kind[Any]] = {"client_id": CLIENT_ID, "client_secret": SE
 
 
 def check(accounts: Collection[Settings], problems: Problems) -> None:
-    """Add the problems and warnings that show between keys, or in the files that they name."""
+    """Add the errors and warnings that concern several keys, or the files that they name."""
     named: dict[str, Place] = {}
     certificates: dict[Path, str] = {}
     for settings in accounts:
@@ -33,11 +33,11 @@ def check(accounts: Collection[Settings], problems: Problems) -> None:
         _check_files(settings, certificates, problems)
         switch = settings.written.get("collectors.environments.enabled")
         if switch is not None and switch.value is False:
-            problems.warn(switch.place, "every other collector needs the list of environments")
+            problems.warn(switch.place, "all other collectors depend on the list of environments")
 
 
 def credential_problems(given: Collection[str], called: Callable[[str], str]) -> list[str]:
-    """Return what is wrong with a choice of `client_id`, `client_id_file` and so on; `called` gives the name to show."""
+    """Return the errors in a choice of `client_id`, `client_id_file` and so on; `called` gives the name to show."""
     problems = [
         f"{called(name)} and {called(name + '_file')} are both given: keep one of them"
         for name in AUTH_VALUES
@@ -53,7 +53,7 @@ def credential_problems(given: Collection[str], called: Callable[[str], str]) ->
         problems.append(f"two kinds of credentials are given: keep either {pair}, or {token}")
     elif not has["access_token"] and not (has["client_id"] and has["client_secret"]):
         there, lacks = ("client_id", "client_secret") if has["client_id"] else ("client_secret", "client_id")
-        problems.append(f"{called(there)} needs {called(lacks)} (or {called(lacks + '_file')}) beside it")
+        problems.append(f"{called(there)} requires {called(lacks)} (or {called(lacks + '_file')})")
     return problems
 
 
@@ -64,7 +64,7 @@ def _check_name(settings: Settings, named: dict[str, Place], problems: Problems)
     first = named.setdefault(setting.value, setting.place)
     if first is not setting.place:
         problems.add(
-            setting.place, f"the name {shown(setting.value)} is already that of {first.path} (line {first.line})"
+            setting.place, f"the name {shown(setting.value)} is already used by {first.path} (line {first.line})"
         )
 
 
@@ -120,7 +120,9 @@ def _check_expected_agents(settings: Settings, problems: Problems) -> None:
             continue
         known = first.setdefault(setting.value, block.place)
         if known is not block.place:
-            problems.add(setting.place, f"{known.path} (line {known.line}) has this environment: join the two entries")
+            problems.add(
+                setting.place, f"{known.path} (line {known.line}) already has this environment: merge the two entries"
+            )
 
 
 def _check_topics(settings: Settings, problems: Problems) -> None:

@@ -1,4 +1,4 @@
-"""A key of a configuration file is declared once, as a field of a frozen dataclass: these give the field its description."""
+"""Helpers that declare a key of the configuration as a field of a frozen dataclass."""
 
 from collections.abc import Callable
 from dataclasses import field, fields, replace

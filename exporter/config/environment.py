@@ -1,4 +1,4 @@
-"""One account named `default` from environment variables alone."""
+"""Configures one account named `default` from environment variables."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,6 +7,7 @@ from exporter.config.account import Settings
 from exporter.config.check import AUTH_VALUES, credential_problems
 from exporter.config.files import check_secret_file
 from exporter.config.problems import Place
+from exporter.config.proxy import with_proxy
 from exporter.config.reader import Block, Setting
 from exporter.config.schema import keys
 from exporter.config.types import ACCOUNT, Config, ConfigError
@@ -16,11 +17,11 @@ from exporter.config.values import CLIENT_ID, FILE, check_value
 ACCOUNT_NAME = "default"
 
 _NOTHING = (
-    "there is no configuration: give it in one of these two ways",
-    "  a file: --config.file=config.yaml (config.example.yaml shows every key)",
+    "No configuration found. Provide one of:",
+    "  a file: --config.file=config.yaml (config.example.yaml has every key)",
     "  environment variables: FLATFILE_CLIENT_ID with FLATFILE_CLIENT_SECRET, or FLATFILE_ACCESS_TOKEN "
-    "(each also as …_FILE, the path of a file that holds the value)",
-    "to look around without an account: flatfile-exporter demo",
+    "(each also as …_FILE, the path of a file that contains the value)",
+    "To try the exporter without an account: flatfile-exporter demo",
 )
 
 
@@ -58,4 +59,4 @@ def from_environment(env: Mapping[str, str]) -> Config:
             problems.append(f"{variable(path)}{':' if known[path].kind is FILE else ''} {error}")
     if problems:
         raise ConfigError(tuple(problems))
-    return Config((Settings(None, block).build(),), tuple(warnings))
+    return Config((with_proxy(Settings(None, block).build(), env, warnings),), tuple(warnings))

@@ -6,19 +6,19 @@ import os
 import re
 import ssl
 import stat
-import threading
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
 from exporter.config.schema import Kind
 from exporter.config.values import check_value
+from exporter.core.worker import start_thread
 
 T = TypeVar("T")
 
-READABLE_BY_ALL = "every user of this machine can read the file: chmod o-r would keep the credential private"
-READ_SECONDS = 5.0
-"""For one file: a mount may hang."""
+READABLE_BY_ALL = "the file is readable by every user of this machine: run chmod o-r on it"
+READ_SECONDS = 3.0
+"""For one file, because a mount may hang: several of them fit into the time for a reload."""
 MAX_SECRET_BYTES = 64 * 1024
 MAX_PEM_BYTES = 4 * 2**20
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----")
@@ -53,26 +53,9 @@ async def read_secret_file(path: Path, kind: Kind[T]) -> T:
 def _start_reading(path: Path, max_bytes: int) -> Future[tuple[bytes, int]]:
     """Read on a thread of its own, or join a read of the same file: one that a hung mount blocks is the only one."""
     future = _reading.get(path)
-    if future is not None:
-        return future
-    future = _reading[path] = Future()
-    future.set_running_or_notify_cancel()  # whoever waits for it may be cancelled, the reading may not
-
-    def read() -> None:
-        try:
-            result = _read(path, max_bytes)
-        except BaseException as error:  # noqa: BLE001 - whoever waits for it handles it
-            _reading.pop(path)
-            future.set_exception(error)
-        else:
-            _reading.pop(path)
-            future.set_result(result)
-
-    try:
-        threading.Thread(target=read, name="file", daemon=True).start()
-    except RuntimeError as error:
-        _reading.pop(path)
-        future.set_exception(OSError(errno.EAGAIN, str(error)))
+    if future is None or future.done():
+        future = _reading[path] = start_thread("file", lambda: _read(path, max_bytes))
+        future.add_done_callback(lambda _: _reading.pop(path, None))
     return future
 
 
@@ -122,11 +105,11 @@ def check_secret_file(path: Path, kind: Kind[Any], *, confidential: bool) -> lis
 
     Raises ValueError for a file that cannot be what is wanted.
     """
-    later = "the file is read whenever a token is needed, and until then no data can be asked for"
+    later = "the file is read whenever a token is needed, and no data is collected until then"
     try:
         content, mode = read_file(path, MAX_SECRET_BYTES)
     except PermissionError:
-        return ["the user that this runs as may not read the file"]
+        return ["the exporter has no permission to read the file"]
     except OSError as error:
         if error.errno in (errno.EISDIR, errno.EINVAL, errno.EFBIG, errno.ENXIO):
             raise ValueError(reason(error)) from None
@@ -144,7 +127,7 @@ def read_certificates(path: Path) -> str:
     """Return the certificates in a file, as PEM. Raises OSError, or ValueError where there is none or one is damaged."""
     found = certificates(read_file(path, MAX_PEM_BYTES)[0])
     if found is None:
-        raise ValueError("the file holds no certificate in PEM form")
+        raise ValueError("the file contains no certificate in PEM format")
     return found
 
 

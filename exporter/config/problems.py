@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, collected: all of it, each with its place, in the order of the file."""
+"""The errors and warnings of a configuration file, each with its position, in the order of the file."""
 
 from dataclasses import dataclass, field
 
@@ -7,14 +7,14 @@ MAX_SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands: the line and column in the file (from 1), and the path of keys that leads there."""
+    """A position in a file: line and column (from 1), and the path of keys."""
 
     line: int
     column: int
     path: str
 
     def below(self, suffix: str) -> str:
-        """The path of something inside."""
+        """Return the path of something inside."""
         if not self.path or suffix.startswith("["):
             return self.path + suffix
         return f"{self.path}.{suffix}"
@@ -22,7 +22,7 @@ class Place:
 
 @dataclass(slots=True)
 class Problems:
-    """Problems and warnings of one file. `count` goes on where the list is full."""
+    """The errors and warnings of one file. `count` includes errors that are not listed any more."""
 
     filename: str
     count: int = 0
@@ -31,30 +31,30 @@ class Problems:
 
     @property
     def full(self) -> bool:
-        """True when more problems would not be shown."""
+        """Whether further errors are not listed."""
         return len(self._found) >= MAX_SHOWN
 
     def add(self, place: Place, message: str) -> None:
-        """The file cannot be used."""
+        """Add an error: the file cannot be used."""
         self.count += 1
         if not self.full:
             self._found.append((place.line, place.column, _worded(place, message)))
 
     def warn(self, place: Place, message: str) -> None:
-        """The file can be used, but hardly says what was meant."""
+        """Add a warning: the file can be used, but probably does not say what was meant."""
         if len(self._warned) < MAX_SHOWN:
             self._warned.append((place.line, place.column, _worded(place, message)))
 
     def lines(self) -> tuple[str, ...]:
-        """`file:line:column: path: message`, each once."""
+        """Return the errors as `file:line:column: path: message`, each once."""
         lines = self._sorted(self._found)
         if self.count > len(self._found):
             last = max(self._found)
-            lines += (f"{self.filename}:{last[0]}:{last[1]}: there are more problems than are shown here",)
+            lines += (f"{self.filename}:{last[0]}:{last[1]}: more errors are not shown",)
         return lines
 
     def warnings(self) -> tuple[str, ...]:
-        """In the same form."""
+        """Return the warnings in the same form."""
         return self._sorted(self._warned)
 
     def _sorted(self, found: list[tuple[int, int, str]]) -> tuple[str, ...]:

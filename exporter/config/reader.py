@@ -1,4 +1,4 @@
-"""YAML nodes against a schema: settings with their places, and every problem that can be seen in one key alone."""
+"""Reads YAML nodes by a schema: settings with their positions, and every error within a single key."""
 
 import re
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from exporter.config.schema import Entry, Key, Section, Sections, keys, walk
 from exporter.config.values import is_null, nearest, place_of, read_value
 
 BROKEN = object()
-"""The value of a key that is written but unusable, so that nothing can be said about it."""
+"""The value of a key that is written but invalid: checks between keys skip it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value that the file holds, and where."""
+    """A value in the file, and its position."""
 
     value: Any
     place: Place
@@ -25,9 +25,9 @@ class Setting:
 
 @dataclass(slots=True)
 class Block:
-    """What one mapping holds: settings by their path below it (`tls.ca_file`), lists of mappings by their key.
+    """The content of one mapping: settings by their path in it (`tls.ca_file`), lists of mappings by their key.
 
-    `sections` has the place of each section that is a mapping, maybe of nothing.
+    `sections` has the position of each section that is a mapping, even an empty one.
     """
 
     place: Place
@@ -37,7 +37,7 @@ class Block:
 
 
 class Reader:
-    """Reads one file's nodes. Relative paths in it start from `directory`."""
+    """Reads one file's nodes. Relative paths in it start at `directory`."""
 
     def __init__(self, entries: tuple[Entry, ...], directory: Path, problems: Problems) -> None:
         self._entries = entries
@@ -45,7 +45,7 @@ class Reader:
         self._problems = problems
 
     def read(self, node: Node | None) -> Block:
-        """Return what the file holds; what is wrong with it is added to the problems."""
+        """Return the content of the file; errors are added to the problems."""
         place = Place(1, 1, "") if node is None else place_of(node, "")
         block = Block(place)
         self._section(node, Section("", "", self._entries), place, block, "")
@@ -103,7 +103,7 @@ class Reader:
                 block.lists[path] = self._list(node, entry, at)
 
     def _break(self, entry: Entry, block: Block, path: str) -> None:
-        """Note that nothing can be said about the keys of an entry."""
+        """Mark the keys of an entry as BROKEN."""
         found = [(path, entry)] if isinstance(entry, Key) else keys(entry.children, path.removesuffix(".") + ".")
         for each, _ in found:
             block.settings[each] = Setting(BROKEN, block.place)
@@ -131,7 +131,7 @@ class Reader:
         return blocks
 
     def _unknown(self, key: ScalarNode, value: Node, place: Place, known: dict[str, Entry]) -> set[str]:
-        """Add the problem of an unknown key; return the known key that was probably meant."""
+        """Add the error of an unknown key; return the known key that was probably meant."""
         name: str = key.value
         if self._problems.full:
             self._problems.add(place, "")
@@ -143,7 +143,7 @@ class Reader:
             return set()
         guess = nearest(name, known)
         elsewhere = [] if guess else self._elsewhere(name)
-        # What is no key at all may be a part of a credential (`{client_secret: ab,cd}`), so it is not repeated.
+        # What is not a key at all may be a part of a credential (`{client_secret: ab,cd}`), so it is not repeated.
         is_word = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,40}", name, re.ASCII) is not None
         shows = guess is not None or bool(elsewhere) or (is_word and not is_null(value))
         at = place_of(key, place.below(name if is_word else "…") if shows else place.path)
@@ -156,7 +156,7 @@ class Reader:
         return {guess} if guess else set()
 
     def _elsewhere(self, name: str) -> list[str]:
-        """Return where a key of that name belongs, such as `requests.timeout`; nothing when that could be anywhere."""
+        """Return the paths of a known key of that name, such as `requests.timeout`; nothing if there are many."""
         paths = [path for path, entry in walk(self._entries) if entry.name == name]
         # what may stand at the top and in an account is named once
         paths = [
@@ -169,5 +169,5 @@ class Reader:
 
 def _instead(node: Node) -> str:
     if isinstance(node, ScalarNode):
-        return "but nothing stands here" if is_null(node) else "not a single value"
+        return "but is empty" if is_null(node) else "not a single value"
     return "not a list" if isinstance(node, SequenceNode) else "not a mapping"

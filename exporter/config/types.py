@@ -35,28 +35,30 @@ MAX_AGE_INTERVALS = 3
 """`max_age` is at least this many intervals."""
 
 COLLECTORS = {
-    "environments": ("60s", "The list of environments; all the other collectors build on it."),
+    "environments": ("60s", "The list of environments; all other collectors depend on it."),
     "spaces": ("60s", "Spaces, their files, workbooks and last activity."),
-    "agents": ("5m", "Deployed agents, and whether the expected ones are there."),
-    "executions": ("30s", "How agent runs ended and how long they took."),
-    "events": ("0s", "Events by topic and by who caused them."),
+    "agents": ("5m", "Deployed agents, and whether the expected ones exist."),
+    "executions": ("30s", "Results and durations of agent runs."),
+    "events": ("0s", "Events by topic and by actor."),
     "users": ("5m", "Users of the account."),
     "guests": ("5m", "Guests of each environment."),
     "jobs": ("60s", "Jobs by status."),
 }
-"""The default interval of each collector, and what it asks for."""
+"""The default interval of each collector, and what it collects."""
 
 
 @dataclass(frozen=True, slots=True)
 class CollectorConfig:
     """Due when its last success is older than `interval` (0: every scrape); withheld after `max_age`."""
 
-    enabled: bool = key(BOOLEAN, "true", "Whether to ask for this at all.")
-    interval: float = key(DURATION, "60s", "Ask again when the last success is older; 0s: at every scrape.")
+    enabled: bool = key(BOOLEAN, "true", "Whether the collector runs.")
+    interval: float = key(
+        DURATION, "60s", "Refresh at a scrape when the last success is older than this; 0s: at every scrape."
+    )
     max_age: float = key(
         DURATION,
         "15m",
-        "Withhold data that is older. At least 3 intervals, also where it is left out.",
+        "Withhold data older than this. At least 3 intervals, also by default.",
         minimum="1s",
     )
 
@@ -73,7 +75,7 @@ def _collectors(**settings: CollectorConfig) -> Mapping[str, CollectorConfig]:
 
 _COLLECTORS = Section(
     "collectors",
-    "What is asked of Flatfile, and how often.",
+    "Which collectors run, and how often.",
     tuple(_collector(name, interval, meaning) for name, (interval, meaning) in COLLECTORS.items()),
     _collectors,
 )
@@ -105,18 +107,18 @@ class EnvironmentsConfig(Globs):
     """Which environments are exported. `ids` empty: those that the API lists."""
 
     include: tuple[str, ...] = key(GLOBS, '["*"]', "Which environments: globs over name and id.", nonempty=True)
-    exclude: tuple[str, ...] = key(GLOBS, "[]", "Which environments to leave out of those; globs over name and id.")
+    exclude: tuple[str, ...] = key(GLOBS, "[]", "Which of these to exclude: globs over name and id.")
 
     ids: tuple[str, ...] = key(
         TEXTS,
         "[]",
-        "Ids of environments to query one by one, for a secret key of one environment, which may not list them. "
-        "Empty: the environments that Flatfile lists.",
+        "Ids of environments to query one by one, for a secret key of one environment, which cannot list them. "
+        "Empty: all environments that Flatfile lists.",
     )
     max_series: int = key(
         INTEGER,
         "1000",
-        "The most environments to expose; `flatfile_exporter_series_dropped` counts the series beyond.",
+        "Maximum number of environments with series of their own; `flatfile_exporter_series_dropped` counts the rest.",
         minimum="1",
     )
 
@@ -128,7 +130,7 @@ class AgentsConfig:
     max_series: int = key(
         INTEGER,
         "5000",
-        "The most agents to expose; `flatfile_exporter_series_dropped` counts the series beyond.",
+        "Maximum number of agents with series of their own; `flatfile_exporter_series_dropped` counts the rest.",
         minimum="1",
     )
 
@@ -138,8 +140,8 @@ class ExpectedAgents:
     """Agents that an environment should have. `min` None: the number is not checked, and `agents` is not empty."""
 
     environment: str = key(TEXT, None, "The environment: a glob over name and id.", required=True)
-    agents: tuple[str, ...] = key(GLOBS, "[]", "The agents: globs over slug and id. May be empty only beside `min`.")
-    min: int | None = key(INTEGER, "null", "The least number of agents that the environment should have.", minimum="1")
+    agents: tuple[str, ...] = key(GLOBS, "[]", "The agents: globs over slug and id. May be empty only with `min`.")
+    min: int | None = key(INTEGER, "null", "Minimum number of agents in the environment.", minimum="1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,43 +151,44 @@ class SpacesConfig:
     inactive_after: tuple[float, ...] = key(
         DURATIONS,
         "[30d, 90d]",
-        "Count active spaces without any activity for each of these times.",
+        "Count the active spaces without activity for each of these durations.",
         nonempty=True,
         minimum="1s",
     )
     full_resync: float = key(
         DURATION,
         "1h",
-        "Within this time the whole list of spaces is read anew, changed or not.",
+        "Read the whole list of spaces at least this often, changed or not.",
         minimum="1s",
     )
-    per_space: bool = key(BOOLEAN, "false", "Expose each space with series of its own.")
-    max_series: int = key(INTEGER, "1000", "The most spaces to expose so, most recently active first.", minimum="1")
+    per_space: bool = key(BOOLEAN, "false", "Expose series for each space.")
+    max_series: int = key(
+        INTEGER, "1000", "Maximum number of spaces with series of their own, most recently active first.", minimum="1"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class EventsConfig:
     """`topics` chooses what is counted."""
 
-    window: float = key(DURATION, "5m", "The time over which events per second are counted.", minimum="1s")
-    overlap: float = key(DURATION, "60s", "How late an event may appear in Flatfile's list and still be counted.")
+    window: float = key(DURATION, "5m", "Window over which events per second are computed.", minimum="1s")
+    overlap: float = key(DURATION, "60s", "How late an event may appear in the API's list and still be counted.")
     max_catch_up: float = key(
         DURATION,
         "1h",
-        "With `--storage.path`: after a restart, counting goes on where it was if that is not longer ago; "
-        "else it begins anew, at 0.",
+        "With `--storage.path`: event counts resume after an interruption up to this long; "
+        "after a longer one they restart at 0.",
         minimum="1s",
     )
     topics: Globs = inline(
         Globs,
         include="Which events: globs over the event's topic, such as job:failed.",
-        exclude="Which events to leave out of those; globs over the event's topic, such as job:failed.",
+        exclude="Which of these to exclude: globs over the event's topic.",
     )
     max_topics: int = key(
         INTEGER,
         "200",
-        "Topics that the exporter does not know are counted under their own names up to this many, "
-        "then together as `other`.",
+        "Maximum number of unknown topics counted under their own names; the rest are counted as `other`.",
         minimum="1",
     )
 
@@ -204,18 +207,20 @@ class GuestsConfig:
     full_resync: float = key(
         DURATION,
         "6h",
-        "Within this time the guests of every space are read anew, changed or not.",
+        "Read the guests of every space at least this often, changed or not.",
         minimum="1s",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
-    """How the server's certificate is checked. `ca_file` None: against the usual authorities."""
+    """How the server's certificate is verified. `ca_file` None: with the default CA certificates."""
 
-    ca_file: Path | None = key(FILE, "null", "Certificates (PEM) to trust instead of the usual authorities.")
+    ca_file: Path | None = key(
+        FILE, "null", "CA certificates (PEM) to trust instead of the default ones; read again at each reload."
+    )
     insecure_skip_verify: bool = key(
-        BOOLEAN, "false", "Accept any certificate. Whoever is in between can then read the credentials."
+        BOOLEAN, "false", "Accept any certificate. Anyone on the network path can then read the credentials."
     )
 
 
@@ -223,23 +228,29 @@ class TlsConfig:
 class RequestsConfig:
     """Limits of one account's requests to the API."""
 
-    concurrency: int = key(INTEGER, "4", "Requests under way at the same time.", minimum="1", maximum="64")
-    per_second: float = key(NUMBER, "10", "Requests a second; twice as many in a burst.", above="0", maximum="10000")
-    timeout: float = key(DURATION, "10s", "How long one try may take.", above="0s")
-    retries: int = key(INTEGER, "3", "Tries of one request, the first included.", minimum="1", maximum="10")
-    max_response_bytes: int = key(
-        SIZE, "64MiB", "The largest answer, unpacked; a larger one is an error.", minimum="64KiB"
+    concurrency: int = key(INTEGER, "4", "Maximum number of concurrent requests.", minimum="1", maximum="64")
+    per_second: float = key(
+        NUMBER, "10", "Maximum requests per second; a burst may have twice as many.", above="0", maximum="10000"
     )
-    max_pages: int = key(INTEGER, "10000", "The most pages of one list; more are an error.", minimum="1")
+    timeout: float = key(DURATION, "10s", "Timeout of one attempt.", above="0s")
+    retries: int = key(INTEGER, "3", "Attempts for one request, including the first.", minimum="1", maximum="10")
+    max_response_bytes: int = key(
+        SIZE, "64MiB", "Maximum size of one response, uncompressed; a larger one is an error.", minimum="64KiB"
+    )
+    max_pages: int = key(INTEGER, "10000", "Maximum number of pages of one list; more are an error.", minimum="1")
     max_rows: int = key(
-        INTEGER, "2000000", "The most rows of one list, far above any real account; more are an error.", minimum="1"
+        INTEGER,
+        "2000000",
+        "Maximum number of rows of one list, far above any real account; more are an error.",
+        minimum="1",
     )
     proxy_url: Secret | None = key(
         PROXY,
         "null",
-        "An HTTP proxy to go through, such as http://proxy:3128; user:password@ may stand before the host.",
+        "HTTP proxy, such as http://proxy:3128, also with user:password@ before the host. null: as "
+        "the environment variables say.",
     )
-    tls: TlsConfig = section(TlsConfig, "How Flatfile's certificate is checked.")
+    tls: TlsConfig = section(TlsConfig, "How Flatfile's certificate is verified.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,17 +260,17 @@ class AuthConfig:
     Exactly one of the two ways is set, and of each value either the value or its file.
     """
 
-    client_id: str | None = key(CLIENT_ID, None, "The client id of the credentials.")
+    client_id: str | None = key(CLIENT_ID, None, "The client id.")
     client_id_file: Path | None = key(FILE, None, "A file that holds the client id.")
     client_secret: Secret | None = key(SECRET, None, "The secret that belongs to the client id.")
     client_secret_file: Path | None = key(FILE, None, "A file that holds that secret.")
-    access_token: Secret | None = key(TOKEN, None, "A ready token, used as it is, such as a personal access token.")
+    access_token: Secret | None = key(TOKEN, None, "A token that is used as it is, such as a personal access token.")
     access_token_file: Path | None = key(FILE, None, "A file that holds that token.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shared:
-    """What may stand in an account, and at the top of the file for all accounts.
+    """The keys that may be in an account, and at the top of the file for all accounts.
 
     `collectors` holds every known collector by name, also those that are not enabled.
     """
@@ -270,7 +281,7 @@ class Shared:
     events: EventsConfig = section(EventsConfig, "How events are counted.")
     jobs: JobsConfig = section(JobsConfig, "How jobs are counted.")
     guests: GuestsConfig = section(GuestsConfig, "How guests are counted.")
-    requests: RequestsConfig = section(RequestsConfig, "Limits of the requests to Flatfile, for each account.")
+    requests: RequestsConfig = section(RequestsConfig, "Limits of the requests to Flatfile, per account.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,23 +289,25 @@ class AccountConfig(Shared):
     """One account with all that applies to it. `base_url` has a scheme and ends in `/v1`.
 
     `ca_pem` is what `requests.tls.ca_file` held when the configuration was read: another content is another account.
+    `proxy` is `requests.proxy_url`, or what the environment's variables give for the base URL.
     """
 
     name: str = key(TEXT, None, "The value of the `account` label. Each account needs its own.", required=True)
     base_url: str = key(
         URL,
         "https://platform.flatfile.com/v1",
-        "Where the account's API is. `https://` and `/v1` may be left out.",
+        "The URL of the API. `https://` and `/v1` may be left out.",
     )
-    allow_http: bool = key(BOOLEAN, "false", "Allow a base_url with http:// that does not point to this machine.")
+    allow_http: bool = key(BOOLEAN, "false", "Allow a base_url with http:// that is not this machine.")
     auth: AuthConfig = section(
-        AuthConfig, "The credentials: a client id with its secret, or an access token; of each, the value or a file."
+        AuthConfig, "The credentials: a client id with a client secret, or an access token; each as a value or a file."
     )
     environments: EnvironmentsConfig = section(EnvironmentsConfig, "Which environments to export; all by default.")
     expected_agents: tuple[ExpectedAgents, ...] = sections(
-        ExpectedAgents, "Agents that should be deployed. One that is missing shows in `flatfile_agent_missing`."
+        ExpectedAgents, "Agents that should be deployed; `flatfile_agent_missing` reports those that are not."
     )
     ca_pem: str | None = field(default=None, repr=False)
+    proxy: Secret | None = None
 
 
 SHARED: tuple[Entry, ...] = entries(Shared)

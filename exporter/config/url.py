@@ -1,4 +1,4 @@
-"""Base URLs and proxy URLs as people write them, to the one form that the client uses."""
+"""Normalises base URLs and checks proxy URLs."""
 
 import re
 from ipaddress import ip_address
@@ -9,7 +9,7 @@ _PATH = re.compile(r"(/[A-Za-z0-9._~%-]+)*", re.ASCII)
 
 
 def normalise_base_url(text: str) -> str:
-    """`https://` in front where there is no scheme, no `/` at the end, `/v1` at the end.
+    """Return the URL with a scheme (by default `https://`) and with `/v1` and no `/` at the end.
 
     A bare `platform.…` host gets `/api/v1`: the region hosts are documented with `/api` (API sheet 1.1).
     Raises ValueError with a text that does not repeat the URL.
@@ -31,7 +31,7 @@ def normalise_base_url(text: str) -> str:
 
 
 def is_plain_http_to_elsewhere(base_url: str) -> bool:
-    """True for http:// to any host but this machine: everybody on the way could read the credentials."""
+    """Return whether this is http:// to another machine, which sends the credentials in the clear."""
     parts = urlsplit(base_url)
     host = parts.hostname or ""
     if parts.scheme != "http" or host == "localhost":
@@ -43,7 +43,7 @@ def is_plain_http_to_elsewhere(base_url: str) -> bool:
 
 
 def check_proxy_url(text: str) -> None:
-    """Raises ValueError, with a text that does not repeat the URL, for what is no HTTP proxy's URL."""
+    """Raise ValueError for anything but the URL of an HTTP proxy; the text does not repeat the URL."""
     parts = _split(text, ("http", "https"), None)
     if parts.path.rstrip("/") or parts.query or parts.fragment:
         raise ValueError("must end after the host and port")

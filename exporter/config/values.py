@@ -1,4 +1,4 @@
-"""The kinds of values, and one YAML node to one value of the kind that its key wants, with the range checked."""
+"""The kinds of values, and reading one YAML node as the kind of its key, within its range."""
 
 import difflib
 import re
@@ -33,7 +33,7 @@ _BOOLEAN = "tag:yaml.org,2002:bool"
 
 
 def shown(text: str) -> str:
-    """Return a text from the file for a message: in quotes, on one line, and not endless. Never for a credential."""
+    """Return a text from the file for a message: quoted, on one line, and cut. Never for a credential."""
     return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
@@ -49,12 +49,12 @@ def _plain(word: str) -> str:
 
 
 def is_null(node: Node) -> bool:
-    """Return whether nothing, `null` or `~` stands there."""
+    """Return whether a value is empty, `null` or `~`."""
     return isinstance(node, ScalarNode) and node.tag == _NULL
 
 
 def check_text(text: str) -> None:
-    """Raise ValueError for what no text of a configuration looks like."""
+    """Raise ValueError for text that no key accepts."""
     if not text.strip():
         raise ValueError("must not be empty")
     if _CONTROL.search(text):
@@ -64,7 +64,7 @@ def check_text(text: str) -> None:
 
 
 def check_value(text: str, kind: Kind[T]) -> T:
-    """Return a value that comes from elsewhere than YAML: a variable, or a file of its own.
+    """Return a value that does not come from YAML but from a variable or a file of its own.
 
     Raises ValueError, with a text that does not repeat the value.
     """
@@ -89,7 +89,7 @@ def _text_kind(name: str, convert: Callable[[str], T], wanted: str = "text", *, 
         check_text(text)
         if _VARIABLE.fullmatch(text):
             raise ValueError(
-                "environment variables are not read in this file: write the value, "
+                "environment variables are not expanded in this file: write the value, "
                 "or for a credential use its _file key"
             )
         return convert(text)
@@ -173,14 +173,14 @@ DURATIONS = list_of(DURATION, "list of durations", "[30d, 90d]")
 
 
 def read_value(node: Node, key: Key, place: Place, problems: Problems) -> Any:
-    """Return the value; where there is a problem it is added, and what comes back (None) is of no use."""
+    """Return the value; after an error, which is added to the problems, None."""
     if is_null(node) and key.default == "null":
         return None
     try:
         if key.kind.item is not None and isinstance(node, SequenceNode):
             return _read_list(node, key, key.kind.item, place, problems)
         if is_null(node):
-            raise ValueError(f"must be {key.kind.wanted}, but nothing stands here")
+            raise ValueError(f"must be {key.kind.wanted}, but is empty")
         if not isinstance(node, ScalarNode):
             raise ValueError(
                 f"must be {key.kind.wanted}, not a {'mapping' if isinstance(node, MappingNode) else 'list'}"

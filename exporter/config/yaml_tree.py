@@ -1,4 +1,4 @@
-"""YAML text to nodes that know their line and column, and each YAML mistake as one line that a newcomer understands.
+"""Parses YAML text to nodes with their positions, and explains each syntax error in one line.
 
 Nodes and not Python values, because PyYAML's values have lost the place, the duplicate keys, and what was written
 (`no` is False by then, `10:30` is 630). No message repeats a part of the text: it could be a credential.
@@ -15,18 +15,18 @@ MAX_CHARACTERS = 1 << 20
 _MAX_DEPTH = 40
 _MAX_VALUES = 200_000
 
-_QUOTE = "a text that begins with {} must stand in quotes"
+_QUOTE = "a text that begins with {} must be quoted"
 # (what PyYAML says, as a pattern over its context and its problem; what to say; the place: of the problem or context)
 _WORDS: tuple[tuple[str, str, bool], ...] = (
-    (r"character '\\t' that cannot start", "a tab stands here; YAML indents with spaces", True),
+    (r"character '\\t' that cannot start", "tab in the indentation: YAML indents with spaces", True),
     (r"character '[%@`|>]' that cannot start", _QUOTE.format("%, @, `, | or >"), True),
-    (r"simple key.*expected ':'", "this line has a key but no ':' after it", False),
+    (r"simple key.*expected ':'", "this line has a key without ':'", False),
     (
         r"mapping values are not allowed",
-        "a ':' cannot stand here: does the line above lack one, or a space behind it, or is a quote missing?",
+        "unexpected ':': is one missing in the line above, or a space after it, or a quote?",
         True,
     ),
-    (r"sequence entries are not allowed", "a '-' cannot stand here: it begins a line of its own", True),
+    (r"sequence entries are not allowed", "unexpected '-': it begins a line of its own", True),
     (r"invalid indentation or unclosed", "the indentation is wrong, or a '[' or '{' above is never closed", True),
     (r"quoted scalar.*(end of stream|document separator)", "this quote is never closed", False),
     (
@@ -42,10 +42,10 @@ _WORDS: tuple[tuple[str, str, bool], ...] = (
     (r"duplicate anchor", "this anchor (&name) was already used above", True),
     (r"\btag\b", _QUOTE.format("'!'") + "; tags are not supported", True),
     (r"block scalar", "after '|' or '>' the text must begin on the next line", True),
-    (r"single document", "there is a second document ('---') in the file; a configuration is one", True),
-    (r"incompatible", "the first line asks for another YAML than 1.1 or 1.2: leave it out", True),
-    (r"directive", "a line that begins with '%' cannot stand here", True),
-    (r"<document start>", "this does not belong to what stands above: a configuration is one mapping of keys", True),
+    (r"single document", "there is a second document ('---') in the file: only one is allowed", True),
+    (r"incompatible", "the first line requires a YAML version other than 1.1 or 1.2: remove it", True),
+    (r"directive", "a line that begins with '%' is not allowed here", True),
+    (r"<document start>", "unexpected content: a configuration is one mapping of keys", True),
     (r"node content", "a value is missing here", True),
 )
 
@@ -61,7 +61,7 @@ class YamlError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses tags, which have no use in a configuration, and what would exhaust the stack or the patience."""
+    """A loader that refuses tags, which a configuration does not need, and what would exhaust stack or memory."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -73,7 +73,7 @@ class _Loader(yaml.SafeLoader):
         if getattr(event, "tag", None) is not None:
             raise _at(event.start_mark, _QUOTE.format("'!'") + "; tags are not supported")
         if self._depth >= _MAX_DEPTH:
-            raise _at(event.start_mark, f"more than {_MAX_DEPTH} levels are nested in one another")
+            raise _at(event.start_mark, f"more than {_MAX_DEPTH} levels of nesting")
         self._depth += 1
         node = super().compose_node(parent, index)
         self._depth -= 1
@@ -82,9 +82,9 @@ class _Loader(yaml.SafeLoader):
         if not isinstance(event, yaml.AliasEvent):
             self._values[id(node)] = 1 + sum(self._values[id(child)] for child in _children(node))
         elif id(node) not in self._values:
-            raise _at(event.start_mark, "this alias stands inside of what it stands for")
+            raise _at(event.start_mark, "this alias is inside the node that it refers to")
         if self._values[id(node)] > _MAX_VALUES:
-            raise _at(event.start_mark, f"more than {_MAX_VALUES} values, each alias counted as what it stands for")
+            raise _at(event.start_mark, f"more than {_MAX_VALUES} values, counting the content of each alias")
         return node
 
 
@@ -97,7 +97,7 @@ def _children(node: Node) -> Iterator[Node]:
 
 
 def compose(text: str) -> Node | None:
-    """The document's node, None for an empty document. Raises YamlError."""
+    """Return the document's node, None for an empty document. Raises YamlError."""
     if len(text) > MAX_CHARACTERS:
         raise YamlError(1, 1, f"the file is longer than {MAX_CHARACTERS} characters")
     try:
@@ -106,7 +106,9 @@ def compose(text: str) -> Node | None:
         before = text[: error.position]
         line, column = before.count("\n") + 1, error.position - (before.rfind("\n") + 1) + 1
         # from None here and below: a traceback would carry the text, and with it any credential
-        raise YamlError(line, column, f"the character U+{ord(text[error.position]):04X} cannot stand in YAML") from None
+        raise YamlError(
+            line, column, f"the character U+{ord(text[error.position]):04X} is not allowed in YAML"
+        ) from None
     try:
         return loader.get_single_node()
     except yaml.MarkedYAMLError as error:

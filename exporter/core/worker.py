@@ -51,3 +51,23 @@ class Worker:
             except BaseException as error:  # noqa: BLE001 - whoever awaits it handles it
                 future.set_exception(error)
             del job, future, work  # nothing is kept while the thread waits
+
+
+def start_thread(name: str, work: Callable[[], T]) -> Future[T]:
+    """Run a function that may block on a daemon thread of its own. The future also holds the error if none can start."""
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # whoever waits for it may be cancelled, the work cannot
+
+    def run() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - whoever waits for it handles it
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    try:
+        threading.Thread(target=run, name=name, daemon=True).start()
+    except RuntimeError as error:
+        future.set_exception(error)
+    return future

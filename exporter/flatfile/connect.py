@@ -3,7 +3,6 @@
 import asyncio
 import ssl
 from functools import lru_cache
-from urllib.parse import urlsplit
 
 from exporter import __version__
 from exporter.config import AccountConfig
@@ -26,13 +25,7 @@ def connect(config: AccountConfig, observer: Observer, clock: Clock, worker: Wor
     Raises OSError (ssl.SSLError) for certificates that cannot be used, ValueError for a proxy that cannot be used.
     """
     requests = config.requests
-    plain = config.base_url.startswith("http://")
-    transport = Transport(
-        user_agent=USER_AGENT,
-        verify=None if plain else tls_context(config.ca_pem, requests.tls.insecure_skip_verify),
-        proxy=requests.proxy_url.reveal() if requests.proxy_url else None,
-        direct=plain and urlsplit(config.base_url).hostname in ("localhost", "127.0.0.1", "::1"),
-    )
+    transport = transport_of(config)
     session = Session(
         config.base_url,
         transport,
@@ -49,6 +42,16 @@ def connect(config: AccountConfig, observer: Observer, clock: Clock, worker: Wor
         client_id = Stored(Secret(auth.client_id) if auth.client_id else None, auth.client_id_file)
         session.use_credentials(client_id, Stored(auth.client_secret, auth.client_secret_file))
     return Client(session, requests.max_pages, worker=worker)
+
+
+def transport_of(config: AccountConfig) -> Transport:
+    """Make the transport alone, to which the same applies."""
+    plain = config.base_url.startswith("http://")
+    return Transport(
+        user_agent=USER_AGENT,
+        verify=None if plain else tls_context(config.ca_pem, config.requests.tls.insecure_skip_verify),
+        proxy=config.proxy.reveal() if config.proxy else None,
+    )
 
 
 @lru_cache(maxsize=16)

@@ -50,8 +50,7 @@ class Transport:
     """Sends what `Endpoint` lists to one host, never follows a redirect, and keeps connections for the next request.
 
     The number of requests in flight is bounded by the caller. `verify` is the TLS context, or `None` for plain http.
-    Without `proxy`, the environment's proxy variables hold, unless `direct` is set. Raises ValueError for a
-    proxy that cannot be used, of whichever of the two.
+    Raises ValueError for a proxy that cannot be used.
     """
 
     _open: ClassVar[WeakSet["Transport"]] = WeakSet()
@@ -62,11 +61,9 @@ class Transport:
         user_agent: str,
         verify: ssl.SSLContext | None = None,
         proxy: str | None = None,
-        direct: bool = False,
     ) -> None:
         self._verify: ssl.SSLContext | bool = verify if verify is not None else False
         self._proxy = proxy
-        self._direct = direct
         self._headers = {
             "User-Agent": user_agent,
             "Accept": "application/json",
@@ -130,7 +127,7 @@ class Transport:
         return httpx.AsyncClient(
             verify=self._verify,
             proxy=self._proxy,
-            trust_env=not self._direct and self._proxy is None,
+            trust_env=False,  # the configuration knows the proxy variables
             headers=self._headers,
             cookies=_NoCookies(),
             follow_redirects=False,

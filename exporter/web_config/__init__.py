@@ -1,4 +1,4 @@
-"""The web configuration file: TLS, users, headers and a rate limit for the exporter's own HTTP side.
+"""The web configuration file: TLS, users, headers and a rate limit for the exporter's HTTP server.
 
 The file is that of Prometheus' exporter-toolkit (docs/web-configuration.md), read again whenever it changes.
 """

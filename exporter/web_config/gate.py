@@ -1,4 +1,4 @@
-"""What stands before every path: the rate limit and the password; and the headers that are put on every answer."""
+"""Applies the rate limit and authentication to every request, and the configured headers to every response."""
 
 import math
 import time
@@ -35,7 +35,7 @@ class TokenBucket:
 
 
 class Gate:
-    """Lets a request through to `app` where the web configuration of this moment allows it; otherwise answers itself."""
+    """Passes a request on to `app` if the current web configuration allows it; otherwise answers it."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Gate:
         await answer(scope, receive, _with_headers(rules, send) if rules.headers else send)
 
     async def _refusal(self, rules: WebConfig, scope: Scope) -> ASGIApp | None:
-        """What to answer instead of what was asked for; None where it may be answered."""
+        """Return the refusal of a request, None if it is allowed."""
         limit = rules.rate_limit
         if limit is not None and not self._take(limit):
             return _refusal(429, "Too Many Requests", {"Retry-After": str(math.ceil(limit.interval))})
@@ -96,7 +96,7 @@ def _client(scope: Scope) -> str:
 
 
 def _with_headers(rules: WebConfig, send: Send) -> Send:
-    """Put the configured headers in the place of the exporter's own of the same names."""
+    """Replace the exporter's headers of the same names by the configured ones."""
     headers = [(name.lower().encode(), value.encode()) for name, value in rules.headers]
     names = {name for name, _ in headers}
 

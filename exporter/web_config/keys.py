@@ -53,7 +53,7 @@ CURVES = {"CurveP256": "prime256v1", "CurveP384": "secp384r1", "CurveP521": "sec
 
 BCRYPT_HINT = "a bcrypt hash, as `htpasswd -nBC 10 NAME` prints it after the name and ':'"
 MAX_COST = 18
-"""Of a bcrypt hash: 15 s of computing on a machine of today. Each step more doubles it."""
+"""Of a bcrypt hash: about 15 s of CPU time. Each further step doubles it."""
 
 _BOOLEAN = "tag:yaml.org,2002:bool"
 _STRING = "tag:yaml.org,2002:str"
@@ -66,7 +66,7 @@ _PART = re.compile(r"([0-9.]+)(ns|us|µs|ms|s|m|h)")
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-# A value may have slipped here from a place for secrets: no message repeats one that is like nothing known.
+# A secret may have been written to the wrong key: no message repeats a value that resembles no known word.
 
 
 def _flag(node: ScalarNode) -> bool:

@@ -28,7 +28,7 @@ def parse(text: str, filename: str, problems: Problems) -> tuple[WebConfig | Non
         problems.add(Place(error.line, error.column, ""), error.message)
         return None, {}
     if not block.sections and not problems.count:
-        problems.warn(Place(1, 1, ""), "the file turns nothing on: everybody may read everything, without TLS")
+        problems.warn(Place(1, 1, ""), "the file enables nothing: neither TLS nor authentication")
     config = _Reading(block, problems).config()
     return (None if problems.count else config), {path: setting.place for path, setting in block.settings.items()}
 
@@ -122,7 +122,7 @@ class _Reading:
             if client_auth not in (ClientAuth.REQUIRED, None):
                 self._problems.add(place, "needs client_auth_type: RequireAndVerifyClientCert")
             if not any(sans):
-                self._problems.add(place, "must not be empty: nobody would be let in")
+                self._problems.add(place, "must not be empty: no client would be accepted")
         return client_auth or ClientAuth.NONE
 
     def _versions(self) -> tuple[ssl.TLSVersion, ssl.TLSVersion]:
@@ -131,7 +131,7 @@ class _Reading:
         maximum: ssl.TLSVersion = self._get(f"{_TLS}max_version", VERSIONS["TLS13"])
         at = low or high
         if minimum > maximum and at is not None and not self._is_broken(f"{_TLS}min_version", f"{_TLS}max_version"):
-            least = "the min_version" if low is not None else "the min_version TLS12, which holds where none is given,"
+            least = "the min_version" if low is not None else "the default min_version TLS12"
             self._problems.add(at, f"{least} is newer than the max_version")
         return minimum, maximum
 
@@ -149,7 +149,7 @@ class _Reading:
         curves: tuple[str, ...] = self._get(f"{_TLS}curve_preferences") or ()
         place = self._written(f"{_TLS}curve_preferences")
         if len(curves) > 1 and place is not None:
-            self._problems.warn(place, "has no effect: this version can be held to one curve, but not to several")
+            self._problems.warn(place, "has no effect: only a single curve can be enforced")
         return curves[0] if len(curves) == 1 else None
 
     def _users(self, *, has_tls: bool) -> dict[bytes, Secret]:
@@ -157,7 +157,7 @@ class _Reading:
         users = self._below(_USERS) if self._has("basic_auth_users") else {}
         if users and not has_tls:
             place = self._block.sections["basic_auth_users"]
-            self._problems.warn(place, "without tls_server_config the passwords travel unencrypted")
+            self._problems.warn(place, "without tls_server_config, passwords are sent unencrypted")
         for name in users:
             if not name or ":" in name or not name.isprintable():
                 place = self._settings[_USERS + name].place

@@ -1,4 +1,4 @@
-"""TLS contexts from what the configuration says, and one that listens with whichever of them is in force."""
+"""TLS contexts from the configuration, and one that uses the current one for each new connection."""
 
 import contextlib
 import hashlib
@@ -22,7 +22,7 @@ _OLD_CIPHERS = "ECDH:DHE:!aNULL:!eNULL"
 
 
 class TlsError(Exception):
-    """Certificates or keys that cannot be used. `problems`: the key of the configuration, and what is wrong there."""
+    """Certificates or keys that cannot be used. `problems`: the key of the configuration and the error."""
 
     def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
         super().__init__("; ".join(f"{key}: {message}" for key, message in problems))
@@ -31,7 +31,7 @@ class TlsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pem:
-    """What the files and texts of a `Tls` held at one moment. Compares by it."""
+    """The content of the files and texts of a `Tls`."""
 
     certificate: bytes
     key: bytes = field(repr=False)
@@ -39,7 +39,7 @@ class Pem:
 
 
 class ServerContext(ssl.SSLContext):
-    """A server's context that also looks at the names in a client's certificate."""
+    """A server's context that also checks the names in a client's certificate."""
 
     allowed_sans: frozenset[str] = frozenset()
 
@@ -48,7 +48,7 @@ class _Connection(ssl.SSLObject):
     """One connection's TLS."""
 
     def do_handshake(self) -> None:
-        """Go on with the handshake; at its end, a client without any of the allowed names is turned away."""
+        """Continue the handshake; at its end, refuse a client without any of the allowed names."""
         super().do_handshake()
         context = self.context
         if isinstance(context, ServerContext) and context.allowed_sans:
@@ -57,21 +57,21 @@ class _Connection(ssl.SSLObject):
                 raise ssl.SSLCertVerificationError("the client's certificate has none of the allowed names")
 
     def unwrap(self) -> None:
-        """Say goodbye without waiting for the client's own, for which asyncio would have half a minute."""
+        """Close without waiting for the client's close_notify, for which asyncio would wait half a minute."""
         with contextlib.suppress(ssl.SSLWantReadError):
             super().unwrap()
 
 
 class ListeningContext(ssl.SSLContext):
-    """What the server listens with: each new connection is of the context that `current` gives at that moment.
+    """The server's context: each new connection uses the context that `current` returns then.
 
-    Everything about TLS changes for new connections in this way, and nothing for those that are open.
+    A change applies to new connections only.
     """
 
     _current: Callable[[], ssl.SSLContext]
 
     def __new__(cls, current: Callable[[], ssl.SSLContext]) -> Self:
-        """Make it; its own settings are of no use to anybody."""
+        """Create it; its own settings are not used."""
         made = super().__new__(cls, ssl.PROTOCOL_TLS_SERVER)
         made._current = current
         return made
@@ -103,12 +103,12 @@ def read_pem(tls: Tls) -> Pem:
 
 
 def read_client_ca(tls: Tls) -> bytes | None:
-    """The authorities' certificates alone. Raises OSError."""
+    """Return the CA certificates alone. Raises OSError."""
     return None if tls.client_ca is None else _content(tls.client_ca)
 
 
 def make_context(tls: Tls, pem: Pem) -> ServerContext:
-    """Make the context of these settings with these certificates. Raises TlsError."""
+    """Return the context of these settings with these certificates. Raises TlsError."""
     context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
     context.sslobject_class = _Connection
     with warnings.catch_warnings():  # Python warns of TLS 1.0 and 1.1, which somebody has asked for
@@ -139,7 +139,7 @@ def make_context(tls: Tls, pem: Pem) -> ServerContext:
         if authorities is not None:
             context.load_verify_locations(cadata=authorities)
         else:
-            problems.append((_called("client_ca", tls.client_ca), "holds no certificate in PEM form"))
+            problems.append((_called("client_ca", tls.client_ca), "contains no certificate in PEM format"))
     if problems:
         raise TlsError(tuple(problems))
     context.verify_mode = tls.client_auth.value
@@ -148,7 +148,7 @@ def make_context(tls: Tls, pem: Pem) -> ServerContext:
 
 
 def digest(pem: Pem) -> bytes:
-    """Tell two of them apart without keeping a key."""
+    """Return a digest, to compare without keeping a key."""
     parts = (pem.certificate, pem.key, pem.client_ca or b"")
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
@@ -166,9 +166,9 @@ def _called(name: str, source: Path | Secret | None) -> str:
 def _load_pair(context: ssl.SSLContext, tls: Tls, pem: Pem) -> list[tuple[str, str]]:
     certificate, key = _called("cert", tls.certificate), _called("key", tls.key)
     if certificates(pem.certificate) is None:
-        return [(certificate, "holds no certificate in PEM form")]
+        return [(certificate, "contains no certificate in PEM format")]
     if b"ENCRYPTED" in pem.key:
-        return [(key, "the private key is encrypted: nobody could type its password; `openssl pkey` takes it off")]
+        return [(key, "the private key is encrypted: decrypt it with `openssl pkey`")]
     try:
         with _as_file(pem.certificate) as certificate_file, _as_file(pem.key) as key_file:
             # without a password of ours OpenSSL would ask for one at the terminal
@@ -178,13 +178,13 @@ def _load_pair(context: ssl.SSLContext, tls: Tls, pem: Pem) -> list[tuple[str, s
             return [(key, f"the private key does not belong to the certificate of {certificate}")]
         if error.reason is not None and error.library == "SSL" and error.reason != "PEM lib":
             return [(certificate, f"the certificate cannot be used: {error.reason.lower().replace('_', ' ')}")]
-        return [(key, "holds no private key in PEM form")]
+        return [(key, "contains no private key in PEM format")]
     return []
 
 
 @contextlib.contextmanager
 def _as_file(text: bytes) -> Iterator[str]:
-    """A path under which OpenSSL can read the text, which is on no disk where the system can do without."""
+    """Yield a path from which OpenSSL can read the text, in memory where the system can do that."""
     if sys.platform == "linux":
         file = os.fdopen(os.memfd_create("pem"), "w+b")
     else:
@@ -196,7 +196,7 @@ def _as_file(text: bytes) -> Iterator[str]:
 
 
 def _names(certificate: Any) -> Iterator[str]:
-    """The subject alternative names: DNS names, e-mail and IP addresses, URIs; addresses in their usual form."""
+    """Yield the subject alternative names: DNS names, e-mail and IP addresses, URIs."""
     for kind, name in certificate.get("subjectAltName", ()):
         if kind in ("DNS", "email", "URI"):
             yield name

@@ -10,7 +10,7 @@ from exporter.core.secret import Secret
 
 
 class ClientAuth(Enum):
-    """What is asked of a client's certificate; one that is given is always verified."""
+    """Whether a client must present a certificate; one that is presented is always verified."""
 
     NONE = ssl.CERT_NONE
     OPTIONAL = ssl.CERT_OPTIONAL
@@ -19,7 +19,7 @@ class ClientAuth(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How TLS is spoken. Certificates and keys are the path of a PEM file, or the PEM text itself.
+    """The TLS settings of the server. Certificates and keys are the path of a PEM file, or the PEM text itself.
 
     `ciphers` is in OpenSSL's words, None its defaults; it holds for TLS 1.2 and older. `allowed_sans` empty: a
     client's certificate may have any names.
@@ -65,7 +65,7 @@ class WebConfig:
 
     @property
     def locks(self) -> frozenset[str]:
-        """The keys that keep strangers out."""
+        """The keys that restrict access."""
         locks = set()
         if self.users:
             locks.add("basic_auth_users")
@@ -77,7 +77,7 @@ class WebConfig:
 
     @property
     def summary(self) -> str:
-        """What it turns on, in words for people."""
+        """What is enabled, in words."""
         words = ["TLS" if self.tls is not None else "no TLS"]
         if self.tls is not None and self.tls.client_auth is ClientAuth.REQUIRED:
             words[0] += " with client certificates"

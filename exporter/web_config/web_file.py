@@ -1,4 +1,4 @@
-"""The web configuration in force: looks at its files whenever it is asked, and reads them again when they change.
+"""The current web configuration: checks its files at each use, and reads them again when they change.
 
 What is in force can only ever be a configuration that is right. A file that is wrong, or that would open a door
 while the exporter runs, shuts it: `rules` gives None until the file is right again.
@@ -8,6 +8,7 @@ import logging
 import stat
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from exporter.config.files import read_file, reason
 from exporter.config.problems import Place, Problems
 from exporter.config.yaml_tree import MAX_CHARACTERS
 from exporter.core.logs import fields
+from exporter.core.worker import start_thread
 from exporter.web_config.reading import parse
 from exporter.web_config.tls import ServerContext, TlsError, digest, make_context, read_client_ca, read_pem
 from exporter.web_config.types import Tls, WebConfig
@@ -23,7 +25,10 @@ from exporter.web_config.types import Tls, WebConfig
 log = logging.getLogger(__name__)
 
 _TICK = 1.0
-"""Seconds. A file can be written twice in one tick of its own clock; what is younger than this is not relied upon."""
+"""Seconds. A file can be written twice within the resolution of its time, so a younger time is not trusted."""
+
+MAX_WAIT = 1.0
+"""Seconds that a request waits for the files, once, when their mount hangs."""
 
 Stamp = tuple[int, ...] | None
 
@@ -39,7 +44,7 @@ class WebConfigError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration that is right, with what its files held. `context` None: without TLS."""
+    """A valid configuration with the content of its files. `context` None: without TLS."""
 
     config: WebConfig
     context: ServerContext | None
@@ -49,7 +54,7 @@ class Loaded:
     warnings: tuple[str, ...]
 
     def same(self, other: "Loaded") -> bool:
-        """True where both say the same."""
+        """Return whether both are the same."""
         return self.config == other.config and self.digest == other.digest
 
 
@@ -82,13 +87,13 @@ def load(path: Path) -> Loaded:
     if stamp is not None and stamp[2] & stat.S_IROTH:
         problems.warn(
             places["tls_server_config.key_file"],
-            "every user of this machine can read the file: chmod o-r would keep the key private",
+            "the file is readable by every user of this machine: run chmod o-r on it",
         )
     return Loaded(config, context, digest(pem), pem.client_ca, files, problems.warnings())
 
 
 class WebFile:
-    """The configuration of one file. Raises WebConfigError when it is made of a file that is wrong."""
+    """The configuration of one file. Creating it raises WebConfigError if the file is invalid."""
 
     def __init__(
         self, path: Path, wall: Callable[[], float] = time.time, read: Callable[[Path], Loaded] = load
@@ -102,31 +107,48 @@ class WebFile:
         self._seen: tuple[Stamp, ...] | None = None
         self._problem: str | None = None
         self._shut = False
+        self._looking: Future[None] = Future()
+        self._looking.set_result(None)
+        self._answers = True
         self._warn(self._loaded.warnings)
 
     @property
     def tls(self) -> bool:
-        """True where TLS is spoken. It does not change while it runs."""
+        """Whether the server uses TLS. This does not change at run time."""
         return self._loaded.context is not None
 
     def context(self) -> ServerContext:
-        """The context for a new connection: the last one that could be used."""
+        """Return the context for a new connection: the last valid one."""
         self._look()
         if self._loaded.context is None:
             raise RuntimeError("there is no TLS")
         return self._loaded.context
 
     def rules(self) -> WebConfig | None:
-        """What holds for a request that came in now. None: nothing that may be relied upon, so nobody may be let in."""
+        """Return the rules for a request. None: the file is invalid, so no request may be answered."""
         self._look()
         return None if self._shut else self._loaded.config
 
     def check(self) -> None:
-        """Read it now, and let the next question read it too. May run in a thread. Raises ConfigError."""
+        """Read the file now, and again at the next use. May run in a thread. Raises ConfigError."""
         self._seen = None
         self._refuse_openings(self._read(self._path))
 
     def _look(self) -> None:
+        """Look at the files on a thread: a mount that hangs delays one use by MAX_WAIT, and the last rules stay."""
+        waits = self._looking.done()
+        if waits:
+            self._looking = start_thread("web configuration", self._look_now)
+        try:
+            self._looking.result(MAX_WAIT if waits else 0)
+        except (TimeoutError, RuntimeError):
+            if self._answers:
+                log.warning("web configuration files do not answer: the last rules stay")
+            self._answers = False
+        else:
+            self._answers = True
+
+    def _look_now(self) -> None:
         stamps = self._stamps()
         if stamps == self._seen:
             return
@@ -141,16 +163,16 @@ class WebFile:
         self._seen = stamps if self._settled(stamps) else None
 
     def _refuse_openings(self, loaded: Loaded) -> None:
-        """Raise WebConfigError for what must not happen by a slip, such as a file that is empty for a moment."""
+        """Raise WebConfigError if the change would open access by accident, such as a file that is empty for a moment."""
         before, now = self._loaded.config, loaded.config
         lines = [
-            f"{self._path}: {lock} is not there any more: to open the exporter in this way, start it anew"
+            f"{self._path}: {lock} was removed: restart the exporter to open access"
             for lock in sorted(before.locks - now.locks)
         ]
         if (before.tls is None) != (now.tls is None):
             lines.append(
-                f"{self._path}: tls_server_config {'came' if now.tls else 'went'}: to turn TLS "
-                f"{'on' if now.tls else 'off'}, start the exporter anew"
+                f"{self._path}: tls_server_config was {'added' if now.tls else 'removed'}: restart the exporter to "
+                f"turn TLS {'on' if now.tls else 'off'}"
             )
         if lines:
             raise WebConfigError(tuple(lines), loaded.files, None)
@@ -158,7 +180,7 @@ class WebFile:
     def _accepted(self, loaded: Loaded) -> None:
         if not loaded.same(self._loaded) or self._problem is not None:
             self._loaded = loaded
-            log.info("loaded web configuration", extra=fields(file=str(self._path), says=loaded.config.summary))
+            log.info("web configuration loaded", extra=fields(file=str(self._path), summary=loaded.config.summary))
             self._warn(loaded.warnings)
         self._watched = loaded.files
         self._problem = None
@@ -172,11 +194,11 @@ class WebFile:
         if self._problem == str(error):
             return
         self._problem = str(error)
-        then = "the certificate before it stays" if stays else "every request is answered with status 500"
-        log.error(f"web configuration cannot be used: {then}", extra=fields(error=str(error)))
+        then = "the previous certificate stays" if stays else "every request is answered with status 500"
+        log.error(f"web configuration rejected: {then}", extra=fields(error=str(error)))
 
     def _certificate_stays(self, error: WebConfigError) -> bool:
-        """True where all is as before but the server's certificate or key, as in the middle of their renewal."""
+        """Return whether only the server's certificate or key is invalid, as in the middle of their renewal."""
         if error.certificate_alone is None or error.certificate_alone != self._loaded.config.tls:
             return False
         try:
@@ -197,7 +219,7 @@ class WebFile:
 
 
 def both(source: Callable[[], Config], check_web: Callable[[], object]) -> Callable[[], Config]:
-    """Load the configuration where the web configuration is right, too; the problems of both come together."""
+    """Return a function that loads the configuration and checks the web configuration; it raises the errors of both."""
 
     def load_both() -> Config:
         problems: tuple[str, ...] = ()
@@ -217,7 +239,7 @@ def both(source: Callable[[], Config], check_web: Callable[[], object]) -> Calla
 
 
 def _stamp(path: Path) -> Stamp:
-    """What changes when a file does; None where it cannot be looked at."""
+    """Return what changes when the file does; None if it cannot be read."""
     try:
         found = path.stat()
     except (OSError, ValueError):

@@ -81,7 +81,7 @@ async def test_one_account_that_cannot_be_made_changes_nothing(
     with pytest.raises(ConfigError) as raised:
         await accounts.reload()
     (problem,) = raised.value.problems
-    assert problem.startswith(f"account bad: cannot set up connections: {said} (requests.tls.ca_file")
+    assert problem.startswith(f"account bad: cannot set up connections: {said} (requests.proxy_url")
     assert shown(accounts) == before
     assert (accounts.reload_successful, accounts.reloaded_at) == (False, reloaded_at)
 

@@ -38,7 +38,7 @@ def test_files_in_place_of_values(tmp_path: Path) -> None:
     config = from_environment(env)
     assert config.accounts[0].auth.client_secret_file == secret
     (warning,) = config.warnings
-    assert warning.startswith("FLATFILE_CLIENT_SECRET_FILE: every user of this machine can read the file")
+    assert warning.startswith("FLATFILE_CLIENT_SECRET_FILE: the file is readable by every user of this machine")
 
 
 def test_a_file_that_is_not_there_yet() -> None:
@@ -64,11 +64,11 @@ def test_nothing_names_both_ways_and_the_demo() -> None:
     [
         (
             {"FLATFILE_CLIENT_ID": "id"},
-            "FLATFILE_CLIENT_ID needs FLATFILE_CLIENT_SECRET (or FLATFILE_CLIENT_SECRET_FILE) beside it",
+            "FLATFILE_CLIENT_ID requires FLATFILE_CLIENT_SECRET (or FLATFILE_CLIENT_SECRET_FILE)",
         ),
         (
             {"FLATFILE_CLIENT_SECRET_FILE": "x"},
-            "FLATFILE_CLIENT_SECRET needs FLATFILE_CLIENT_ID (or FLATFILE_CLIENT_ID_FILE) beside it",
+            "FLATFILE_CLIENT_SECRET requires FLATFILE_CLIENT_ID (or FLATFILE_CLIENT_ID_FILE)",
         ),
         (
             PAIR | {"FLATFILE_CLIENT_ID_FILE": "x"},

@@ -243,7 +243,7 @@ def warnings(text: str) -> tuple[str, ...]:
 def test_without_the_environments_nothing_else_can_be_asked() -> None:
     text = LEAST + "collectors: {environments: {enabled: false}}"
     assert warnings(text) == (
-        "config.yaml:2:38: collectors.environments.enabled: every other collector needs the list of environments",
+        "config.yaml:2:38: collectors.environments.enabled: all other collectors depend on the list of environments",
     )
 
 
@@ -281,7 +281,7 @@ def test_a_secret_that_everybody_can_read_is_worth_a_warning(key: str, secret_fi
     secret_file.chmod(0o644)
     (warning,) = file_warnings(key, secret_file)
     assert warning.startswith("config.yaml:1:")
-    assert f"accounts[0].auth.{key}: every user of this machine can read the file" in warning
+    assert f"accounts[0].auth.{key}: the file is readable by every user of this machine" in warning
 
 
 def test_a_client_id_is_no_secret(secret_file: Path) -> None:

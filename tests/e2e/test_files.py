@@ -16,12 +16,17 @@ from .process import ANY_PORT, eventually, exporter, run
 
 HUNG_MOUNT = """\
 import os, threading
-opened = os.open
+opened, looked = os.open, os.stat
 def open_(path, *arguments, **named):
     if "on-a-hung-mount" in os.fspath(path):
         threading.Event().wait()
     return opened(path, *arguments, **named)
-os.open = open_
+def stat(path, *arguments, **named):
+    if not isinstance(path, int) and os.fspath(path).endswith("web.yml"):
+        if os.access(os.path.dirname(path) + "/hangs-now", os.F_OK):
+            threading.Event().wait()
+    return looked(path, *arguments, **named)
+os.open, os.stat = open_, stat
 """
 """sitecustomize.py: a mount whose server does not answer cannot be had without privileges."""
 
@@ -46,7 +51,7 @@ def test_a_secret_on_a_hung_mount_holds_up_its_own_account_alone(api: SimulatedS
     env = {"PYTHONPATH": str(tmp_path)}
     with exporter(f"--config.file={config}", ANY_PORT, env=env) as running:
         running.listens()
-        assert "access_token_file: no answer within 5s" in running.text
+        assert "access_token_file: no answer within 3s" in running.text
         for _ in range(2):
             page = running.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="3")
             assert 'flatfile_up{account="acme"} 1' in page.text
@@ -93,10 +98,29 @@ def test_a_web_configuration_through_a_fifo_is_refused_and_the_process_goes_on(
         web.unlink()
         os.mkfifo(web)
         eventually(lambda: running.get("/-/healthy").status_code == 500, "nothing is answered without the rules")
-        running.wait_for("web configuration cannot be used.*it is a FIFO")
+        running.wait_for("web configuration rejected.*it is a FIFO")
         web.unlink()
         replace(web, "{}\n")
         eventually(lambda: running.get("/-/healthy").status_code == 200, "all is well again")
+
+
+def test_a_web_configuration_on_a_mount_that_hangs_stays_in_force(api: SimulatedServer, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HUNG_MOUNT, encoding="utf-8")
+    config, web = tmp_path / "config.yaml", tmp_path / "web.yml"
+    replace(config, configuration(account_lines("acme", api.base_url)))
+    replace(web, "http_server_config: {headers: {X-Frame-Options: deny}}\n")
+    env = {"PYTHONPATH": str(tmp_path)}
+    with exporter(f"--config.file={config}", f"--web.config.file={web}", ANY_PORT, env=env) as running:
+        running.listens()
+        assert running.get("/-/healthy").status_code == 200
+        (tmp_path / "hangs-now").touch()
+        for _ in range(5):
+            answer = running.get("/-/healthy")
+            assert (answer.status_code, answer.headers["x-frame-options"]) == (200, "deny")
+        assert 'flatfile_up{account="acme"} 1' in running.page()
+        assert running.text.count("web configuration files do not answer: the last rules stay") == 1
+        running.signal(signal.SIGTERM)
+        assert running.ended() == 0
 
 
 def test_another_authority_takes_effect_at_a_reload(tmp_path: Path) -> None:

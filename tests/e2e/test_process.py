@@ -172,23 +172,43 @@ def test_several_addresses_ipv6_among_them(api: SimulatedServer, tmp_path: Path)
         assert running.client.get(f"{urls[1]}/sd").json()[0]["targets"] == [urls[1].removeprefix("http://")]
 
 
+@pytest.mark.parametrize("text", ["/nowhere", "/etc/passwd"])
+def test_authorities_of_the_environment_that_cannot_be_used(text: str) -> None:
+    env = {"FLATFILE_CLIENT_ID": CLIENT_ID, "FLATFILE_CLIENT_SECRET": SECRET, "SSL_CERT_FILE": text}
+    for command in ([ANY_PORT], ["check-config"]):
+        done = run(*command, env=env)
+        assert done.returncode == 1
+        assert done.stderr.startswith("account default: cannot set up connections: ")
+        assert done.stderr.count("\n") == 1
+
+
+PROXY_ERROR = "it is not used"
+
+
 @pytest.mark.parametrize(
-    ("variable", "text"),
+    ("env", "warned"),
     [
-        ("HTTPS_PROXY", "socks5://user:SECRET-word@127.0.0.1:9"),
-        ("HTTPS_PROXY", "nonsense://user:SECRET-word@127.0.0.1:9"),
-        ("NO_PROXY", "[::1"),
-        ("SSL_CERT_FILE", "/nowhere"),
-        ("SSL_CERT_FILE", "/etc/passwd"),
+        ({"NO_PROXY": "10.0.0.0/8,fd00::/8"}, 0),
+        ({"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "10.0.0.0/8,fd00::/8"}, 0),
+        ({"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "localhost,[::1]"}, 0),
+        ({"HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "[::1,a b:c:d,"}, 2),
+        ({"HTTP_PROXY": "socks5://user:SECRET-word@127.0.0.1:9"}, 0),
+        ({"HTTPS_PROXY": "socks5://user:SECRET-word@127.0.0.1:9"}, 1),
+        ({"HTTPS_PROXY": "nonsense://user:SECRET-word@127.0.0.1:9"}, 1),
+        ({"HTTPS_PROXY": "http://user:SECRET-word@127.0.0.1:99999"}, 1),
+        ({"ALL_PROXY": "socks5h://user:SECRET-word@127.0.0.1:9"}, 1),
     ],
 )
-def test_an_environment_that_no_connection_can_be_made_with(variable: str, text: str) -> None:
-    env = {"FLATFILE_CLIENT_ID": CLIENT_ID, "FLATFILE_CLIENT_SECRET": SECRET, variable: text}
-    done = run(ANY_PORT, env=env)
-    assert done.returncode == 1
-    assert done.stderr.startswith("account default: cannot set up connections: ")
-    assert done.stderr.count("\n") == 1
-    assert "SECRET" not in done.stderr
+def test_it_starts_with_any_proxy_variables_and_check_config_says_the_same(env: dict[str, str], warned: int) -> None:
+    token = {"FLATFILE_ACCESS_TOKEN": "pat", "FLATFILE_BASE_URL": "https://127.0.0.1:9"}
+    checked = run("check-config", env=token | env)
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stderr.count(PROXY_ERROR) == warned
+    with exporter(ANY_PORT, env=token | env) as running:
+        running.listens()
+        assert value(running.page(), "flatfile_up") == 0
+        assert running.text.count(PROXY_ERROR) == warned
+        assert "SECRET" not in running.text + checked.stderr
 
 
 # Staying up

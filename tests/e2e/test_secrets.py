@@ -239,7 +239,7 @@ def test_check_config_of_a_good_one_and_the_warning_of_a_readable_secret(tmp_pat
         assert ended.returncode == 0
         assert not leaks(ended.stdout + ended.stderr)
         readable = [
-            line for line in ended.stderr.splitlines() if "every user of this machine can read the file" in line
+            line for line in ended.stderr.splitlines() if "the file is readable by every user of this machine" in line
         ]
         assert len(readable) == (2 if mode == 0o644 else 0)
         if readable:

@@ -86,7 +86,7 @@ async def connected(
     loop = asyncio.get_running_loop()
     session = Session(
         base or api.base_url,
-        transport or Transport(user_agent="flatfile-exporter/test", direct=True),
+        transport or Transport(user_agent="flatfile-exporter/test"),
         Limiter(concurrency, 10_000, loop.time),
         Limits(timeout, retries, max_response_bytes),
         told or Told(),

@@ -63,7 +63,7 @@ async def server() -> AsyncIterator[Server]:
 
 
 async def test_many_accounts_keep_one_connection_each(server: Server) -> None:
-    transports = [Transport(user_agent="test", direct=True) for _ in range(64)]
+    transports = [Transport(user_agent="test") for _ in range(64)]
     await server.ask(transports[0], 4)
     assert server.open == 4
     await server.until(1)
@@ -75,7 +75,7 @@ async def test_many_accounts_keep_one_connection_each(server: Server) -> None:
 
 
 async def test_a_few_accounts_keep_several(server: Server) -> None:
-    alone = Transport(user_agent="test", direct=True)
+    alone = Transport(user_agent="test")
     await server.ask(alone, 4)
     alone._trim()
     await server.ask(alone, 4)
@@ -85,10 +85,10 @@ async def test_a_few_accounts_keep_several(server: Server) -> None:
 
 
 async def test_accounts_that_are_closed_do_not_count(server: Server) -> None:
-    gone = [Transport(user_agent="test", direct=True) for _ in range(64)]
+    gone = [Transport(user_agent="test") for _ in range(64)]
     for transport in gone:
         await transport.aclose()
-    alone = Transport(user_agent="test", direct=True)
+    alone = Transport(user_agent="test")
     await server.ask(alone, 4)
     alone._trim()
     assert len(alone._idle) == 4

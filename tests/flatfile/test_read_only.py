@@ -67,7 +67,7 @@ def test_the_list_cannot_be_changed() -> None:
 
 @pytest.mark.parametrize("evil", EVIL, ids=repr)
 async def test_nothing_else_can_be_asked_for(api: SimulatedServer, evil: Any) -> None:
-    made = Transport(user_agent="x", direct=True)
+    made = Transport(user_agent="x")
     async with connected(api, transport=made) as asking:
         for attempt in (
             lambda: made.send(api.base_url, evil, params={}, bearer=None, body=None, timeout=5, max_bytes=1),

@@ -45,7 +45,7 @@ BEARER = Secret("pat_SECRET-bearer")
 
 @pytest.fixture
 async def transport() -> AsyncIterator[Transport]:
-    made = Transport(user_agent=AGENT, direct=True)
+    made = Transport(user_agent=AGENT)
     yield made
     await made.aclose()
 
@@ -332,7 +332,7 @@ class _TwoAddresses(asyncio.SelectorEventLoop):
 
 def test_nobody_listens_at_any_of_several_addresses(closed_port: int) -> None:
     async def main() -> None:
-        transport = Transport(user_agent=AGENT, direct=True)
+        transport = Transport(user_agent=AGENT)
         with pytest.raises(ConnectionFailed, match="cannot connect: Connection refused"):
             await ask(transport, f"http://two.test:{closed_port}/v1")
         await transport.aclose()
@@ -350,7 +350,7 @@ class _NoNames(asyncio.SelectorEventLoop):
 
 def test_a_host_that_does_not_exist() -> None:
     async def main() -> None:
-        transport = Transport(user_agent=AGENT, direct=True)
+        transport = Transport(user_agent=AGENT)
         with pytest.raises(ConnectionFailed, match="cannot connect: Name or service not known") as caught:
             await ask(transport, "http://nowhere.invalid/v1")
         assert_clean(caught.value)
@@ -382,7 +382,7 @@ class Authority:
 
 @asynccontextmanager
 async def over_tls(served: ssl.SSLContext, trusted: ssl.SSLContext) -> AsyncIterator[tuple[SimulatedServer, Transport]]:
-    transport = Transport(user_agent=AGENT, verify=trusted, direct=True)
+    transport = Transport(user_agent=AGENT, verify=trusted)
     async with SimulatedServer(sized_world(lambda: 0.0, environments=1, spaces=3), ssl_context=served) as api:
         yield api, transport
         await transport.aclose()
@@ -446,7 +446,7 @@ async def test_a_connection_that_somebody_meddles_with(authority: Authority) -> 
 
 
 async def test_a_server_that_does_not_speak_tls(api: SimulatedServer, authority: Authority) -> None:
-    transport = Transport(user_agent=AGENT, verify=authority.client(), direct=True)
+    transport = Transport(user_agent=AGENT, verify=authority.client())
     with pytest.raises(ConnectionFailed, match="cannot connect"):
         await ask(transport, api.base_url.replace("http:", "https:"))
     await transport.aclose()

@@ -154,13 +154,12 @@ def test_unknown_users_cost_as_much_as_the_costliest_known_one(files: Certificat
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        ("", "1:1: the file turns nothing on: everybody may read everything, without TLS"),
-        ("{}\n", "1:1: the file turns nothing on: everybody may read everything, without TLS"),
-        (users(), "1:1: basic_auth_users: without tls_server_config the passwords travel unencrypted"),
+        ("", "1:1: the file enables nothing: neither TLS nor authentication"),
+        ("{}\n", "1:1: the file enables nothing: neither TLS nor authentication"),
+        (users(), "1:1: basic_auth_users: without tls_server_config, passwords are sent unencrypted"),
         (
             f"tls_server_config: {{{PAIR}, curve_preferences: [X25519, CurveP256]}}\n",
-            "1:85: tls_server_config.curve_preferences: has no effect: this version can be held to one curve, "
-            "but not to several",
+            "1:85: tls_server_config.curve_preferences: has no effect: only a single curve can be enforced",
         ),
     ],
 )
@@ -171,4 +170,4 @@ def test_warnings(text: str, warning: str, files: Certificates) -> None:
 def test_a_key_that_everybody_can_read(files: Certificates) -> None:
     (files.directory / "server.key").chmod(0o644)
     (warning,) = load_web(files.write(files.tls())).warnings
-    assert warning.endswith("chmod o-r would keep the key private")
+    assert warning.endswith("run chmod o-r on it")

@@ -155,7 +155,7 @@ def test_check_config(files: Certificates, tmp_path: Path) -> None:
     done = run(*arguments)
     assert done.returncode == 0
     assert "warning: " in done.stderr
-    assert "everybody may read everything" in done.stderr
+    assert "neither TLS nor authentication" in done.stderr
     files.write("a: 1\n")
     files.replace("config.yaml", "b: 1\n")
     done = run(*arguments)

@@ -92,7 +92,7 @@ def test_a_change_is_taken_and_said(files: Certificates, caplog: pytest.LogCaptu
     assert list(rules.users) == [b"one", b"two"]
     assert file.context() is not context
     (record,) = [record for record in caplog.records if "loaded" in record.getMessage()]
-    assert vars(record)["fields"]["says"] == "TLS, 2 users"
+    assert vars(record)["fields"]["summary"] == "TLS, 2 users"
 
 
 def test_another_certificate_is_another_context(files: Certificates) -> None:
@@ -105,12 +105,12 @@ def test_another_certificate_is_another_context(files: Certificates) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (users(), "", "basic_auth_users is not there any more: to open the exporter in this way, start it anew"),
-        (users(), "rate_limit: {}\n", "basic_auth_users is not there any more"),
-        ("TLS", "{}\n", "tls_server_config went: to turn TLS off, start the exporter anew"),
-        ("{}\n", "TLS", "tls_server_config came: to turn TLS on, start the exporter anew"),
-        ("TLS with clients", "TLS", "tls_server_config.client_auth_type is not there any more"),
-        ("TLS with names", "TLS with clients", "tls_server_config.client_allowed_sans is not there any more"),
+        (users(), "", "basic_auth_users was removed: restart the exporter to open access"),
+        (users(), "rate_limit: {}\n", "basic_auth_users was removed"),
+        ("TLS", "{}\n", "tls_server_config was removed: restart the exporter to turn TLS off"),
+        ("{}\n", "TLS", "tls_server_config was added: restart the exporter to turn TLS on"),
+        ("TLS with clients", "TLS", "tls_server_config.client_auth_type was removed"),
+        ("TLS with names", "TLS with clients", "tls_server_config.client_allowed_sans was removed"),
         (users(), "basic_auth_users: {a: b}\n", "must be a bcrypt hash"),
         (users(), "TLS with no file", "no such file or directory"),
     ],
@@ -163,7 +163,7 @@ def test_in_the_middle_of_a_renewal_the_certificate_before_stays(
     files.replace("server.crt", issued.cert_chain_pems[0].bytes())
     assert file.context() is context
     assert file.rules() is not None
-    assert problem(caplog).startswith("web configuration cannot be used: the certificate before it stays: ")
+    assert problem(caplog).startswith("web configuration rejected: the previous certificate stays: ")
     files.replace("server.key", issued.private_key_pem.bytes())
     assert file.context() is not context
     assert file.rules() is not None
