@@ -126,7 +126,7 @@ def copy_packages(root: Path, names: set[str]) -> None:
     packages = sorted(found)
     files = {path for path in run("dpkg-query", "--listfiles", *packages).splitlines() if path.startswith("/")}
     records = [str(path) for name in packages for path in INFO.glob(f"{name}[.:]*")]
-    listed = [path for path in (*records, *sorted(files), CERTIFICATES) if wanted_in_base(path)]
+    listed = [path for path in (str(INFO / "format"), *records, *sorted(files), CERTIFICATES) if wanted_in_base(path)]
     for link in (path for path in Path("/").iterdir() if path.is_symlink()):  # /lib and so on lead into /usr
         (root / link.readlink()).mkdir(parents=True, exist_ok=True)
         (root / link.name).symlink_to(link.readlink())
