@@ -61,7 +61,7 @@ lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports --no-logo --no-cache
+	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/yamllint --strict .
 
 format: $(VENV)/.dev

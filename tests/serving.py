@@ -16,8 +16,8 @@ from exporter.web.app import Web, WebSettings
 from exporter.web.server import Address, listen, server, shown
 from tests.simulator.server import SimulatedServer
 
-FAST = "requests: {timeout: 2s, per_second: 1000, retries: 1}\n"
-PATIENT = FAST.replace("2s", "10m")
+FAST = "requests: {timeout: 20s, per_second: 1000, retries: 1}\n"
+PATIENT = FAST.replace("20s", "10m")
 """What hangs goes on hanging."""
 
 

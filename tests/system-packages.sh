@@ -11,7 +11,6 @@ command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>
   missing="$missing chromium"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v buildah >/dev/null 2>&1 || missing="$missing buildah"
-command -v mmdebstrap >/dev/null 2>&1 || missing="$missing mmdebstrap"
 command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then

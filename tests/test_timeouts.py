@@ -73,4 +73,4 @@ def test_what_cannot_be_interrupted_is_ended(tmp_path: Path) -> None:
 
 def test_limits(pytestconfig: pytest.Config) -> None:
     """Each hang ends well before CI gives up, and the alarm comes first."""
-    assert float(pytestconfig.getini("timeout")) < float(pytestconfig.getini("faulthandler_timeout")) < 600
+    assert float(pytestconfig.getini("timeout")) < float(pytestconfig.getini("faulthandler_timeout")) < 1800

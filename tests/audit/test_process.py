@@ -20,7 +20,7 @@ from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world
 
-FAST = "requests: {timeout: 5s, per_second: 10000, retries: 1}\nevents: {overlap: 5s}\n"
+FAST = "requests: {timeout: 20s, per_second: 10000, retries: 1}\nevents: {overlap: 5s}\n"
 
 
 @pytest.fixture

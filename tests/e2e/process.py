@@ -58,7 +58,7 @@ class Exporter:
         self._new: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._reader = threading.Thread(target=self._read, args=(process.stderr,), daemon=True)
         self._reader.start()
-        self.client = httpx.Client(timeout=PATIENCE, trust_env=False)
+        self.client = httpx.Client(timeout=2 * PATIENCE, trust_env=False)
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
@@ -87,8 +87,8 @@ class Exporter:
         return self.client.get(self.url + path, headers={name.replace("_", "-"): v for name, v in headers.items()})
 
     def page(self, path: str = "/metrics") -> str:
-        """A scrape, which is always answered with 200."""
-        answer = self.get(path)
+        """A scrape that waits for all refreshes, which is always answered with 200."""
+        answer = self.get(path, X_Prometheus_Scrape_Timeout_Seconds=f"{PATIENCE:g}")
         assert answer.status_code == 200, answer.text
         return answer.text
 

@@ -83,14 +83,6 @@ def test_the_demo_needs_nothing() -> None:
         ends_well(running)
 
 
-def test_the_demo_ends_in_order_while_it_is_being_scraped() -> None:
-    with exporter("demo", ANY_PORT) as running:
-        running.listens().page()
-        running.get("/-/healthy")
-        running.signal(signal.SIGINT)
-        ends_well(running)
-
-
 def test_the_command_and_the_module_are_the_same() -> None:
     command = Path(os.sys.executable).with_name("flatfile-exporter")
     if not command.exists():

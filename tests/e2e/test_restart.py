@@ -1,5 +1,6 @@
 """Restarts of a real process with --storage.path: each event counted once, whatever ended the process and whenever."""
 
+import itertools
 import random
 import signal
 import threading
@@ -81,9 +82,12 @@ def test_each_event_counts_once_however_often_it_is_killed(api: SimulatedServer,
         stops(running, signal.SIGTERM)
     before: Counter[tuple[str, str]] = Counter()
     with Bustle(api) as bustle:
-        for number in range(6):
+        for number in itertools.count():
+            if number >= 6 and before:
+                break
             with serving(config, tmp_path, storage) as running:
-                killer = threading.Timer(rng.uniform(0, 0.4), running.signal, [signal.SIGKILL])
+                # on a busy machine the first ones may be killed before they have answered anything
+                killer = threading.Timer(rng.uniform(0, 0.1 * (number + 4)), running.signal, [signal.SIGKILL])
                 killer.start()
                 try:
                     while True:
@@ -95,7 +99,6 @@ def test_each_event_counts_once_however_often_it_is_killed(api: SimulatedServer,
                 killer.join()
                 running.ended()
                 assert "counts begin anew" not in running.text, f"run {number}"
-    assert before, "nothing was ever counted while it was killed"
     with serving(config, tmp_path, storage) as running:
         eventually(lambda: totals(running.page()) == bustle.emitted, "all events counted, and no more")
         assert totals(running.page()) == bustle.emitted

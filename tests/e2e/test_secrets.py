@@ -9,6 +9,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from exporter.config import ConfigError, load
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.markers import MARKERS
 from exporter.demo.markers import SECRET as MARK
@@ -214,6 +215,15 @@ BROKEN = [
 
 @pytest.mark.parametrize("text", BROKEN, ids=range(len(BROKEN)))
 def test_configurations_that_are_wrong_are_not_quoted(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text(text.format(mark=MARK), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(path)
+    assert not leaks(str(caught.value))
+
+
+@pytest.mark.parametrize("text", [BROKEN[0], BROKEN[-1]], ids=["values", "syntax"])
+def test_commands_print_no_more_than_that(tmp_path: Path, text: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text.format(mark=MARK), encoding="utf-8")
     for command in (("check-config",), ("serve", "--web.listen-address=127.0.0.1:0")):

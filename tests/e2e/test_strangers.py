@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -11,6 +12,7 @@ import pytest
 from tests.serving import FAST, PATIENT, account_lines, configuration
 from tests.simulator.faults import Hang
 from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import sized_world
 
 from .process import Exporter, eventually, serving
 
@@ -42,14 +44,31 @@ def _crowd(running: Exporter) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def running(api: SimulatedServer, tmp_path: Path) -> Iterator[Exporter]:
-    with serving(configuration(account_lines("acme", api.base_url), more=FAST), tmp_path) as started:
+@contextlib.contextmanager
+def _serving(directory: Path) -> Iterator[Exporter]:
+    world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=10)
+    with contextlib.ExitStack() as stack:
+        api = stack.enter_context(SimulatedServer(world).in_thread())
+        started = stack.enter_context(serving(configuration(account_lines("acme", api.base_url), more=FAST), directory))
         started.page()
         yield started
 
 
-def test_scrapes_go_on_in_a_crowd(running: Exporter) -> None:
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exporter]:
+    """One process for all of them: nothing that strangers do may change it."""
+    with _serving(tmp_path_factory.mktemp("strangers")) as started:
+        yield started
+        assert 'flatfile_up{account="acme"} 1' in started.page()
+        assert "Traceback" not in started.text
+
+
+def test_scrapes_go_on_in_a_crowd(tmp_path: Path) -> None:
+    with _serving(tmp_path) as running:  # of its own, to measure it
+        check_crowd(running)
+
+
+def check_crowd(running: Exporter) -> None:
     usual = running.peak_bytes
     with _crowd(running):
         for _ in range(5):
@@ -168,10 +187,11 @@ def test_scrapes_over_the_limit_are_refused_at_once_and_health_is_not(api: Simul
         request = (
             b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Prometheus-Scrape-Timeout-Seconds: 600\r\nConnection: close\r\n\r\n"
         )
-        waiting = [stack.enter_context(socket.create_connection(_port(running), timeout=60)) for _ in range(2)]
+        # eight times as many may wait as are answered at a time, half of them from one address
+        waiting = [stack.enter_context(socket.create_connection(_port(running), timeout=60)) for _ in range(8)]
         for each in waiting:
             each.sendall(request)
-        eventually(lambda: running.get("/sd").status_code == 503, "two scrapes hang, a third request is refused")
+        eventually(lambda: running.get("/sd").status_code == 503, "eight scrapes hang, a ninth request is refused")
         assert running.get("/metrics").status_code == 503
         assert running.get("/-/healthy").status_code == 200
         api.call(api.faults.remove, rule)

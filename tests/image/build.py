@@ -1,13 +1,15 @@
 """Builds the image where neither an engine nor a registry of images is at hand: with buildah, on a base made here.
 
-`python -m tests.image.build` does it and prints its size. The base stands in for Docker's `python:…-slim`: Debian's essential
-packages, and the Python that runs this where that image has its own, in /usr/local. Everything that the build fetches from the
-package index is fetched before, by the ordinary pip with its ordinary settings; the build itself asks nobody.
+`python -m tests.image.build` does it and prints its size. The base stands in for Docker's `python:…-slim`: copies of this
+machine's essential packages, and the Python that runs this where that image has its own, in /usr/local. Everything that the
+build fetches from the package index is fetched before, by the ordinary pip with its ordinary settings; the build itself asks
+nobody.
 """
 
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,19 +26,15 @@ PROJECT = Path(__file__).parents[2]
 LOCKS = ("requirements/run.txt", "requirements/build.txt")
 BASE = "localhost/base"
 IMAGE = "localhost/flatfile-exporter"
-SMALL_AND_QUICK = (
-    "force-unsafe-io",
-    "path-exclude=/usr/share/locale/*",
-    "path-exclude=/usr/share/man/*",
-    "path-exclude=/usr/share/doc/*",
-    "path-include=/usr/share/doc/*/copyright",
-)
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+INFO = Path("/var/lib/dpkg/info")
+DOCUMENTATION = ("/usr/share/doc/", "/usr/share/locale/", "/usr/share/man/")
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def left_out() -> str | None:
     """Why the image cannot be built here; None where it can."""
-    programs = [name for name in ("buildah", "mmdebstrap", "unshare", "chroot") if shutil.which(name) is None]
+    programs = [name for name in ("buildah", "unshare", "chroot") if shutil.which(name) is None]
     if programs:
         return f"{', '.join(programs)} not installed"
     if os.geteuid() != 0:
@@ -106,27 +104,61 @@ def make_base(root: Path) -> None:
     layout = image_layout()
     extensions = [path for path in (library() / "lib-dynload").glob("*.so") if not layout.is_unused(path)]
     needed = layout.packages(sorted(set(layout.shared_libraries(extensions))))
-    suite = os_release()["VERSION_CODENAME"]
-    options = ("--variant=essential", "--mode=root", f"--include={','.join(sorted(needed))}")
-    run("mmdebstrap", *options, *(f"--dpkgopt={option}" for option in SMALL_AND_QUICK), suite, root)
+    copy_packages(root, needed)
     copy_python(root / "usr" / "local")
     run("chroot", root, "/sbin/ldconfig")
     wheels = root / "wheels"
     locks = [word for lock in LOCKS for word in ("-r", PROJECT / lock)]
-    run(
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--require-hashes",
-        "--only-binary=:all:",
-        *locks,
-        "-d",
-        wheels,
-    )
+    download = ("pip", "download", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", "-d", wheels)
+    run(sys.executable, "-m", *download, *locks)
     (root / "etc" / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n", encoding="ascii")
+
+
+def copy_packages(root: Path, names: set[str]) -> None:
+    """Copy these packages, the essential ones and what they depend on, as installed here, with their records."""
+    form = "${Package}\t${Essential}\t${Pre-Depends}, ${Depends}\n"
+    rows = [line.split("\t") for line in run("dpkg-query", "--show", f"--showformat={form}").splitlines()]
+    depends = {name: set(re.findall(r"(?:^|[,|] *)([a-z0-9][a-z0-9+.-]*)", text)) for name, _, text in rows}
+    wanted, found = {name for name, essential, _ in rows if essential == "yes"} | names, set[str]()
+    while wanted:
+        found |= wanted
+        wanted = {name for one in wanted for name in depends[one] & depends.keys()} - found
+    packages = sorted(found)
+    files = {path for path in run("dpkg-query", "--listfiles", *packages).splitlines() if path.startswith("/")}
+    records = [str(path) for name in packages for path in INFO.glob(f"{name}[.:]*")]
+    listed = [path for path in (str(INFO / "format"), *records, *sorted(files), CERTIFICATES) if wanted_in_base(path)]
+    for link in (path for path in Path("/").iterdir() if path.is_symlink()):  # /lib and so on lead into /usr
+        (root / link.readlink()).mkdir(parents=True, exist_ok=True)
+        (root / link.name).symlink_to(link.readlink())
+    archive = root / "packages.tar"
+    names_of_files = root / "packages"
+    names_of_files.write_text("\0".join(listed), encoding="utf-8")
+    run(
+        "tar",
+        "--create",
+        f"--file={archive}",
+        "--directory=/",
+        "--no-recursion",
+        "--null",
+        f"--files-from={names_of_files}",
+    )
+    run(
+        "tar",
+        "--extract",
+        f"--file={archive}",
+        "--preserve-permissions",
+        "--keep-directory-symlink",
+        f"--directory={root}",
+    )
+    for made in (archive, names_of_files):
+        made.unlink()
+    (root / "var/lib/dpkg/status").write_text(run("dpkg-query", "--status", *packages), encoding="utf-8")
+
+
+def wanted_in_base(path: str) -> bool:
+    """Whether a file of a package is there, and not just to be read."""
+    documentation = path.startswith(DOCUMENTATION) and Path(path).is_file() and not path.endswith("/copyright")
+    return os.path.lexists(path) and not documentation
 
 
 def image_layout() -> ModuleType:
@@ -146,6 +178,8 @@ def library() -> Path:
 
 def copy_python(prefix: Path) -> None:
     """Copy this Python, with pip."""
+    for name in ("bin", "lib"):
+        (prefix / name).mkdir(parents=True)
     shutil.copy(Path(sys.base_prefix) / "bin" / PYTHON, prefix / "bin")
     for name in ("python3", "python"):
         (prefix / "bin" / name).symlink_to(PYTHON)

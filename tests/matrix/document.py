@@ -43,7 +43,7 @@ from a new one.
 - One scrape after the end of the fault everything was there and right, with each event, run and job counted once. Where the
   answer asks for a pause, the exporter keeps to it: then it was the first scrape after the pause. Only
   `flatfile_agent_queue_lag_seconds`, for which two collectors must have seen the same event, may take one scrape more.
-- Memory stayed bounded: an answer is read up to `requests.max_response_bytes` (64 MiB unless configured), unpacked, and no
+- Memory stayed bounded: an answer is read up to `requests.max_response_bytes` (64 MiB by default, 16 here), unpacked, and no
   further. For {huge} MB the process grew by no more than that for each request under way.
 - No redirect was followed, nothing but the allowed requests was sent, and no secret was logged.
 

@@ -10,6 +10,7 @@ Samples = Mapping[str, str]
 
 _NAME = re.compile(r"[a-z0-9_]+")
 _ERRORS = re.compile(r'flatfile_exporter_collector_errors_total\{account="",collector="(\w+)",reason="(\w+)"\}')
+_ERRORS_BEGIN = "flatfile_exporter_collector_errors_total{"
 _FAMILY = {
     desc.name + suffix: collector
     for collector, module in REGISTRY.items()
@@ -56,8 +57,9 @@ class Page:
 
     def errors(self) -> dict[tuple[str, str], float]:
         """How many errors were counted, where any were: (collector, reason) -> number."""
-        found = ((_ERRORS.fullmatch(series), value) for series, value in self.samples.items())
-        return {(match[1], match[2]): float(value) for match, value in found if match and float(value)}
+        counted = ((series, float(value)) for series, value in self.samples.items() if series.startswith(_ERRORS_BEGIN))
+        found = ((_ERRORS.fullmatch(series), value) for series, value in counted if value)
+        return {(match[1], match[2]): value for match, value in found if match}
 
     def _of(self, what: str, collector: str) -> str | None:
         return self.samples.get(f'flatfile_exporter_collector_{what}{{account="",collector="{collector}"}}')

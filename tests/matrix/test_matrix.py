@@ -20,13 +20,13 @@ from . import record, resolver
 from .cells import SETTLE, STARTS, Cell, Result, Scrape, Truth
 from .hosts import HostCell, authority
 from .page import Page
-from .trials import ELSEWHERE, HOST, HOST_TRIALS, NOT_APPLICABLE, TRIALS, asked, collector_of, paths
+from .trials import ELSEWHERE, HOST, HOST_TRIALS, MAX_RESPONSE_MIB, NOT_APPLICABLE, TRIALS, asked, collector_of, paths
 from .world import sums
 
 MEBIBYTE = 1 << 20
 SIDE_BY_SIDE = 8  # scrapes at a time
-IN_TIME = 30.0  # seconds that the scraper waits, as it says itself
-ONE_ANSWER = 64 * MEBIBYTE  # requests.max_response_bytes, by default
+IN_TIME = 120.0  # seconds that the scraper waits, as it says itself
+ONE_ANSWER = MAX_RESPONSE_MIB * MEBIBYTE
 WARNINGS = {"PYTHONWARNINGS": "error,ignore::ResourceWarning"}
 """Where a name has two addresses and one of them is slow, anyio leaves a socket to be closed by the garbage collector."""
 USUAL = 60 * MEBIBYTE  # what many accounts with small answers may take

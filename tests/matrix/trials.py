@@ -61,8 +61,8 @@ HUGE = 300_000_000
 # `per_second`: nothing waits for its turn. `max_pages`: no list of these tests has more.
 PATIENT = "{timeout: 30s, per_second: 10000, retries: 2, max_pages: 5}"
 HURRIED = "{timeout: 2s, per_second: 10000, retries: 1}"
-NARROW = "{timeout: 30s, per_second: 10000, retries: 1, max_response_bytes: 1MiB}"
-DEFAULT_SIZE = "{timeout: 30s, per_second: 10000, retries: 1}"
+MAX_RESPONSE_MIB = 16
+NARROW = f"{{timeout: 30s, per_second: 10000, retries: 1, max_response_bytes: {MAX_RESPONSE_MIB}MiB}}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,15 +167,13 @@ TRIALS: tuple[Trial, ...] = (
         id="total-more", what="A total that is one too many", fault=WrongTotal(1), reason="bad_response", but=OF_LISTS
     ),
     Trial(id="total-less", what="A total that is one too few", fault=WrongTotal(-1), reason=COPED, but=OF_LISTS),
-    Trial(
-        id="huge", what="A body of 300 MB", fault=HugeBody(HUGE), reason="too_large", requests=DEFAULT_SIZE, heavy=True
-    ),
+    Trial(id="huge", what="A body of 300 MB", fault=HugeBody(HUGE), reason="too_large", requests=NARROW, heavy=True),
     Trial(
         id="bomb",
         what="A small packed body that unpacks to 300 MB",
         fault=HugeBody(HUGE, gzip=True),
         reason="too_large",
-        requests=DEFAULT_SIZE,
+        requests=NARROW,
         heavy=True,
     ),
     Trial(id="headers", what="Headers that never end", fault=EndlessHeaders(), reason="connection"),

@@ -29,7 +29,7 @@ async def client(api: SimulatedServer) -> AsyncIterator[httpx.AsyncClient]:
     """A client that is let in."""
     api.switches.ready_tokens.add("pat_test")
     headers = {"Authorization": "Bearer pat_test"}
-    async with httpx.AsyncClient(base_url=api.base_url, headers=headers, timeout=10, trust_env=False) as session:
+    async with httpx.AsyncClient(base_url=api.base_url, headers=headers, timeout=60, trust_env=False) as session:
         yield session
 
 
