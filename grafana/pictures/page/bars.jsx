@@ -36,8 +36,8 @@ export function Bars({ drawn }) {
         </ToolbarButton>
       </div>
       <div style={{ ...line, height: bar - 56 }}>
-        {dashboard.templating.list.map(({ name, label, type }) => (
-          <Variable key={name} label={label} value={type === 'datasource' ? 'Prometheus' : 'All'} />
+        {dashboard.templating.list.map(({ name, label, type, current }) => (
+          <Variable key={name} label={label} value={type === 'datasource' ? 'Prometheus' : current.text} />
         ))}
         {dashboard.annotations.list.map(({ name, enable }) => (
           <InlineSwitch key={name} label={name} showLabel value={enable} readOnly />
