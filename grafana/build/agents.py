@@ -17,8 +17,8 @@ from .runs import (
     RUNS,
     SLUG,
     SLUG_KEY,
-    failure_ratio_by_agent,
-    finished,
+    finished_rate,
+    run_failure_ratio,
     shown,
 )
 from .tables import ENVIRONMENT_COLUMN, ID_COLUMNS, Column, ago, matrix, rows
@@ -122,13 +122,13 @@ LIST = Row(
             {**ENVIRONMENT_COLUMN, "agent": "Agent"},
             [
                 Column("Status", PRESENT, words=PRESENCE, width=150),
-                ago("Last deployed", once(shown(_updated), SLUG)),
-                ago("First deployed", once(shown(_created), SLUG)),
-                Column("Runs", _of_listed(counted(finished(rate, *SLUG))), decimals=0, width=75),
-                Column("Failed", _of_listed(counted(finished(rate, *SLUG, matchers=(FAILED,)))), decimals=0, width=75),
+                ago("Last deployed", shown(once(_updated, SLUG))),
+                ago("First deployed", shown(once(_created, SLUG))),
+                Column("Runs", _of_listed(counted(finished_rate(*SLUG))), decimals=0, width=75),
+                Column("Failed", _of_listed(counted(finished_rate(*SLUG, matchers=(FAILED,)))), decimals=0, width=75),
                 Column(
                     "Failure ratio",
-                    _of_listed(f"({failure_ratio_by_agent()})"),
+                    _of_listed(f"({run_failure_ratio(*SLUG)})"),
                     unit="percentunit",
                     decimals=1,
                     steps=colours.steps(

@@ -109,14 +109,7 @@ def largest(expr: str, number: int, by: Iterable[str] = ENVIRONMENT_KEY) -> str:
     return f"({expr}) and on ({labels}) topk({number}, {highest})"
 
 
-def failure_ratio(
-    failed: str,
-    finished: str,
-    by: Iterable[str] = (),
-    *,
-    over: Iterable[str],
-    in_an_hour: Callable[[str], str] = last_hour,
-) -> str:
+def failure_ratio(failed: str, finished: str, by: Iterable[str] = (), *, over: Iterable[str]) -> str:
     """Return failed over finished in the last hour, where MIN_FINISHED or more have finished.
 
     `failed` and `finished` are counters. Those of all exporters are summed: a pair counts everything twice, above and below
@@ -124,9 +117,9 @@ def failure_ratio(
     """
     labels = tuple(by)
     key = ", ".join(label for label in labels if label != "environment_name")
-    below = added(in_an_hour(finished), labels)
-    enough = f"{total(in_an_hour(finished), labels, over=over)} >= {MIN_FINISHED}"
-    return f"({added(in_an_hour(failed), labels)} or {below} * 0) / ({below} and on ({key}) {enough})"
+    below = added(last_hour(finished), labels)
+    enough = f"{total(last_hour(finished), labels, over=over)} >= {MIN_FINISHED}"
+    return f"({added(last_hour(failed), labels)} or {below} * 0) / ({below} and on ({key}) {enough})"
 
 
 def quantile(share: float, histogram: str, by: Iterable[str] = (), over: Callable[[str], str] = rate) -> str:

@@ -1,7 +1,5 @@
 """Runs of agents: what they are counted by, and their row on the dashboard of agents."""
 
-from collections.abc import Callable
-
 from . import colours, links
 from .expressions import (
     ENVIRONMENT,
@@ -39,15 +37,15 @@ JUMPS = (
 DURATION = "flatfile_agent_execution_duration_seconds"
 RATIO_STEPS = (0.05, 0.2)
 
-HIDDEN = once(of_environment("flatfile_agent_info", 'system="true"', 'system!~"$system"'), AGENT)
+_hidden = once(of_environment("flatfile_agent_info", 'system="true"', 'system!~"$system"'), SLUG_KEY)
 """Flatfile's own agents, as long as the switch at the top of the dashboard hides them; nothing else."""
 
 _lag = of_environment("flatfile_agent_queue_lag_seconds_bucket")
 
 
 def shown(vector: str) -> str:
-    """Return the vector without the agents that the switch hides."""
-    return f"{vector} unless on ({', '.join(AGENT)}) {HIDDEN}"
+    """Return the vector, which has a series for each agent, without the agents that the switch hides."""
+    return f"({vector}) unless on ({', '.join(SLUG_KEY)}) {_hidden}"
 
 
 def runs(*matchers: str) -> str:
@@ -58,20 +56,14 @@ def runs(*matchers: str) -> str:
 FAILED = 'result="failure"'
 
 
-def finished(over: Callable[[str], str], *by: str, switch: bool = False, matchers: tuple[str, ...] = ()) -> str:
-    """Return finished runs of every result (or of those that the matchers choose); `switch`: of the shown agents alone."""
-    counter = over(runs(*matchers))
-    return total(shown(counter) if switch else counter, by, over=(*AGENT, "result"))
+def finished_rate(*by: str, matchers: tuple[str, ...] = ()) -> str:
+    """Return finished runs per second, of every result or of those that the matchers choose."""
+    return total(rate(runs(*matchers)), by, over=(*AGENT, "result"))
 
 
-def of_the_hour(counter: str) -> str:
-    """Return the increase in the last hour, of the shown agents alone."""
-    return shown(last_hour(counter))
-
-
-def failure_ratio_by_agent() -> str:
-    """Return failed runs over all runs of the last hour of each shown agent, where MIN_FINISHED or more have finished."""
-    return failure_ratio(runs(FAILED), runs(), SLUG, over=(*AGENT, "result"), in_an_hour=of_the_hour)
+def run_failure_ratio(*by: str) -> str:
+    """Return failed runs over all runs of the last hour, where MIN_FINISHED or more have finished."""
+    return failure_ratio(runs(FAILED), runs(), by, over=(*AGENT, "result"))
 
 
 def failure_ratio_of_runs(width: int, link: DataLink | None = None) -> Placed:
@@ -82,7 +74,7 @@ def failure_ratio_of_runs(width: int, link: DataLink | None = None) -> Placed:
             FEW_RUNS,
             FEW_EMPTY,
         ),
-        failure_ratio(runs(FAILED), runs(), over=(*AGENT, "result")),
+        run_failure_ratio(),
         "percentunit",
         steps=colours.limits(*RATIO_STEPS),
         decimals=1,
@@ -122,7 +114,7 @@ RUNS = Row(
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            [Query(counted(finished(rate, "result")), "{{result}}")],
+            [Query(counted(finished_rate("result")), "{{result}}")],
             decimals=0,
             width=8,
         ),
@@ -135,7 +127,7 @@ RUNS = Row(
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            [Query(f"{finished(rate, 'result')} * 60", "{{result}}")],
+            [Query(f"{finished_rate('result')} * 60", "{{result}}")],
             RATE,
             lines={"success": colours.BLUE, "failure": colours.CRITICAL},
             many=False,
@@ -148,7 +140,7 @@ RUNS = Row(
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            f"{finished(rate, *SLUG, switch=True)} * 60",
+            shown(f"{finished_rate(*SLUG)} * 60"),
             RATE,
         ),
         _of_agents(
@@ -158,7 +150,7 @@ RUNS = Row(
                 FEW_RUNS,
                 FEW_EMPTY,
             ),
-            failure_ratio_by_agent(),
+            shown(run_failure_ratio(*SLUG)),
             "percentunit",
             high=1,
         ),
@@ -170,7 +162,7 @@ RUNS = Row(
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            quantile(0.95, of_environment(f"{DURATION}_bucket"), SLUG, over=of_the_hour),
+            shown(quantile(0.95, of_environment(f"{DURATION}_bucket"), SLUG, over=last_hour)),
             "s",
             to=links.AGENTS,
             by=SLUG_KEY,
