@@ -66,7 +66,42 @@ def firing() -> Iterator[str]:
         yield line("ALERTS", labels, 1, second)
 
 
+def agents() -> Iterator[tuple[str, dict[str, str], float]]:
+    """(family, labels, value in an hour) of one environment with two exporters, and runs of which nobody knows the agent."""
+    for instance in "ab":
+        place_ = {"job": "flatfile", "instance": instance} | place("agents")
+        for agent, system in (("importer", "false"), ("rare", "false"), ("flatfiles", "true")):
+            yield "flatfile_agent_info", place_ | {"agent_id": agent, "agent": agent, "system": system}, 1
+        yield "flatfile_agent_missing", place_ | {"agent": "validator"}, 1
+        for agent, failures, successes in (
+            ("importer", 30, 60),
+            ("rare", 1, 0),
+            ("flatfiles", 60, 60),
+            ("unknown", 0, 9),
+        ):
+            ran = place_ | {"agent_id": "" if agent == "unknown" else agent, "agent": agent}
+            for result, number in (("failure", failures), ("success", successes)):
+                yield "flatfile_agent_executions", ran | {"result": result}, number
+
+
+def agent_lines() -> Iterator[str]:
+    by_family: dict[str, list[str]] = {}
+    for family, labels, value in agents():
+        counter = family.endswith("executions")
+        known = {name: text for name, text in labels.items() if text}
+        lines = by_family.setdefault(family, [f"# TYPE {family} {'counter' if counter else 'gauge'}"])
+        for second in range(0, END, STEP):
+            lines.append(
+                line(f"{family}_total", known, value * second // HOUR, second)
+                if counter
+                else line(family, known, value, second)
+            )
+    for lines in by_family.values():
+        yield from lines
+
+
 def stories() -> Iterator[str]:
+    yield from agent_lines()
     yield "# TYPE flatfile_events counter"
     for account, pods in PODS.items():
         for instance, hours in pods.items():
@@ -110,6 +145,36 @@ def test_a_graph_by_environment_has_20_lines_the_same_all_along(prometheus: Prom
     series = prometheus.ask("query_range", query=query, **asked)["result"]
     assert {one["metric"]["environment_id"] for one in series} == {f"us_env_{number}" for number in range(10, 30)}
     assert all(len(one["values"]) > 170 for one in series), "whole lines, not the points at which one is large"
+
+
+def agents_table(prometheus: Prometheus, system: str, **macros: str) -> dict[str, dict[str, float]]:
+    """The columns that have an answer, each with its values by agent."""
+    queries = [q for q in all_queries() if q.dashboard == "flatfile-agents" and " 'Agents', query " in q.place]
+    columns = {}
+    for query in queries:
+        variables = EVERYTHING | {"account": "agents", "system": system}
+        answer = prometheus.now(filled_in(query.raw, variables, MACROS | macros), BEGIN + END - STEP)
+        columns[query.place[-1]] = {one["metric"]["agent"]: float(one["value"][1]) for one in answer}
+    return columns
+
+
+def test_each_row_of_agents_has_a_status_and_the_missing_are_first(prometheus: Prometheus) -> None:
+    """Runs of an agent that nobody knows make no row; Flatfile's own agents make one when they are shown."""
+    hidden, shown = agents_table(prometheus, "false"), agents_table(prometheus, ".*")
+    assert hidden["A"] == {"validator": 0, "importer": 1, "rare": 1}
+    assert shown["A"] == hidden["A"] | {"flatfiles": 1}
+    for table in (hidden, shown):
+        assert {agent for column in table.values() for agent in column} == set(table["A"])
+
+
+def test_failure_ratios_are_of_an_hour_and_not_of_single_runs(prometheus: Prometheus) -> None:
+    for time_range in ("15m", "6h"):
+        (ratio,) = (
+            column
+            for name, column in agents_table(prometheus, "false", **{"$__range": time_range}).items()
+            if name == "F"
+        )
+        assert ratio == {"importer": pytest.approx(1 / 3, rel=0.05)}, "and none of `rare`, which ran once an hour"
 
 
 def test_the_tile_of_alerts_tells_no_rules_from_no_alerts(prometheus: Prometheus) -> None:
