@@ -6,7 +6,7 @@ function Variable({ label, value }) {
   const theme = useTheme2();
   const box = { padding: '5px 8px', border: `1px solid ${theme.colors.border.medium}`, borderRadius: 2 };
   return (
-    <div style={{ display: 'flex', alignItems: 'center', fontSize: 13 }}>
+    <div style={{ display: 'flex', alignItems: 'center', fontSize: 13, whiteSpace: 'nowrap' }}>
       <div style={{ ...box, background: theme.colors.background.secondary, fontWeight: 500 }}>{label}</div>
       <div style={{ ...box, background: theme.components.input.background, borderLeft: 0, minWidth: 80 }}>
         {value} <Icon name="angle-down" style={{ float: 'right', marginTop: 2 }} />
