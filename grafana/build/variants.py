@@ -11,7 +11,10 @@ NAMES = {"prometheus": "Prometheus", "loki": "Loki"}
 
 
 def for_import(dashboard: Json) -> Json:
-    """Return the dashboard with `__inputs`: its data source is asked for once, at the import, and not in a list at the top."""
+    """Return the dashboard with `__inputs`: Grafana asks for its data source once, at the import, not in a list at the top.
+
+    Nothing updates an imported dashboard, so it may be edited.
+    """
     variant = copy.deepcopy(dashboard)
     variables = variant["templating"]["list"]
     (source,) = (one for one in variables if one["type"] == "datasource")
@@ -36,6 +39,7 @@ def for_import(dashboard: Json) -> Json:
     }
     given_later: Json = json.loads(text)
     return given_later | {
+        "editable": True,
         "__inputs": [source_input | {"description": ""}],
         "__elements": {},
         "__requires": [{"type": type_, "id": id_, "name": id_, "version": version} for type_, id_, version in needed],

@@ -353,6 +353,7 @@ def test_the_variant_for_import_asks_for_its_data_source(uid: str) -> None:
     (asked,) = variant["__inputs"]
     kind = "loki" if uid in ON_LOKI else "prometheus"
     assert (asked["type"], asked["pluginId"], asked["name"]) == ("datasource", kind, f"DS_{kind.upper()}")
+    assert variant["editable"]
     needed = {(one["type"], one["id"]) for one in variant["__requires"]}
     assert needed >= {("grafana", "grafana"), ("datasource", kind)}
     assert {("panel", panel["type"]) for panel in panels(variant)} <= needed
