@@ -1,9 +1,8 @@
-"""`python -m grafana.build`: write every dashboard anew into `grafana/dashboards`."""
+"""`python -m grafana.build`: write every generated dashboard."""
 
-from .boards import BOARDS, DIRECTORY
-from .frame import written
+from .boards import files
 
-for board in BOARDS:
-    path = DIRECTORY / f"{board.uid}.json"
-    path.write_text(written(board), encoding="utf-8")
+for path, text in files():
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
     print(path)

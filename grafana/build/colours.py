@@ -1,25 +1,37 @@
-"""Colours that people with any colour vision tell apart (Okabe and Ito's set), and the words that go with them."""
+"""Colours that people with any colour vision can tell apart (after Okabe and Ito), and value mappings.
+
+Healthy is quiet, so that what needs attention is the loudest thing on the page: warning is a light orange, critical a dark
+red, told apart by lightness alone.
+"""
 
 from collections.abc import Mapping
 
 from grafana_foundation_sdk.models import dashboard
 
-GOOD = "#0072B2"  # blue
-WARNING = "#E69F00"  # orange
-BAD = "#D55E00"  # vermilion
-OTHER = "#56B4E9"  # sky blue
-SECOND = "#009E73"  # bluish green
-THIRD = "#CC79A7"  # reddish purple
-MUTED = "#8E8E8E"  # grey
+BLUE = "#0072B2"
+SKY = "#56B4E9"
+GREEN = "#009E73"
+PINK = "#CC79A7"
+GREY = "#8E8E8E"
 
-WINDOWS = {"seen within 1d": OTHER, "seen within 7d": GOOD, "seen within 30d": SECOND}
+QUIET = "transparent"
+"""Ground of a healthy tile or cell."""
+FAINT = "rgba(0, 114, 178, 0.25)"
+"""Ground of a healthy state that has an extent: a bar of a timeline, a cell of a matrix."""
+UNKNOWN = "rgba(142, 142, 142, 0.15)"
+"""Ground of a tile without a value."""
+WARNING = "#E69F00"
+CRITICAL = "#C4162A"
 
-Words = dict[str, tuple[str, str]]
-"""Value -> (what to show instead of it, colour). Status is always told in words; colour only repeats it."""
+WINDOWS = {"active within 1d": SKY, "active within 7d": BLUE, "active within 30d": GREEN}
+SEVERITIES = {"critical": ("critical", CRITICAL), "warning": ("warning", WARNING), "info": ("info", QUIET)}
+
+Words = Mapping[str, tuple[str, str]]
+"""Value -> (text to show instead, colour). A status is always told in words; the colour only repeats it."""
 
 
 def mapping(words: Words) -> dashboard.ValueMap:
-    """Grafana's value mapping of the words."""
+    """Return Grafana's value mapping of the words."""
     return dashboard.ValueMap(
         options={
             value: dashboard.ValueMappingResult(text=text, color=colour, index=index)
@@ -29,7 +41,7 @@ def mapping(words: Words) -> dashboard.ValueMap:
 
 
 def texts(names: Mapping[str, str]) -> dashboard.ValueMap:
-    """Grafana's value mapping of plain names, without colours."""
+    """Return Grafana's value mapping of plain names, without colours."""
     return dashboard.ValueMap(
         options={
             value: dashboard.ValueMappingResult(text=text, index=index)
@@ -38,12 +50,18 @@ def texts(names: Mapping[str, str]) -> dashboard.ValueMap:
     )
 
 
-def steps(*from_: tuple[float, str], base: str = MUTED) -> list[dashboard.Threshold]:
-    """Colours from each value upwards.
+def steps(*from_: tuple[float, str], base: str = UNKNOWN) -> list[dashboard.Threshold]:
+    """Return thresholds: a colour from each value upwards.
 
-    The base is also what Grafana gives to "no value", so for a status it must not be a colour of good or bad.
+    Grafana gives the base to "no value" too, so it must not be a colour of a status.
     """
     return [
         dashboard.Threshold(value=None, color=base),
         *(dashboard.Threshold(value=value, color=colour) for value, colour in from_),
     ]
+
+
+def limits(warning: float | None = None, critical: float | None = None) -> list[dashboard.Threshold]:
+    """Return thresholds of a tile: quiet from 0 up to the first of the limits."""
+    given = ((warning, WARNING), (critical, CRITICAL))
+    return steps((0, QUIET), *((value, colour) for value, colour in given if value is not None))

@@ -7,8 +7,8 @@ from .expressions import (
     ENVIRONMENT,
     ENVIRONMENT_KEY,
     age,
+    counted,
     family,
-    increase,
     of_environment,
     once,
     rate,
@@ -16,22 +16,22 @@ from .expressions import (
     where_any,
 )
 from .frame import Board, Row
-from .links import of_row, of_series
-from .panels import COUNT, About, Query, bars, figure, graph
+from .links import of_row
+from .panels import RATE, About, Query, bars, by_environment, figure, graph
 from .tables import ENVIRONMENT_COLUMN, ID_COLUMNS, Column, rows
-from .wording import ENVIRONMENT_LINE, WITHHELD
+from .wording import WITHHELD
 
-_counted = of_environment("flatfile_events_total")
+_events = of_environment("flatfile_events_total")
 _now = of_environment("flatfile_events_per_second")
 _everywhere = (*ENVIRONMENT_KEY, "topic")
-_troubles = of_environment("flatfile_events_total", 'topic=~"[^:]+:(failed|deleted|expired)"')
+_problems = of_environment("flatfile_events_total", 'topic=~"[^:]+:(failed|deleted|expired)"')
 ACTORS = {
-    "user": colours.GOOD,
-    "guest": colours.OTHER,
-    "agent": colours.SECOND,
-    "api_key": colours.THIRD,
+    "user": colours.BLUE,
+    "guest": colours.SKY,
+    "agent": colours.GREEN,
+    "api_key": colours.PINK,
     "system": colours.WARNING,
-    "unknown": colours.MUTED,
+    "unknown": colours.GREY,
 }
 NONE = "no such event happened, or " + WITHHELD
 NONE_EMPTY = "none, or not known"
@@ -42,43 +42,46 @@ Over = Callable[[str], str]
 
 
 def _by_family(over: Over) -> str:
-    return f"sum by (family) ({family(once(over(_counted), _everywhere))})"
+    return f"sum by (family) ({family(once(over(_events), _everywhere))})"
 
 
 def _by_topic(over: Over) -> str:
-    return total(over(_counted), ("topic",), over=ENVIRONMENT_KEY)
+    return total(over(_events), ("topic",), over=ENVIRONMENT_KEY)
 
 
-def _trouble_by_topic(over: Over) -> str:
-    return total(over(_troubles), ("topic",), over=ENVIRONMENT_KEY)
+def _problems_by_topic(over: Over) -> str:
+    return total(over(_problems), ("topic",), over=ENVIRONMENT_KEY)
 
 
-NOW = Row(
-    "How much happens?",
+def _most(exprs: Callable[[Over], str]) -> str:
+    return f"sort_desc(topk(15, {counted(exprs(rate))} > 0))"
+
+
+VOLUME = Row(
+    "Volume",
     [
         figure(
             About(
-                "Events a second now",
-                "An event is a note of Flatfile that something happened. Events created in the last 5 minutes "
-                "(`events.window`), by their own time, over its seconds: right from the exporter's first scrape.",
+                "Events per second",
+                "An event is Flatfile's record that something happened. Events created in the last 5 minutes (`events.window`), "
+                "by their own time, over its seconds: right from the exporter's first scrape.",
                 WITHHELD,
             ),
             total(_now, over=_everywhere),
-            "cps",
+            RATE,
             trend=True,
             decimals=2,
-            width=5,
+            width=6,
         ),
         figure(
             About(
-                "Events in the time range",
-                "Estimated from the exporter's counter. What happened before the exporter started is not in it.",
+                "Events",
+                "Events in the time range. What happened before the exporter started is not counted.",
                 WITHHELD,
             ),
-            total(increase(_counted), over=_everywhere),
-            COUNT,
+            counted(total(rate(_events), over=_everywhere)),
             decimals=0,
-            width=5,
+            width=6,
         ),
         figure(
             About(
@@ -86,103 +89,81 @@ NOW = Row(
                 "Events in the time range whose topic ends in `:failed`, `:deleted` or `:expired`.",
                 WITHHELD,
             ),
-            total(increase(_troubles), over=_everywhere),
-            COUNT,
+            counted(total(rate(_problems), over=_everywhere)),
             decimals=0,
-            width=5,
+            width=6,
         ),
         figure(
             About(
-                "Topics seen",
-                "How many different topics had at least one event in the time range.",
-                NONE,
-                NONE_EMPTY,
-            ),
-            f"count({_by_topic(increase)} > 0)",
-            COUNT,
-            width=4,
-        ),
-        figure(
-            About(
-                "Since the newest event",
-                "Time since the newest event of any chosen environment. How long is too long depends on the account: "
-                "compare with other days.",
+                "Time since last event",
+                "Age of the newest event of any chosen environment. How long is too long depends on the account: compare with "
+                "other days.",
                 "no event has been seen yet, or the events are not known.",
-                "none seen, or not known",
+                NONE_EMPTY,
             ),
             f"min({age(once(of_environment('flatfile_event_last_timestamp_seconds'), ENVIRONMENT_KEY))})",
             "s",
             decimals=0,
-            width=5,
+            width=6,
         ),
     ],
 )
 
-WHAT = Row(
-    "What happens?",
+TOPICS = Row(
+    "Topics",
     [
         graph(
             About(
-                "Events a second by family",
-                "Events a second (c/s). The family is the topic's part before the colon: `job` for `job:completed`. "
-                "Families without any event in the time range are left out.",
+                "Events per second by family",
+                "The family is the topic's part before the colon: `job` for `job:completed`. Families without any event in the "
+                "time range are left out.",
                 NONE,
                 NONE_EMPTY,
             ),
             [Query(where_any(_by_family, ("family",)), "{{family}}")],
-            "cps",
+            RATE,
         ),
         graph(
             About(
-                "Events a second by topic",
-                "Events a second (c/s). Topics without any event in the time range are left out.",
+                "Events per second by topic",
+                "Topics without any event in the time range are left out.",
                 NONE,
                 NONE_EMPTY,
             ),
             [Query(where_any(_by_topic, ("topic",)), "{{topic}}")],
-            "cps",
+            RATE,
         ),
         bars(
-            About("Families in the time range", "How many events each family had, most first.", NONE, NONE_EMPTY),
-            f"sort_desc(topk(15, {_by_family(increase)} > 0))",
+            About("Events by family", "The 15 families with the most events in the time range.", NONE, NONE_EMPTY),
+            _most(_by_family),
             "{{family}}",
-            COUNT,
-            decimals=0,
-            width=12,
-            height=12,
         ),
         bars(
-            About("Topics in the time range", "The 15 most frequent topics, most first.", NONE, NONE_EMPTY),
-            f"sort_desc(topk(15, {_by_topic(increase)} > 0))",
+            About("Events by topic", "The 15 topics with the most events in the time range.", NONE, NONE_EMPTY),
+            _most(_by_topic),
             "{{topic}}",
-            COUNT,
-            decimals=0,
-            width=12,
-            height=12,
         ),
     ],
 )
 
-WHERE = Row(
-    "Where, and by whom?",
+SOURCES = Row(
+    "Environments and actors",
     [
-        graph(
+        by_environment(
             About(
-                "Events a second by environment",
-                "Events a second (c/s) in each environment, by their own time of creation. An environment that usually has "
-                "events and falls to 0 has gone silent.",
+                "Events per second by environment",
+                "By the events' own time. An environment that usually has events and falls to 0 has gone silent.",
                 WITHHELD,
             ),
-            [Query(total(_now, ENVIRONMENT, over=("topic",)), ENVIRONMENT_LINE)],
-            "cps",
-            links=[of_series("Only this environment", links.EVENTS)],
+            total(_now, ENVIRONMENT, over=("topic",)),
+            RATE,
+            to=links.EVENTS,
         ),
         graph(
             About(
-                "Events a second by who caused them",
-                "Events a second (c/s). "
-                "`user`: your team. `guest`: somebody invited. `agent`: a deployed program. `api_key`: a program with a "
-                "key. `system`: Flatfile itself. `unknown`: the event does not say.",
+                "Events per second by actor",
+                "Who caused the events. `user`: your team. `guest`: an invited person. `agent`: a deployed program. `api_key`: a "
+                "program with a key. `system`: Flatfile itself. `unknown`: the event does not say.",
                 WITHHELD,
             ),
             [
@@ -193,31 +174,29 @@ WHERE = Row(
                     "{{actor_type}}",
                 )
             ],
-            "cps",
+            RATE,
             lines=ACTORS,
         ),
         graph(
             About(
-                "Failed, deleted, expired by topic",
-                "Topics that end in `:failed`, `:deleted` or `:expired`, in the chosen environments; those without any "
-                "event in the time range are left out. A sudden rise is worth a look.",
+                "Failed, deleted, expired per second by topic",
+                "Topics that end in `:failed`, `:deleted` or `:expired`. Those without any event in the time range are left out.",
                 NONE,
                 NONE_EMPTY,
             ),
-            [Query(where_any(_trouble_by_topic, ("topic",)), "{{topic}}")],
-            "cps",
+            [Query(where_any(_problems_by_topic, ("topic",)), "{{topic}}")],
+            RATE,
         ),
-        graph(
+        by_environment(
             About(
-                "Time since each environment's newest event",
-                "A saw-tooth is usual: it rises until something happens. A line that only rises is an environment where "
-                "nothing happens any more.",
+                "Time since last event by environment",
+                "It rises until something happens, again and again. If a line only rises, nothing happens there any more.",
                 "no event has been seen yet, or the events are not known.",
-                "none seen, or not known",
+                NONE_EMPTY,
             ),
-            [Query(age(once(of_environment("flatfile_event_last_timestamp_seconds"), ENVIRONMENT)), ENVIRONMENT_LINE)],
+            age(once(of_environment("flatfile_event_last_timestamp_seconds"), ENVIRONMENT)),
             "s",
-            links=[of_series("Only this environment", links.EVENTS)],
+            to=links.EVENTS,
         ),
     ],
 )
@@ -225,23 +204,23 @@ WHERE = Row(
 _topic = (*ENVIRONMENT, "topic")
 
 DETAIL = Row(
-    "Every topic of every environment",
+    "Topics by environment",
     [
         rows(
             About(
-                "Topics by environment",
+                "Environments and topics",
                 "The 200 most frequent in the time range; topics without any event are left out.",
                 NONE,
                 NONE_EMPTY,
             ),
             {**ENVIRONMENT_COLUMN, "topic": "Topic"},
             [
-                Column("Events in range", f"topk(200, {once(increase(_counted), _topic)} > 0)", decimals=0),
-                Column("Now a second", once(_now, _topic) + " > 0", unit="cps", decimals=3),
+                Column("Events", f"topk(200, {counted(once(rate(_events), _topic))} > 0)", decimals=0),
+                Column("Per second now", once(_now, _topic) + " > 0", unit=RATE, decimals=3),
             ],
             ID_COLUMNS,
             links=[of_row("Only this environment", links.EVENTS)],
-            sort="Events in range",
+            sort="Events",
             descending=True,
             height=14,
         )
@@ -253,5 +232,5 @@ BOARD = Board(
     links.EVENTS,
     "Flatfile / Events",
     "What happens on Flatfile: events by topic, family, environment and actor.",
-    [NOW, WHAT, WHERE, DETAIL],
+    [VOLUME, TOPICS, SOURCES, DETAIL],
 )

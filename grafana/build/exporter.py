@@ -1,226 +1,183 @@
-"""The exporter itself: does it get through to Flatfile, what does that cost, how old is the data, how is the process."""
-
-from collections.abc import Callable
+"""The exporter itself: can it reach Flatfile, what does that cost, how old is the data, how is the process."""
 
 from . import colours, links
+from .collectors import COLLECTORS
 from .exporter_process import PROCESS
-from .expressions import age, increase, of_account, once, quantile, rate, selector, where_any
+from .expressions import added, increase, of_account, quantile, rate, selector, total
 from .frame import Board, Row
-from .links import with_all_variables
-from .panels import COUNT, About, Query, figure, graph, timeline
-from .wording import GONE, NONE_YET, STARTED
-
-
-def _sum(counter: str, *by: str) -> str:
-    """What exporters count about themselves is the sum of all of them."""
-    return f"sum by ({', '.join(by)}) ({counter})" if by else f"sum({counter})"
-
+from .links import DataLink, with_all_variables
+from .panels import About, Placed, Query, figure, graph
+from .wording import DOWN, NONE_YET, NOTHING_YET
 
 _requests = of_account("flatfile_exporter_api_requests_total")
-_no_success = of_account("flatfile_exporter_api_requests_total", 'code!~"2.."')
-_all = _sum(increase(_requests))
+_unsuccessful = of_account("flatfile_exporter_api_requests_total", 'code!~"2.."')
+_all = added(increase(_requests))
 # No series while no request has succeeded: 0 then, as the exporter itself counts them.
-_fine = _sum(increase(of_account("flatfile_exporter_api_requests_total", 'code=~"2.."')))
+_successful = added(increase(of_account("flatfile_exporter_api_requests_total", 'code=~"2.."')))
 _seconds = of_account("flatfile_exporter_api_request_duration_seconds_bucket")
-_collector = ("account", "collector")
-_reason = (*_collector, "reason")
 
 
-def _errors_by_reason(over: Callable[[str], str]) -> str:
-    return _sum(over(of_account("flatfile_exporter_collector_errors_total")), *_reason)
+def reachable(width: int, link: DataLink) -> Placed:
+    return figure(
+        About(
+            "API reachable",
+            "Whether the exporter could sign in to Flatfile and list the environments at its last refresh, a tile for each "
+            "account. With several exporters, the worst answer counts. (`flatfile_up`)",
+            DOWN,
+        ),
+        [Query(f"min by (account) ({of_account('flatfile_up')})", "{{account}}")],
+        "short",
+        words={"1": ("Reachable", colours.QUIET), "0": ("Not reachable", colours.CRITICAL)},
+        link=link,
+        width=width,
+    )
 
 
-WELL = Row(
-    "Does it get through?",
+HEALTH = Row(
+    "Health",
     [
         figure(
             About(
-                "Exporter answers",
+                "Exporter up",
                 "Whether Prometheus could scrape the exporter the last time, for each one that was seen in the last day.",
-                "no exporter has been seen for a day: look at Prometheus' targets.",
+                "no exporter was seen for a day: look at the targets in Prometheus.",
                 "never seen",
             ),
-            f"{selector('up')} and on (job, instance) last_over_time({selector('flatfile_exporter_build_info')}[1d])",
+            [
+                Query(
+                    f"{selector('up')} and on (job, instance) last_over_time({selector('flatfile_exporter_build_info')}[1d])",
+                    "{{instance}}",
+                )
+            ],
             "short",
-            legend="{{instance}}",
-            words={"1": ("Answers", colours.GOOD), "0": ("Down", colours.BAD)},
+            words={"1": ("Up", colours.QUIET), "0": ("Down", colours.CRITICAL)},
+            width=6,
         ),
+        reachable(6, with_all_variables("Overview", links.OVERVIEW)),
         figure(
             About(
-                "Flatfile reachable",
-                "Whether it could log in to Flatfile and list the environments at the last refresh.",
-                GONE,
+                "Token expires in",
+                "Time until the access token expires; the exporter renews it at four fifths of its life. A token near its end "
+                "was not renewed in time.",
+                "the account uses a static token (`access_token`), whose end is not known, or it never signed in.",
             ),
-            f"min by (account) ({of_account('flatfile_up')})",
-            "short",
-            legend="{{account}}",
-            words={"1": ("Reachable", colours.GOOD), "0": ("Not reachable", colours.BAD)},
-            link=with_all_variables("Overview", links.OVERVIEW),
-        ),
-        figure(
-            About(
-                "Requests without success",
-                "Share of the requests to Flatfile in the time range that were not answered with a status of 200 to "
-                "299, retried ones included.",
-                "no request was sent, or the exporter is down.",
-                NONE_YET,
-            ),
-            f"({_all} - ({_fine} or {_all} * 0)) / ({_all} > 0)",
-            "percentunit",
-            steps=colours.steps((0, colours.GOOD), (0.01, colours.WARNING), (0.1, colours.BAD)),
-            decimals=1,
-        ),
-        figure(
-            About(
-                "Requests an hour",
-                "How many requests to Flatfile all exporters together send in an hour, at the present rate. Keep it "
-                "well below `requests.per_second` (10 by default, so 36,000 an hour for each account).",
-                "no request was sent, or the exporter is down.",
-                NONE_YET,
-            ),
-            _sum(rate(_requests)) + " * 3600",
-            COUNT,
-            trend=True,
-            decimals=0,
-        ),
-        figure(
-            About(
-                "Access token valid for",
-                "Time until the access token expires; the exporter renews it in the background at four fifths of its "
-                "life. A token near its end was not renewed in time.",
-                "the account uses a ready-made token (`access_token`), whose end is not known, or it never logged in.",
-                "not known",
-            ),
-            f"min by (account) ({of_account('flatfile_exporter_token_expiry_timestamp_seconds')}) - time()",
+            [
+                Query(
+                    f"min by (account) ({of_account('flatfile_exporter_token_expiry_timestamp_seconds')}) - time()",
+                    "{{account}}",
+                )
+            ],
             "s",
-            legend="{{account}}",
-            steps=colours.steps((-1e9, colours.BAD), (600, colours.WARNING), (3600, colours.GOOD)),
+            steps=colours.steps((-1e9, colours.CRITICAL), (600, colours.WARNING), (3600, colours.QUIET)),
             decimals=0,
+            width=6,
         ),
         figure(
             About(
                 "Configuration",
-                "Whether the last reading of the configuration file succeeded. After a failure the old one stays.",
-                GONE,
+                "Whether the configuration file was read without an error the last time. After a failure the old one stays.",
+                DOWN,
             ),
-            f"min by (instance) ({selector('flatfile_exporter_config_last_reload_successful')})",
+            [
+                Query(
+                    f"min by (instance) ({selector('flatfile_exporter_config_last_reload_successful')})", "{{instance}}"
+                )
+            ],
             "short",
-            legend="{{instance}}",
-            words={"1": ("Loaded", colours.GOOD), "0": ("Refused", colours.BAD)},
+            words={"1": ("Loaded", colours.QUIET), "0": ("Refused", colours.WARNING)},
+            width=6,
         ),
-    ],
-)
-
-AGES = Row(
-    "How old is the data?",
-    [
-        timeline(
+        figure(
             About(
-                "Collectors over time",
-                "Each collector reads one kind of thing. Failing: its last refresh did not get all it asked for; the "
-                "last good values are kept for `max_age`. With several exporters, the worst one counts.",
-                GONE,
+                "API error ratio",
+                "Share of the requests to Flatfile in the time range without a status of 200 to 299, retried ones included.",
+                "no request was sent, or the exporter is down.",
+                NONE_YET,
             ),
-            Query(
-                f"min by (account, collector) ({of_account('flatfile_exporter_collector_success')})",
-                "{{account}}: {{collector}}",
-            ),
-            {"1": ("ok", colours.GOOD), "0": ("FAILING", colours.BAD)},
-            width=12,
+            f"({_all} - ({_successful} or {_all} * 0)) / ({_all} > 0)",
+            "percentunit",
+            steps=colours.limits(0.01, 0.1),
+            decimals=1,
+            width=6,
         ),
-        graph(
+        figure(
             About(
-                "Age of each collector's data",
-                "Time since the last success. A saw-tooth as high as the collector's `interval` is usual; what is older "
-                "than `max_age` (15 minutes by default) is withheld.",
-                "no collector has succeeded since the exporter started, or the exporter is down.",
+                "API requests per hour",
+                "Requests to Flatfile of all exporters together, at the present rate. Keep it well below `requests.per_second` "
+                "(10 by default: 36,000 per hour for each account).",
+                "no request was sent, or the exporter is down.",
+                NONE_YET,
             ),
-            [
-                Query(
-                    age(once(of_account("flatfile_exporter_collector_last_success_timestamp_seconds"), _collector)),
-                    "{{account}}: {{collector}}",
-                )
-            ],
-            "s",
+            added(rate(_requests)) + " * 3600",
+            trend=True,
+            decimals=0,
+            width=6,
         ),
-        graph(
+        figure(
             About(
-                "Time of a refresh",
-                "How long each collector's last refresh took. What takes longer than the scrape's time limit is ended "
-                "in the background and shown by the next scrape.",
-                GONE,
+                "Storage",
+                "Whether the account's state is written to `--storage.path`, or kept in memory because the file cannot be used.",
+                "the exporter runs without storage, or is down.",
+                "no storage, or not known",
             ),
-            [
-                Query(
-                    once(of_account("flatfile_exporter_collector_duration_seconds"), _collector),
-                    "{{account}}: {{collector}}",
-                )
-            ],
-            "s",
+            [Query(f"min by (account) ({of_account('flatfile_exporter_storage_success')})", "{{account}}")],
+            "short",
+            words={"1": ("Written", colours.QUIET), "0": ("In memory only", colours.WARNING)},
+            width=6,
         ),
-        graph(
+        figure(
             About(
-                "Collector errors by reason",
-                "Failed refreshes a second; those without any in the range are left out. `unauthorized` and `forbidden`: the "
-                "credentials; `rate_limited`: too many requests; `bad_response`: the answer could not be understood.",
-                STARTED,
-                "none, or not known",
+                "Truncated label values",
+                "Names and topics of more than 200 characters, which were cut in the time range.",
+                DOWN,
             ),
-            [Query(where_any(_errors_by_reason, _reason), "{{account}}: {{collector}}: {{reason}}")],
-            "ops",
+            total(increase(of_account("flatfile_exporter_label_values_truncated_total")), over=("account",)),
+            words={"0": ("None", colours.QUIET)},
+            steps=colours.limits(1),
+            decimals=0,
+            width=6,
         ),
     ],
 )
 
 REQUESTS = Row(
-    "Requests to Flatfile",
+    "API requests",
     [
         graph(
             About(
-                "Requests by status",
-                "Requests a second by the status of the answer; `error` where none came, `429` where Flatfile asks for "
-                "fewer.",
-                STARTED,
+                "API requests by status",
+                "Requests per second by the status of the answer; `error`: no answer, `429`: Flatfile asks for fewer requests.",
+                NOTHING_YET,
                 NONE_YET,
             ),
-            [Query(_sum(rate(_requests), "code"), "{{code}}")],
+            [Query(added(rate(_requests), ("code",)), "{{code}}")],
             "reqps",
-            lines={"200": colours.GOOD, "429": colours.WARNING, "error": colours.BAD},
+            lines={"200": colours.BLUE, "429": colours.WARNING, "error": colours.CRITICAL},
         ),
         graph(
-            About("Requests by endpoint", "Requests a second by the path that was asked.", STARTED, NONE_YET),
-            [Query(_sum(rate(_requests), "endpoint"), "{{endpoint}}")],
+            About("API requests by endpoint", "Requests per second by path.", NOTHING_YET, NONE_YET),
+            [Query(added(rate(_requests), ("endpoint",)), "{{endpoint}}")],
             "reqps",
         ),
         graph(
             About(
-                "Requests without success by endpoint",
-                "Requests a second that were answered with no status of 200 to 299, or not at all.",
-                "no request was without success, or the exporter is down.",
+                "API errors by endpoint",
+                "Requests per second without an answer or without a status of 200 to 299.",
+                "every request succeeded, or the exporter is down.",
                 "none, or not known",
             ),
-            [Query(_sum(rate(_no_success), "endpoint", "code"), "{{endpoint}}: {{code}}")],
+            [Query(added(rate(_unsuccessful), ("endpoint", "code")), "{{endpoint}}: {{code}}")],
             "reqps",
         ),
         graph(
             About(
-                "Time of an answer, by endpoint",
+                "API latency p95 by endpoint",
                 "95 of 100 requests were answered within this time, estimated from the histogram's buckets.",
-                STARTED,
+                NOTHING_YET,
                 NONE_YET,
             ),
             [Query(quantile(0.95, _seconds, ("endpoint",)), "{{endpoint}}")],
             "s",
-        ),
-        graph(
-            About("Retries by endpoint", "Requests a second that repeated an earlier one.", STARTED, NONE_YET),
-            [Query(_sum(rate(of_account("flatfile_exporter_api_retries_total")), "endpoint"), "{{endpoint}}")],
-            "reqps",
-        ),
-        graph(
-            About("Bytes read, by endpoint", "Bytes of answers a second.", STARTED, NONE_YET),
-            [Query(_sum(rate(of_account("flatfile_exporter_api_response_bytes_total")), "endpoint"), "{{endpoint}}")],
-            "Bps",
         ),
     ],
 )
@@ -228,7 +185,7 @@ REQUESTS = Row(
 BOARD = Board(
     links.EXPORTER,
     "Flatfile / Exporter",
-    "Whether the exporter gets through to Flatfile, what that costs, and how old the data is.",
-    [WELL, AGES, REQUESTS, PROCESS],
+    "Whether the exporter can reach Flatfile, what that costs, and how old the data is.",
+    [HEALTH, COLLECTORS, REQUESTS, PROCESS],
     time_from="now-6h",
 )

@@ -1,64 +1,56 @@
 """The last row of the exporter's dashboard: its scrapes, and its process."""
 
-from .expressions import of_this_exporter, rate, selector
+from .expressions import added, of_this_exporter, rate, selector
 from .frame import Row
-from .panels import COUNT, About, Query, graph
-from .tables import Column, rows
-from .wording import GONE, NONE_YET, STARTED
+from .panels import About, Query, graph
+from .tables import Column, ago, rows
+from .wording import DOWN, NONE_YET, NOTHING_YET
+
+_started = of_this_exporter(selector("process_start_time_seconds"))
+_configured = selector("flatfile_exporter_config_last_reload_success_timestamp_seconds")
 
 PROCESS = Row(
-    "Scrapes and the process",
+    "Scrapes and process",
     [
         graph(
             About(
                 "Scrapes by outcome",
-                "Complete: every refresh that was due ended in time. Partial: the time limit came first, and the rest "
-                "follows with the next scrape. Many partial ones: raise `scrape_timeout`.",
-                STARTED,
+                "Complete: every refresh that was due ended in time. Partial: the timeout came first, and the rest follows with "
+                "the next scrape. If there are many partial ones, raise `scrape_timeout`.",
+                NOTHING_YET,
                 NONE_YET,
             ),
             [
                 Query(
-                    f"sum by (path, outcome) ({rate(selector('flatfile_exporter_scrapes_total'))})",
+                    added(rate(selector("flatfile_exporter_scrapes_total")), ("path", "outcome")),
                     "{{path}}: {{outcome}}",
                 )
             ],
             "reqps",
         ),
         graph(
-            About(
-                "Memory",
-                "Memory that the process holds (resident). It should rise to a level and stay there.",
-                GONE,
-            ),
+            About("Resident memory", "Memory of the process. It should rise to a level and stay there.", DOWN),
             [Query(of_this_exporter(selector("process_resident_memory_bytes")), "{{instance}}")],
             "bytes",
         ),
         graph(
-            About(
-                "Processor time", "How much of one core the process keeps busy; 100 % is one core in full use.", GONE
-            ),
+            About("CPU", "How much of one core the process uses; 100 % is one core in full use.", DOWN),
             [Query(of_this_exporter(rate(selector("process_cpu_seconds_total"))), "{{instance}}")],
             "percentunit",
         ),
         graph(
-            About(
-                "Open files and connections",
-                "How many file descriptors the process holds, and as a broken line how many it may hold.",
-                GONE,
-            ),
+            About("Open file descriptors", "How many the process has open, and (dashed) how many it may open.", DOWN),
             [
                 Query(of_this_exporter(selector("process_open_fds")), "{{instance}}"),
                 Query(of_this_exporter(selector("process_max_fds")), "limit: {{instance}}"),
             ],
-            COUNT,
             dashed=["^limit: "],
         ),
         rows(
             About(
                 "Exporters",
                 "Each exporter, its version, when it started and when it last read its configuration.",
-                GONE,
+                DOWN,
                 "none seen",
             ),
             {"instance": "Instance", "version": "Version", "revision": "Revision", "pythonversion": "Python"},
@@ -69,17 +61,8 @@ PROCESS = Row(
                     f"({selector('flatfile_exporter_build_info')})",
                     shown=False,
                 ),
-                Column(
-                    "Started",
-                    "max by (job, instance) (" + of_this_exporter(selector("process_start_time_seconds")) + ") * 1000",
-                    unit="dateTimeFromNow",
-                ),
-                Column(
-                    "Configuration read",
-                    "max by (job, instance) "
-                    f"({selector('flatfile_exporter_config_last_reload_success_timestamp_seconds')}) * 1000",
-                    unit="dateTimeFromNow",
-                ),
+                ago("Started", f"max by (job, instance) ({_started})"),
+                ago("Configuration read", f"max by (job, instance) ({_configured})"),
             ],
             {"job": "Job"},
             sort="Instance",

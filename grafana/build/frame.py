@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as model
 
 from . import colours
-from .expressions import of_environment, once, selector
+from .expressions import ENVIRONMENT, of_environment, once, selector
 from .links import TAG
 from .panels import DATASOURCE, Placed
 
@@ -20,8 +20,10 @@ COLUMNS = 24
 LABEL_VALUES, QUERY_RESULT = 1, 3
 """Kinds of a Prometheus variable, as Grafana's variable editor stores them (`qryType`)."""
 
-FIRING = 'ALERTS{alertname=~"Flatfile.*", alertstate="firing"}'
-"""Our alerts that fire. No `job` and no `instance` is asked for: an alert about an account has neither."""
+OUR_ALERTS = 'alertname=~"Flatfile.*", account=~"$account|"'
+FIRING = f'ALERTS{{{OUR_ALERTS}, alertstate="firing"}}'
+"""Our alerts that fire, for the chosen accounts or for none (as when an exporter is down). No `job` and no `instance` is
+selected: an alert about an account has neither."""
 
 Json = dict[str, Any]
 
@@ -39,8 +41,8 @@ class Row:
 class Board:
     """One dashboard, before it is placed and numbered.
 
-    `variables` replace those that choose exporters and environments; the marks on graphs, which come from Prometheus too,
-    are left out then.
+    `more_variables` come after those that choose exporters and environments. `variables` replace all of those; the marks on
+    graphs, which come from Prometheus too, are left out then.
     """
 
     uid: str
@@ -48,6 +50,7 @@ class Board:
     description: str
     rows: Sequence[Row]
     time_from: str = "now-24h"
+    more_variables: Sequence[Any] = ()
     variables: Sequence[Any] | None = None
 
 
@@ -78,8 +81,8 @@ def _variables() -> list[Any]:
 
     The environment's value is its id and its text the name, which `label_values` cannot do: `query_result` hands the
     whole series over as text, `{environment_id="us_env_1",environment_name="Production"} 1 1700000000000`, and the regular
-    expression's groups `text` and `value` pick the two. Prometheus gives labels in alphabetical order, so the id
-    comes first. Grafana keeps one entry for each value, so two environments of one name stay two entries.
+    expression's groups `text` and `value` pick the two. Prometheus sorts labels, so the id comes first. Grafana keeps one
+    entry for each value, so two environments of one name stay two entries.
     """
     in_scope = selector("flatfile_environment_info", 'account=~"$account"')
     by_name = once(in_scope, ("environment_id", "environment_name"))
@@ -95,31 +98,28 @@ def _variables() -> list[Any]:
 
 
 def _annotations() -> list[Any]:
-    """Marks on every graph: when an agent was deployed, and while an alert of ours was firing."""
-    updated = once(
-        of_environment("flatfile_agent_updated_timestamp_seconds"),
-        ("account", "environment_id", "environment_name", "agent_id", "agent"),
-    )
+    """Marks on graphs: when an agent was deployed, and (where the switch is turned on) while an alert of ours was firing."""
+    updated = once(of_environment("flatfile_agent_updated_timestamp_seconds"), (*ENVIRONMENT, "agent_id", "agent"))
     return [
         build.AnnotationQuery()
         .name("Agents deployed")
         .datasource(DATASOURCE)
         .enable(True)
         .hide(False)
-        .icon_color(colours.GOOD)
+        .icon_color(colours.BLUE)
         # The value, in milliseconds, is the time of the mark: one for each change, at its exact moment.
         .expr(f"{updated} * 1000")
         .use_value_for_time(True)
         .step("60s")
         .title_format("{{agent}} deployed")
         .text_format("in {{environment_name}} ({{environment_id}}) of account {{account}}")
-        .tag_keys("account,environment,agent"),
+        .tag_keys("account,environment_name,agent"),
         build.AnnotationQuery()
         .name("Alerts firing")
         .datasource(DATASOURCE)
-        .enable(True)
+        .enable(False)  # many alerts at once would cover the lines; the overview has a timeline of them
         .hide(False)
-        .icon_color(colours.BAD)
+        .icon_color(colours.WARNING)
         .expr(FIRING)
         .step("60s")
         .title_format("{{alertname}}")
@@ -181,7 +181,7 @@ def _tidy_panel(panel: Json) -> Json:
 
 
 def render(board: Board) -> Json:
-    """The dashboard in Grafana's classic JSON."""
+    """Return the dashboard in Grafana's classic JSON."""
     shell = (
         build.Dashboard(board.title)
         .uid(board.uid)
@@ -192,7 +192,7 @@ def render(board: Board) -> Json:
         .time(board.time_from, "now")
         .timezone("browser")
         .tooltip(model.DashboardCursorSync.CROSSHAIR)
-        .variables(_variables() if board.variables is None else [*board.variables])
+        .variables([*_variables(), *board.more_variables] if board.variables is None else [*board.variables])
         .annotations(_annotations() if board.variables is None else [])
         .link(_other_dashboards())
     )
@@ -207,6 +207,6 @@ def render(board: Board) -> Json:
     return dashboard
 
 
-def written(board: Board) -> str:
-    """The text of the dashboard's file."""
-    return json.dumps(render(board), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+def written(dashboard: Json, indent: int | None = 2) -> str:
+    """Return the text of the dashboard's file."""
+    return json.dumps(dashboard, indent=indent, sort_keys=True, ensure_ascii=False) + "\n"

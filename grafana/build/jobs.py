@@ -1,69 +1,76 @@
-"""Jobs: their figures, which the overview shows too, and their row on the dashboard of environments."""
+"""Jobs: figures that the overview shows too, and their row on the dashboard of environments."""
 
 from . import colours, links
-from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, age, of_environment, once, ratio, total
+from .expressions import (
+    ENVIRONMENT,
+    ENVIRONMENT_KEY,
+    MIN_FINISHED,
+    age,
+    counted,
+    failure_ratio,
+    last_hour,
+    of_environment,
+    once,
+    quantile,
+    rate,
+    ratio,
+    total,
+)
 from .frame import Row
-from .links import DataLink, of_series
-from .panels import COUNT, About, Placed, Query, figure, graph
-from .wording import ENVIRONMENT_LINE, WITHHELD
+from .links import DataLink
+from .panels import RATE, About, Placed, Query, by_environment, figure, graph
+from .wording import NONE_YET, NOTHING_YET, WITHHELD
 
-OPEN = 'status!~"complete|failed|canceled"'
 FAILED = 'status="failed"'
 ENDED = 'status=~"complete|failed"'
-"""Canceled ones are left out of shares: somebody wanted that."""
-SHARE_STEPS = ((0.1, colours.WARNING), (0.25, colours.BAD))
-"""Of jobs that failed. The second is where FlatfileJobsFailing begins."""
+"""Canceled jobs are left out of ratios: somebody wanted that."""
+RATIO_STEPS = (0.1, 0.25)
 STATUSES = {
-    "complete": colours.GOOD,
-    "failed": colours.BAD,
-    "canceled": colours.MUTED,
-    "executing": colours.OTHER,
-    "ready": colours.SECOND,
-    "waiting": colours.THIRD,
+    "complete": colours.BLUE,
+    "failed": colours.CRITICAL,
+    "canceled": colours.GREY,
+    "executing": colours.SKY,
+    "ready": colours.GREEN,
+    "waiting": colours.PINK,
 }
-NONE_ENDED = "no job of the last 24 hours has ended, or the jobs are not known."
+FEW = f"fewer than {MIN_FINISHED} jobs finished in that time, or the jobs are not known."
+FEW_EMPTY = "too few, or not known"
 NONE_OPEN = "no job is open, or the jobs are not known."
+NONE_OPEN_EMPTY = "none, or not known"
 
-_oldest = once(of_environment("flatfile_job_oldest_open_timestamp_seconds"), ENVIRONMENT)
+_FINISHED = "flatfile_jobs_finished_total"
+_oldest = of_environment("flatfile_job_oldest_open_timestamp_seconds")
+_oldest_executing = of_environment("flatfile_job_oldest_open_timestamp_seconds", 'status="executing"')
+_each = (*ENVIRONMENT_KEY, "type", "status")
 
 
 def _jobs(*matchers: str, by: tuple[str, ...] = ()) -> str:
-    """The jobs of all chosen environments."""
+    """The jobs created in the last 24 hours in all chosen environments."""
     return total(of_environment("flatfile_jobs", *matchers), by, over=(*ENVIRONMENT_KEY, "status"))
 
 
-def share_of_environments() -> str:
-    """Failed jobs over those that ended, of each environment."""
+def _ratio_of_the_hour(*by: str) -> str:
+    return failure_ratio(of_environment(_FINISHED, FAILED), of_environment(_FINISHED, ENDED), by, over=_each)
+
+
+def ratio_of_environments() -> str:
+    """Return failed jobs over those that ended, of each environment, in the last 24 hours."""
     return ratio(_jobs(FAILED, by=ENVIRONMENT), _jobs(ENDED, by=ENVIRONMENT))
 
 
-def _open_jobs() -> Placed:
+def oldest_job(width: int, link: DataLink | None = None) -> Placed:
+    """The age of the oldest job that is executing; orange from four hours on."""
     return figure(
         About(
-            "Open jobs",
-            "Jobs created in the last 24 hours (`jobs.window`) that are neither complete, failed nor canceled.",
-            WITHHELD,
+            "Oldest executing job",
+            "Age of the oldest job that is executing, in any of the chosen environments. A job of many hours hangs. Jobs that "
+            "wait for a person may wait, and do not count here.",
+            "no job is executing, or the jobs are not known.",
+            NONE_OPEN_EMPTY,
         ),
-        _jobs(OPEN),
-        COUNT,
-        trend=True,
-        width=6,
-    )
-
-
-def oldest_open_job(width: int, link: DataLink | None = None) -> Placed:
-    """The colour changes where FlatfileJobOpenTooLong begins."""
-    return figure(
-        About(
-            "Oldest open job",
-            "How long ago the oldest job was created that is neither complete, failed nor canceled, in whichever of the "
-            "chosen environments.",
-            NONE_OPEN,
-            "None open, or not known",
-        ),
-        f"max({age(_oldest)})",
+        f"max({age(once(_oldest_executing, ENVIRONMENT_KEY))})",
         "s",
-        steps=colours.steps((0, colours.GOOD), (4 * 3600, colours.WARNING)),
+        steps=colours.limits(4 * 3600),
         decimals=0,
         link=link,
         width=width,
@@ -71,86 +78,133 @@ def oldest_open_job(width: int, link: DataLink | None = None) -> Placed:
 
 
 def failed_jobs(width: int, link: DataLink | None = None) -> Placed:
-    """Without a colour: some files always fail, and what is too many the share says."""
+    """Without a colour: some files always fail, and what is too many the ratio says."""
     return figure(
         About(
             "Failed jobs",
-            "A job is a piece of work on data, such as reading a file or exporting a sheet. Counts jobs created in the "
-            "last 24 hours (`jobs.window`) that have failed. Files of all sorts are brought, and some fail: the share of "
-            "failed jobs says whether these are many.",
+            "A job is a piece of work on data, such as reading a file or exporting a sheet. Counts the jobs created in the last "
+            "24 hours (`jobs.window`) that have failed. Some files always fail: the failure ratio says whether these are many.",
             WITHHELD,
         ),
         _jobs(FAILED),
-        COUNT,
         trend=True,
         link=link,
         width=width,
     )
 
 
-def failed_share(width: int, link: DataLink | None = None) -> Placed:
+def job_failure_ratio(width: int, link: DataLink | None = None) -> Placed:
     return figure(
         About(
-            "Failed share of jobs",
-            "Failed jobs over those that ended (complete or failed), of the jobs created in the last 24 hours "
-            "(`jobs.window`) in all chosen environments.",
-            NONE_ENDED,
-            "None ended, or not known",
+            "Job failure ratio",
+            "Failed jobs over those that ended (complete or failed): of the jobs that ended in the last hour, where there are "
+            f"{MIN_FINISHED} or more, and of the jobs created in the last 24 hours (`jobs.window`).",
+            FEW,
+            FEW_EMPTY,
         ),
-        ratio(_jobs(FAILED), _jobs(ENDED)),
+        [Query(_ratio_of_the_hour(), "last hour"), Query(ratio(_jobs(FAILED), _jobs(ENDED)), "last 24 hours")],
         "percentunit",
-        steps=colours.steps((0, colours.GOOD), *SHARE_STEPS),
+        steps=colours.limits(*RATIO_STEPS),
         decimals=1,
         link=link,
         width=width,
     )
 
 
+def _p95_by_type(title: str, shows: str, histogram: str) -> Placed:
+    return graph(
+        About(
+            title,
+            f"{shows}: 95 of 100 jobs of the last hour took less, estimated from buckets of 1 s to 2 h.",
+            "no job of the last hour has both times, or the jobs are not known.",
+            FEW_EMPTY,
+        ),
+        [Query(quantile(0.95, of_environment(f"{histogram}_bucket"), ("type",), over=last_hour), "{{type}}")],
+        "s",
+        width=8,
+    )
+
+
 JOBS = Row(
     "Jobs",
     [
-        _open_jobs(),
-        oldest_open_job(width=6),
-        failed_jobs(width=6),
-        failed_share(width=6),
+        figure(
+            About("Finished jobs", "Jobs that finished in the time range, by how they ended.", NOTHING_YET, NONE_YET),
+            [
+                Query(
+                    counted(total(rate(of_environment(_FINISHED)), ("status",), over=_each)),
+                    "{{status}}",
+                )
+            ],
+            decimals=0,
+            width=7,
+        ),
+        oldest_job(width=5),
+        failed_jobs(width=5),
+        job_failure_ratio(width=7),
         graph(
             About(
-                "Jobs of the last 24 hours by status",
-                "Each job created in the window (`jobs.window`), by what has become of it. Failed jobs need a look; "
-                "executing or ready ones that only grow are a jam.",
+                "Jobs by status",
+                "The jobs created in the last 24 hours (`jobs.window`), by their present status. If executing or ready jobs only "
+                "grow, work is piling up.",
                 WITHHELD,
             ),
             [Query(_jobs(by=("status",)), "{{status}}")],
-            COUNT,
             lines=STATUSES,
             many=False,
             width=8,
         ),
         graph(
             About(
-                "Failed share of jobs by environment",
-                "Failed jobs over those that ended, of the jobs created in the last 24 hours (`jobs.window`). Above 25 %, "
-                "where ten or more have ended, FlatfileJobsFailing fires.",
-                NONE_ENDED,
-                "none ended, or not known",
+                "Jobs per minute by type",
+                "Jobs that finished per minute, by what they work on, whatever the result.",
+                NOTHING_YET,
+                NONE_YET,
             ),
-            [Query(share_of_environments(), ENVIRONMENT_LINE)],
-            "percentunit",
-            links=[of_series("Only this environment", links.ENVIRONMENTS)],
+            [Query(total(rate(of_environment(_FINISHED)), ("type",), over=_each) + " * 60", "{{type}}")],
+            RATE,
             width=8,
         ),
+        by_environment(
+            About(
+                "Job failure ratio by environment",
+                f"Failed jobs over those that ended, in the last hour, where {MIN_FINISHED} or more ended.",
+                FEW,
+                FEW_EMPTY,
+            ),
+            _ratio_of_the_hour(*ENVIRONMENT),
+            "percentunit",
+            to=links.ENVIRONMENTS,
+            high=1,
+            width=8,
+        ),
+        _p95_by_type("Job wait p95 by type", "From a job's creation to its start", "flatfile_job_wait_seconds"),
+        _p95_by_type("Job duration p95 by type", "From a job's start to its end", "flatfile_job_duration_seconds"),
         graph(
             About(
-                "Age of the oldest open job",
-                "How long ago the oldest job was created that is not complete, failed or canceled. A steadily rising "
-                "line is a job that hangs: above 4 hours FlatfileJobOpenTooLong fires.",
+                "Oldest open job by status",
+                "Age of the oldest job in each open status, in any of the chosen environments. A steadily rising line of "
+                "executing jobs is a job that hangs; a waiting job waits for a person.",
                 NONE_OPEN,
-                "none open, or not known",
+                NONE_OPEN_EMPTY,
             ),
-            [Query(age(_oldest), ENVIRONMENT_LINE)],
+            [Query(f"max by (status) ({age(once(_oldest, (*ENVIRONMENT_KEY, 'status')))})", "{{status}}")],
             "s",
-            links=[of_series("Only this environment", links.ENVIRONMENTS)],
+            lines=STATUSES,
+            many=False,
             width=8,
+        ),
+        by_environment(
+            About(
+                "Oldest executing job by environment",
+                "Age of the oldest job that is executing.",
+                NONE_OPEN,
+                NONE_OPEN_EMPTY,
+            ),
+            age(once(_oldest_executing, ENVIRONMENT)),
+            "s",
+            to=links.ENVIRONMENTS,
+            width=24,
         ),
     ],
 )

@@ -12,6 +12,8 @@ EVENTS = "flatfile-events"
 EXPORTER = "flatfile-exporter"
 AUDIT = "flatfile-audit"
 
+RUNBOOKS = "https://github.com/flatfile-exporter/flatfile-exporter/blob/main/docs/alerts.md"
+
 _EXPORTERS = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}"
 
 
@@ -27,12 +29,12 @@ class DataLink:
 
 
 def with_all_variables(title: str, uid: str) -> DataLink:
-    """To another dashboard, as things are chosen now."""
+    """Link to another dashboard, with every variable as it is."""
     return DataLink(title, f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}")
 
 
 def of_row(title: str, uid: str) -> DataLink:
-    """From a table's row to the row's environment on another dashboard."""
+    """Link from a table's row to the row's environment on another dashboard."""
     return DataLink(
         title,
         f"/d/{uid}?${{__url_time_range}}&{_EXPORTERS}"
@@ -42,10 +44,15 @@ def of_row(title: str, uid: str) -> DataLink:
 
 
 def of_series(title: str, uid: str) -> DataLink:
-    """From a line of a graph to the line's environment on another dashboard."""
+    """Link from a line of a graph to the line's environment on another dashboard."""
     return DataLink(
         title,
         f"/d/{uid}?${{__url_time_range}}&{_EXPORTERS}"
         "&var-account=${__field.labels.account:percentencode}"
         "&var-environment=${__field.labels.environment_id:percentencode}",
     )
+
+
+def runbook() -> DataLink:
+    """Link from an alert's name, in a table's cell, to its runbook."""
+    return DataLink("Runbook", f"{RUNBOOKS}#${{__value.raw:percentencode}}")

@@ -21,7 +21,7 @@ from .panels import About, Buildable, Placed
 DATASOURCE = choice.DataSourceRef(type_val="loki", uid="${loki_datasource}")
 
 STREAM = '{job="flatfile-audit"}'
-"""What our configurations of Alloy and Vector call the log. There are no other labels: everything else is in the lines."""
+"""What our configurations of Alloy and Vector call the log. There are no other labels: all the rest is in the lines."""
 
 FILTERS = {
     "only_account": ("Account", "account"),
@@ -30,38 +30,38 @@ FILTERS = {
     "only_actor": ("Actor", "who"),
     "only_space": ("Space", "space"),
 }
-"""Variable -> its heading, and the key that it filters by. Not called as those of the other dashboards: Grafana would hand
-their values on, which mean something else here."""
+"""Variable -> its heading, and the key that it filters by. The names differ from those of the other dashboards, whose values
+Grafana would hand on and which mean something else here."""
 
 WHO = 'label_format who="{{ or .actor_name .actor_id .actor_type }}"'
-"""The name, else the id, else the kind of whoever caused the event."""
+"""The name, else the id, else the kind of who caused the event."""
 
 
 def events(*filters: str) -> str:
-    """The chosen events."""
+    """Return a query of the chosen events."""
     chosen = [f"{key}=~`${{{name}:raw}}`" for name, (_, key) in FILTERS.items()]
     return " | ".join((STREAM, "json", '__error__=""', WHO, *chosen, *filters))
 
 
 def counted(*by: str, among: Sequence[str] = ()) -> str:
-    """How many events there were, by some of their keys."""
+    """Return the number of events, by some of their keys."""
     number = f"count_over_time({events(*among)} [$__auto])"
     return f"sum by ({', '.join(by)}) ({number})" if by else f"sum({number})"
 
 
 def different(key: str, among: Sequence[str] = ()) -> str:
-    """How many different values a key had."""
+    """Return the number of different values of a key."""
     return f"count({counted(key, among=among)})"
 
 
 def variables() -> list[Any]:
-    """Where the log is, and a regular expression for each key to filter by."""
+    """Return the variables: the data source, and a regular expression for each key to filter by."""
     filters = [build.TextBoxVariable(name).label(label).default_value(".*") for name, (label, _) in FILTERS.items()]
     return [build.DatasourceVariable("loki_datasource").label("Loki data source").type("loki"), *filters]
 
 
 def only_this_topic() -> DataLink:
-    """From a bar to the events of its topic. (Names are no regular expressions: they cannot be handed on like that.)"""
+    """Link from a bar to the events of its topic. (Names are not regular expressions: they cannot be handed on like that.)"""
     kept = "".join(f"&${{{name}:queryparam}}" for name in FILTERS if name != "only_topic")
     return DataLink(
         "Only this topic",
@@ -72,7 +72,7 @@ def only_this_topic() -> DataLink:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A panel of which every query goes to Loki."""
+    """A panel whose queries all go to Loki."""
 
     panel: Buildable
 
@@ -94,12 +94,12 @@ class _Asked:
 
 
 def asked(placed: Placed) -> Placed:
-    """The panel, asked of Loki."""
+    """Return the panel with its queries sent to Loki."""
     return replace(placed, panel=_Asked(placed.panel))
 
 
 def lines(about: About, text: str, *, height: int = 14) -> Placed:
-    """The events themselves, newest first, each written as the template says; a click shows all of its keys."""
+    """The events themselves, newest first, each written as the template says; a click shows all its keys."""
     target = (
         loki.Dataquery()
         .ref_id("A")

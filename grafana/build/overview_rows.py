@@ -1,136 +1,54 @@
-"""The lower rows of the overview: what needs attention, what changed, people, and what the words mean."""
+"""The lower rows of the overview: trends, people, and what the words mean."""
 
-from . import colours, jobs, links, runs
-from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, increase, of_account, of_environment, once, selector, total
-from .frame import FIRING, Row
-from .links import of_row, of_series, with_all_variables
-from .panels import COUNT, About, Query, graph, prose
-from .tables import ENVIRONMENT_COLUMN, ID_COLUMNS, Column, Label, rows
-from .wording import ENVIRONMENT_LINE, WITHHELD
+from . import colours, jobs, links
+from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, counted, of_account, of_environment, once, rate, total
+from .frame import Row
+from .links import of_row
+from .panels import RATE, About, Query, by_environment, graph, prose
+from .tables import ENVIRONMENT_COLUMN, ID_COLUMNS, Column, ago, rows
+from .wording import WITHHELD
 
-_alerts = f"max by (alertname, severity, account, environment_id, agent, collector) ({FIRING})"
-_key = f"on ({', '.join(ENVIRONMENT_KEY)})"
-# One name for each id, though an exporter may not have seen yet that an environment was renamed.
-_names = f"topk by (account, environment_id) (1, {once(selector('flatfile_environment_info'), ENVIRONMENT)})"
-_firing_with_names = f"{_alerts} * {_key} group_left (environment_name) {_names} or {_alerts} unless {_key} {_names}"
 
-_to_environments = with_all_variables("Where: environments", links.ENVIRONMENTS)
-_to_agents = with_all_variables("Which: agents", links.AGENTS)
+def _with_change(title: str, change: str, vector: str) -> list[Column]:
+    """What there is now, and how much it has changed since the beginning of the time range."""
+    now, before = once(vector, ENVIRONMENT), once(f"{vector} offset $__range", ENVIRONMENT_KEY)
+    difference = f"{now} - on ({', '.join(ENVIRONMENT_KEY)}) group_left () {before}"
+    return [Column(title, now, width=110), Column(change, difference, width=130)]
 
-WORK = Row(
-    "Does the work get done?",
+
+_active = of_environment("flatfile_spaces", 'state="active"')
+
+TRENDS = Row(
+    "Trends",
     [
-        jobs.oldest_open_job(5, _to_environments),
-        jobs.failed_jobs(4, _to_environments),
-        jobs.failed_share(5, _to_environments),
-        runs.failed_share(5, _to_agents),
-        runs.longest_wait(5, _to_agents),
-    ],
-)
-
-NOW = Row(
-    "What needs attention?",
-    [
-        rows(
+        by_environment(
             About(
-                "Alerts firing now",
-                "One line for each alert. The alert's own annotations link to what to do about it.",
-                "no alert is firing, or the alert rules are not loaded in this Prometheus.",
-                "No alert is firing",
+                "Events per second by environment",
+                "By the events' own time. If a line falls to 0 and stays there, the environment has gone silent; where a line "
+                "ends, its value is not known. Deployments of agents are marked on every graph.",
+                WITHHELD,
             ),
-            {"alertname": Label("Alert", width=260)},
-            [Column("Firing", _firing_with_names, shown=False)],
-            {
-                "severity": Label("Severity", width=110),
-                **ENVIRONMENT_COLUMN,
-                "agent": Label("Agent"),
-                "collector": Label("Collector"),
-                "account": Label("Account", width=90),
-                "environment_id": Label("Environment ID", least=140),
-            },
-            sort="Severity",
-            width=14,
-            height=8,
+            total(of_environment("flatfile_events_per_second"), ENVIRONMENT, over=("topic",)),
+            RATE,
+            to=links.EVENTS,
+            width=24,
         ),
         rows(
             About(
-                "Latest deployments",
-                "The ten agents that were deployed last, newest first (`flatfile_agent_updated_timestamp_seconds`).",
-                WITHHELD,
-            ),
-            {**ENVIRONMENT_COLUMN, "agent": "Agent"},
-            [
-                Column(
-                    "Deployed",
-                    "topk(10, "
-                    + once(of_environment("flatfile_agent_updated_timestamp_seconds"), (*ENVIRONMENT, "agent"))
-                    + ") * 1000",
-                    unit="dateTimeFromNow",
-                    width=130,
-                )
-            ],
-            {**ID_COLUMNS, "account": Label("Account", width=90)},
-            links=[of_row("This environment's agents", links.AGENTS)],
-            sort="Deployed",
-            descending=True,
-            width=10,
-            height=8,
-        ),
-    ],
-)
-
-_spaces = once(of_environment("flatfile_spaces", 'state="active"'), ENVIRONMENT)
-_guests = once(of_environment("flatfile_guests"), ENVIRONMENT)
-_before_spaces = once(of_environment("flatfile_spaces", 'state="active"') + " offset $__range", ENVIRONMENT_KEY)
-_before_guests = once(of_environment("flatfile_guests") + " offset $__range", ENVIRONMENT_KEY)
-
-CHANGES = Row(
-    "What changed?",
-    [
-        graph(
-            About(
-                "Events a second by environment",
-                "Events a second (c/s), by their own time of creation. A line that falls to 0 and stays there is an "
-                "environment that has gone silent; a line that ends is one that is not known.",
-                WITHHELD,
-            ),
-            [
-                Query(
-                    total(of_environment("flatfile_events_per_second"), ENVIRONMENT, over=("topic",)),
-                    ENVIRONMENT_LINE,
-                )
-            ],
-            "cps",
-            links=[of_series("This environment's events", links.EVENTS)],
-        ),
-        graph(
-            About(
-                "Active spaces by environment",
-                "Spaces that are neither archived nor expired. The deployments of agents are marked on every graph.",
-                WITHHELD,
-            ),
-            [Query(_spaces, ENVIRONMENT_LINE)],
-            COUNT,
-            links=[of_series("This environment", links.ENVIRONMENTS)],
-        ),
-        rows(
-            About(
-                "Environments and their change",
-                "Each environment now, and how much its active spaces and guests changed since the beginning of the "
-                "time range. Failed jobs and their share are those of the last 24 hours. Click on a name for more.",
-                "nothing is known of the environments. An empty cell is a value that is not known, then or now.",
+                "Environments and changes",
+                "Each environment now, and how much its active spaces and guests have changed since the beginning of the time "
+                "range. Failed jobs and their ratio are those of the last 24 hours. Click on a name for more.",
+                "nothing is known of the environments. A dash is a value that is not known, then or now.",
             ),
             ENVIRONMENT_COLUMN,
             [
-                Column("Active spaces", _spaces, width=120),
-                Column("Change of spaces", f"{_spaces} - {_key} group_left () {_before_spaces}", width=140),
-                Column("Guests", _guests, width=80),
-                Column("Change of guests", f"{_guests} - {_key} group_left () {_before_guests}", width=140),
+                *_with_change("Active spaces", "Space change", _active),
+                *_with_change("Guests", "Guest change", of_environment("flatfile_guests")),
                 Column(
-                    "Events in range",
-                    total(increase(of_environment("flatfile_events_total")), ENVIRONMENT, over=("topic",)),
+                    "Events",
+                    counted(total(rate(of_environment("flatfile_events_total")), ENVIRONMENT, over=("topic",))),
                     decimals=0,
-                    width=125,
+                    width=85,
                 ),
                 Column(
                     "Failed jobs",
@@ -138,20 +56,19 @@ CHANGES = Row(
                     width=95,
                 ),
                 Column(
-                    "Failed share",
-                    jobs.share_of_environments(),
+                    "Failure ratio",
+                    jobs.ratio_of_environments(),
                     unit="percentunit",
                     decimals=1,
-                    steps=colours.steps(*jobs.SHARE_STEPS, base="text"),
-                    width=110,
+                    steps=colours.steps(
+                        (jobs.RATIO_STEPS[0], colours.WARNING), (jobs.RATIO_STEPS[1], colours.CRITICAL), base="text"
+                    ),
+                    width=115,
                 ),
                 Column("Agents", total(of_environment("flatfile_agents"), ENVIRONMENT, over=("system",)), width=80),
-                Column(
+                ago(
                     "Last activity",
-                    once(of_environment("flatfile_environment_last_activity_timestamp_seconds"), ENVIRONMENT)
-                    + " * 1000",
-                    unit="dateTimeFromNow",
-                    width=145,
+                    once(of_environment("flatfile_environment_last_activity_timestamp_seconds"), ENVIRONMENT),
                 ),
             ],
             ID_COLUMNS,
@@ -167,33 +84,32 @@ CHANGES = Row(
 )
 
 PEOPLE = Row(
-    "People",
+    "Users and accounts",
     [
         graph(
             About(
-                "Users seen lately",
-                "Members of the account's team whose last visit lies within the last day, 7 days and 30 days, beside "
-                "all of them.",
+                "Active users",
+                "Members of the account's team who were active within the last day, 7 days and 30 days, beside all of them.",
                 WITHHELD,
             ),
             [
                 Query(
-                    total(of_account("flatfile_users_active"), ("window",), over=("account",)), "seen within {{window}}"
+                    total(of_account("flatfile_users_active"), ("window",), over=("account",)),
+                    "active within {{window}}",
                 ),
                 Query(total(of_account("flatfile_users"), over=("account",)), "all users"),
             ],
-            COUNT,
-            lines=colours.WINDOWS | {"all users": colours.MUTED},
+            lines=colours.WINDOWS | {"all users": colours.GREY},
             dashed=["all users"],
         ),
         rows(
             About(
                 "Accounts",
-                "The Flatfile accounts that the exporter watches, with their own ids and names at Flatfile.",
+                "The Flatfile accounts that the exporter watches, with their ids and names in Flatfile.",
                 "no account has been reached yet.",
                 "none reached yet",
             ),
-            {"account": "Account", "account_name": "Name at Flatfile"},
+            {"account": "Account", "account_name": "Name in Flatfile"},
             [
                 Column(
                     "Known",
@@ -210,24 +126,24 @@ PEOPLE = Row(
     collapsed=True,
 )
 
-WORDS = Row(
-    "The words on these dashboards",
+GLOSSARY = Row(
+    "Glossary",
     [
         prose(
             "Flatfile in one minute",
-            """Flatfile takes in other people's data files and helps to put them right.
+            """Flatfile imports other people's data files and helps to correct them.
 
 | word | meaning |
 | --- | --- |
 | **account** | one customer of Flatfile: usually your company. The name is the one in the exporter's configuration |
-| **environment** | a closed-off part of an account (such as `development`, `production`); everything below belongs to one |
-| **space** | one workplace, often for one customer, where files are uploaded and data is checked |
+| **environment** | a separate part of an account (such as `development`, `production`); everything below belongs to one |
+| **space** | a workplace, often for one customer, where files are uploaded and data is checked |
 | **guest** | a person from outside who is invited to spaces; a **user** is a member of your own team |
 | **agent** | a program, yours or Flatfile's, deployed to an environment: it reacts to events, checks, changes, imports data |
-| **event** | a note that something happened. Its **topic** says what: `job:failed` is of the family `job` |
+| **event** | a record that something happened. Its **topic** says what: `job:failed` is of the family `job` |
 | **job** | a piece of work, such as reading a file; it is open until it is complete, failed or canceled |
 
-A value that is *not known* is never drawn as zero: a line has a gap, a number says so.""",
+A value that is *not known* is never shown as zero: a line has a gap, a number says so.""",
             height=11,
         )
     ],

@@ -20,7 +20,9 @@ from grafana_foundation_sdk.models import prometheus as query
 from grafana_foundation_sdk.models import text as text_model
 
 from . import colours
-from .links import DataLink
+from .expressions import ENVIRONMENT_KEY, MAX_LINES, largest
+from .links import DataLink, of_series
+from .wording import ENVIRONMENT_LINE, LARGEST
 
 DATASOURCE = choice.DataSourceRef(type_val="prometheus", uid="${datasource}")
 REF_IDS = "ABCDEFGHIJKLMNOP"
@@ -32,7 +34,7 @@ class Buildable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A panel and the room it takes: `width` of 24 columns, `height` in rows of about 30 pixels."""
+    """A panel and its size: `width` of 24 columns, `height` in rows of about 30 pixels."""
 
     panel: Buildable
     width: int
@@ -41,7 +43,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a panel is: its title, what it shows, and what it means when there is nothing to show.
+    """What a panel is: its title, what it shows, and what an empty panel means.
 
     `empty` is the short text in place of a value (`noValue`), `no_data` the sentence that explains it.
     """
@@ -65,7 +67,7 @@ class Query:
 
 
 def targets(queries: Sequence[Query], *, instant: bool, as_table: bool = False) -> list[Any]:
-    """Grafana's queries A, B, C and so on: at the end of the time range, or over all of it."""
+    """Return Grafana's queries A, B, C and so on: at the end of the time range, or over all of it."""
     built: list[Any] = []
     for ref_id, one in zip(REF_IDS, queries, strict=False):
         target = prometheus.Dataquery().ref_id(ref_id).expr(one.expr).legend_format(one.legend).datasource(DATASOURCE)
@@ -74,28 +76,45 @@ def targets(queries: Sequence[Query], *, instant: bool, as_table: bool = False) 
     return built
 
 
-def thresholds(steps: Sequence[model.Threshold]) -> dashboard.ThresholdsConfig:
-    """Colours by absolute value."""
-    return dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(list(steps))
-
-
-def _fixed(colour: str) -> dict[str, str]:
-    return {"mode": "fixed", "fixedColor": colour}
-
-
-def _colour(mode: model.FieldColorModeId, fixed: str | None = None) -> dashboard.FieldColor:
-    colour = dashboard.FieldColor().mode(mode)
-    return colour.fixed_color(fixed) if fixed else colour
-
-
 COUNT = "locale"
 """Grafana's unit of whole numbers: 1,234 in the reader's way of writing it, where `short` would make it 1.23 K."""
 
-WIDE = 12
-"""A graph of at least this width has room for the table of its lines beside it; below it a few of them are cut off."""
+RATE = "short"
+"""Unit of what the title counts by time ("Events per second"): Grafana's own, such as "c/s", need explaining."""
 
-SOFT_MAX = {COUNT: 1, "cps": 0.001, "ops": 0.001, "opm": 0.1, "reqps": 0.001, "Bps": 1}
+WIDE = 12
+"""A graph of at least this width has room for the table of its lines beside it."""
+
+SOFT_MAX = {COUNT: 1, RATE: 0.001, "reqps": 0.001}
 """Where the axis ends at the least, by unit: one on which all is 0 would go up to 100."""
+
+STEPS = 500
+"""Points of a time range, as `$__interval` divides it: for what is added up over the range, whatever the panel's width."""
+
+
+def usual(panel: Any, about: About, unit: str, queries: list[Any], steps: Sequence[model.Threshold]) -> Any:
+    """Return the panel with what all kinds of panels have."""
+    return (
+        panel.title(about.title)
+        .description(about.description)
+        .datasource(DATASOURCE)
+        .unit(unit)
+        .no_value(about.empty)
+        .targets(queries)
+        .thresholds(dashboard.ThresholdsConfig().mode(model.ThresholdsMode.ABSOLUTE).steps(list(steps)))
+    )
+
+
+def _colour(mode: model.FieldColorModeId) -> dashboard.FieldColor:
+    return dashboard.FieldColor().mode(mode)
+
+
+def _fixed(colour: str) -> list[model.DynamicConfigValue]:
+    return [model.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})]
+
+
+def _last() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"])
 
 
 def _legend(many: bool, width: int) -> common.VizLegendOptions:
@@ -111,45 +130,38 @@ def _legend(many: bool, width: int) -> common.VizLegendOptions:
     return legend.sort_by("Last *").sort_desc(True)
 
 
-def _shown_as(name: str) -> list[model.DynamicConfigValue]:
-    return [model.DynamicConfigValue(id_val="displayName", value=name)]
-
-
 def figure(
     about: About,
-    expr: str,
-    unit: str,
+    asked: str | Sequence[Query],
+    unit: str = COUNT,
     *,
-    legend: str = "",
     names: Mapping[str, str] | None = None,
     words: colours.Words | None = None,
     steps: Sequence[model.Threshold] = (),
+    paint: Mapping[str, str] | None = None,
     trend: bool = False,
     decimals: int | None = None,
     link: DataLink | None = None,
     width: int = 4,
     height: int = 4,
 ) -> Placed:
-    """One number, or one for each series; `words` show a status in words, `trend` draws its course behind it.
+    """One number, or one for each series of queries with a legend.
 
-    `names` says what to write for a series instead of its `legend`.
+    `words` tell a status, `names` and `paint` say how a series is called and coloured instead of its legend's text and the
+    thresholds' colour, `trend` draws its course behind it.
     """
-    status = bool(words or steps)
+    queries = [Query(asked, "")] if isinstance(asked, str) else asked
+    mode = choice.BigValueTextMode.VALUE if isinstance(asked, str) else choice.BigValueTextMode.VALUE_AND_NAME
+    ground = choice.BigValueColorMode.BACKGROUND_SOLID if words or steps else choice.BigValueColorMode.NONE
     panel = (
-        stat.Panel()
-        .title(about.title)
-        .description(about.description)
-        .datasource(DATASOURCE)
-        .unit(unit)
-        .no_value(about.empty)
-        .targets(targets([Query(expr, legend)], instant=not trend))
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .text_mode(choice.BigValueTextMode.VALUE_AND_NAME if legend else choice.BigValueTextMode.VALUE)
-        .color_mode(choice.BigValueColorMode.BACKGROUND_SOLID if status else choice.BigValueColorMode.NONE)
+        usual(stat.Panel(), about, unit, targets(queries, instant=not trend), steps or colours.steps())
+        .reduce_options(_last())
+        .text_mode(mode)
+        .color_mode(ground)
         .wide_layout(False)
         .graph_mode(choice.BigValueGraphMode.AREA if trend else choice.BigValueGraphMode.NONE)
-        .thresholds(thresholds(steps or colours.steps()))
         .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
+        .max_data_points(STEPS)
     )
     if trend:
         panel = panel.min(0)  # else the smallest change fills the tile
@@ -158,7 +170,9 @@ def figure(
     if decimals is not None:
         panel = panel.decimals(decimals)
     for name, shown in (names or {}).items():
-        panel = panel.override_by_name(name, _shown_as(shown))
+        panel = panel.override_by_name(name, [model.DynamicConfigValue(id_val="displayName", value=shown)])
+    for name, colour in (paint or {}).items():
+        panel = panel.override_by_name(name, _fixed(colour))
     if link:
         panel = panel.data_links([link.builder()])
     return Placed(panel, width, height)
@@ -167,27 +181,21 @@ def figure(
 def graph(
     about: About,
     queries: Sequence[Query],
-    unit: str,
+    unit: str = COUNT,
     *,
     lines: Mapping[str, str] | None = None,
     dashed: Sequence[str] = (),
     many: bool = True,
     high: float | None = None,
-    links: Sequence[DataLink] = (),
+    link: DataLink | None = None,
     width: int = WIDE,
 ) -> Placed:
-    """Lines over time. A gap is a gap: nothing is drawn over a time when the value was not known.
+    """Lines over time. A gap is a gap: nothing is drawn while the value was not known.
 
     `lines` gives the colours of lines known by name, `dashed` the (regular expressions of) names of limits.
     """
     panel = (
-        timeseries.Panel()
-        .title(about.title)
-        .description(about.description)
-        .datasource(DATASOURCE)
-        .unit(unit)
-        .no_value(about.empty)
-        .targets(targets(queries, instant=False))
+        usual(timeseries.Panel(), about, unit, targets(queries, instant=False), ())
         .legend(_legend(many, width))
         .tooltip(common.VizTooltipOptions().mode(choice.TooltipDisplayMode.MULTI).sort(choice.SortOrder.DESCENDING))
         .color_scheme(_colour(model.FieldColorModeId.PALETTE_CLASSIC))
@@ -204,46 +212,67 @@ def graph(
     elif unit in SOFT_MAX:
         panel = panel.axis_soft_max(SOFT_MAX[unit])
     for name, colour in (lines or {}).items():
-        panel = panel.override_by_name(name, [model.DynamicConfigValue(id_val="color", value=_fixed(colour))])
+        panel = panel.override_by_name(name, _fixed(colour))
     for pattern in dashed:
         style = {"fill": "dash", "dash": [8, 8]}
         panel = panel.override_by_regexp(
             f"/{pattern}/", [model.DynamicConfigValue(id_val="custom.lineStyle", value=style)]
         )
-    if links:
-        panel = panel.data_links([link.builder() for link in links])
+    if link:
+        panel = panel.data_links([link.builder()])
     return Placed(panel, width, 9 if width >= WIDE else 11)
+
+
+def by_environment(
+    about: About,
+    expr: str | Mapping[str, str],
+    unit: str = COUNT,
+    *,
+    to: str,
+    by: Sequence[str] = ENVIRONMENT_KEY,
+    legend: str = ENVIRONMENT_LINE,
+    dashed: Sequence[str] = (),
+    high: float | None = None,
+    width: int = WIDE,
+) -> Placed:
+    """A line for each environment (or for what else the labels `by` and `legend` name), of the largest alone.
+
+    Several expressions are given by what stands before the legend. A click leads to the environment on the dashboard `to`.
+    """
+    exprs = {"": expr} if isinstance(expr, str) else expr
+    number = MAX_LINES // len(exprs)
+    queries = [Query(largest(one, number, by), before + legend) for before, one in exprs.items()]
+    at_most = About(about.title, about.shows + LARGEST, about.no_data, about.empty)
+    link = of_series("This environment", to)
+    return graph(at_most, queries, unit, dashed=dashed, high=high, link=link, width=width)
 
 
 def bars(
     about: About,
     expr: str,
     legend: str,
-    unit: str,
     *,
-    decimals: int | None = None,
     link: DataLink | None = None,
-    width: int = 8,
-    height: int = 8,
+    width: int = 12,
+    height: int = 12,
 ) -> Placed:
-    """A bar for each series, longest first as the query sorts them."""
+    """A bar with a whole number for each series, longest first as the query sorts them."""
     panel = (
-        bargauge.Panel()
-        .title(about.title)
-        .description(about.description)
-        .datasource(DATASOURCE)
-        .unit(unit)
+        usual(
+            bargauge.Panel(),
+            about,
+            COUNT,
+            targets([Query(expr, legend)], instant=True),
+            colours.steps(base=colours.SKY),
+        )
         .min(0)
-        .no_value(about.empty)
-        .targets(targets([Query(expr, legend)], instant=True))
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .decimals(0)
+        .reduce_options(_last())
         .orientation(choice.VizOrientation.HORIZONTAL)
         .display_mode(choice.BarGaugeDisplayMode.BASIC)
-        .thresholds(thresholds(colours.steps(base=colours.OTHER)))
         .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
+        .max_data_points(STEPS)
     )
-    if decimals is not None:
-        panel = panel.decimals(decimals)
     if link:
         panel = panel.data_links([link.builder()])
     return Placed(panel, width, height)
@@ -252,15 +281,8 @@ def bars(
 def timeline(about: About, query_: Query, words: colours.Words, *, width: int = 24, height: int = 9) -> Placed:
     """States over time, one bar a series, each state written on it."""
     panel = (
-        statetimeline.Panel()
-        .title(about.title)
-        .description(about.description)
-        .datasource(DATASOURCE)
-        .unit("short")
-        .no_value(about.empty)
-        .targets(targets([query_], instant=False))
+        usual(statetimeline.Panel(), about, "short", targets([query_], instant=False), colours.steps())
         .mappings([colours.mapping(words)])
-        .thresholds(thresholds(colours.steps()))
         .color_scheme(_colour(model.FieldColorModeId.THRESHOLDS))
         .merge_values(True)
         .show_value(choice.VisibilityMode.AUTO)

@@ -1,169 +1,188 @@
-"""The runs of agents: what they are counted by, and their row on the dashboard of agents."""
-
-from collections.abc import Callable
+"""Runs of agents: what they are counted by, and their row on the dashboard of agents."""
 
 from . import colours, links
-from .expressions import ENVIRONMENT, ENVIRONMENT_KEY, increase, of_environment, quantile, rate, ratio, total
+from .expressions import (
+    ENVIRONMENT,
+    ENVIRONMENT_KEY,
+    MIN_FINISHED,
+    counted,
+    failure_ratio,
+    last_hour,
+    of_environment,
+    once,
+    quantile,
+    rate,
+    total,
+)
 from .frame import Row
-from .links import DataLink, of_series
-from .panels import COUNT, About, Placed, Query, figure, graph
-from .wording import AGENT_LINE, ENVIRONMENT_LINE
+from .links import DataLink
+from .panels import RATE, About, Placed, Query, by_environment, figure, graph
+from .wording import AGENT_LINE
 
 AGENT = (*ENVIRONMENT_KEY, "agent_id")
 SLUG = (*ENVIRONMENT, "agent")
-NO_RUNS = (
-    "no run has finished in the time looked at, or the runs are not known: the figures come from the `executions` collector, "
-    "which may be switched off or unable to ask. It does not mean that the agents stand still."
+SLUG_KEY = (*ENVIRONMENT_KEY, "agent")
+COLLECTOR = (
+    "the figures come from the `executions` collector, which may be disabled or unable to read the runs. It does not mean that "
+    "no agent runs."
 )
+NO_RUNS = "no run has finished in that time, or the runs are not known: " + COLLECTOR
+FEW_RUNS = f"fewer than {MIN_FINISHED} runs finished in the last hour, or the runs are not known: " + COLLECTOR
 RUNS_EMPTY = "no runs known"
-IN_LUMPS = (
-    "A run is counted up to five minutes after its end, and those of five minutes at once where an environment's list is "
-    "long and in no order: judge the height over ten minutes or more."
+FEW_EMPTY = "too few, or not known"
+JUMPS = (
+    "Where an environment's list of runs is long and in no order, it is read every five minutes, and its runs are counted then: "
+    "look at ten minutes or more."
 )
 DURATION = "flatfile_agent_execution_duration_seconds"
-SHARE_STEPS = ((0.05, colours.WARNING), (0.2, colours.BAD))
-"""Of runs that failed. The second is where FlatfileAgentRunsFailing begins."""
+RATIO_STEPS = (0.05, 0.2)
 
-_runs = of_environment("flatfile_agent_executions_total")
-_failures = of_environment("flatfile_agent_executions_total", 'result="failure"')
+_hidden = once(of_environment("flatfile_agent_info", 'system="true"', 'system!~"$system"'), SLUG_KEY)
+"""Flatfile's own agents, as long as the switch at the top of the dashboard hides them; nothing else."""
+
 _lag = of_environment("flatfile_agent_queue_lag_seconds_bucket")
 
 
-def finished(over: Callable[[str], str], *by: str) -> str:
-    """Runs of every result together (or by result, when that is among the labels)."""
-    return total(over(_runs), by, over=(*AGENT, "result"))
+def shown(vector: str) -> str:
+    """Return the vector, which has a series for each agent, without the agents that the switch hides."""
+    return f"({vector}) unless on ({', '.join(SLUG_KEY)}) {_hidden}"
 
 
-def failed(over: Callable[[str], str], *by: str) -> str:
-    """Failed runs: 0, as the exporter itself counts them, where there are runs and none has failed yet."""
-    return f"({total(over(_failures), by, over=(*AGENT, 'result'))} or {finished(over, *by)} * 0)"
+def runs(*matchers: str) -> str:
+    """Return the counter of finished runs."""
+    return of_environment("flatfile_agent_executions_total", *matchers)
 
 
-def a_minute(*by: str) -> str:
-    """Finished runs a minute: agents run too seldom for a number of runs a second to say anything."""
-    return f"{finished(rate, *by)} * 60"
+FAILED = 'result="failure"'
 
 
-def failed_share(width: int, link: DataLink | None = None) -> Placed:
-    """Of the runs of all chosen environments."""
+def finished_rate(*by: str, matchers: tuple[str, ...] = ()) -> str:
+    """Return finished runs per second, of every result or of those that the matchers choose."""
+    return total(rate(runs(*matchers)), by, over=(*AGENT, "result"))
+
+
+def run_failure_ratio(*by: str) -> str:
+    """Return failed runs over all runs of the last hour, where MIN_FINISHED or more have finished."""
+    return failure_ratio(runs(FAILED), runs(), by, over=(*AGENT, "result"))
+
+
+def failure_ratio_of_runs(width: int, link: DataLink | None = None) -> Placed:
     return figure(
         About(
-            "Failed share of runs",
-            "Runs of agents that failed over all their runs, in the dashboard's time range.",
-            NO_RUNS,
-            RUNS_EMPTY,
+            "Agent run failure ratio",
+            f"Failed runs of agents over all their runs, in the last hour, where {MIN_FINISHED} or more finished.",
+            FEW_RUNS,
+            FEW_EMPTY,
         ),
-        ratio(failed(increase), finished(increase)),
+        run_failure_ratio(),
         "percentunit",
-        steps=colours.steps((0, colours.GOOD), *SHARE_STEPS),
+        steps=colours.limits(*RATIO_STEPS),
         decimals=1,
         link=link,
         width=width,
     )
 
 
-def longest_wait(width: int, link: DataLink | None = None) -> Placed:
-    """In the environment where it takes longest; the colour changes where FlatfileAgentQueueLag begins."""
+def queue_lag(width: int, link: DataLink | None = None) -> Placed:
     return figure(
         About(
-            "Wait for agents (95 %)",
-            "From an event to the start of the agent's run for it: 95 of 100 runs began sooner, in the environment "
-            "where it takes longest, in the dashboard's time range. "
-            "Estimated from the histogram's buckets.",
+            "Queue lag p95",
+            "Time from an event to the start of the agent's run for it: 95 of 100 runs of the last hour began sooner, in the "
+            "environment where it takes longest. Estimated from the histogram's buckets.",
             NO_RUNS,
             RUNS_EMPTY,
         ),
-        f"max({quantile(0.95, _lag, ENVIRONMENT_KEY, over=increase)})",
+        f"max({quantile(0.95, _lag, ENVIRONMENT_KEY, over=last_hour)})",
         "s",
-        steps=colours.steps((0, colours.GOOD), (60, colours.WARNING)),
+        steps=colours.limits(60),
         link=link,
         width=width,
     )
 
 
+def _of_agents(about: About, expr: str, unit: str, *, high: float | None = None) -> Placed:
+    return by_environment(about, expr, unit, to=links.AGENTS, by=SLUG_KEY, legend=AGENT_LINE, high=high, width=8)
+
+
 RUNS = Row(
-    "How do the runs go?",
+    "Runs",
     [
         figure(
             About(
-                "Runs in the time range",
-                "How often agents were run for an event, by how it ended.",
+                "Runs",
+                "Runs of agents that finished in the time range, by result.",
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            finished(increase, "result"),
-            COUNT,
-            legend="{{result}}",
+            [Query(counted(finished_rate("result")), "{{result}}")],
             decimals=0,
             width=8,
         ),
-        failed_share(width=8),
-        longest_wait(width=8),
+        failure_ratio_of_runs(width=8),
+        queue_lag(width=8),
         graph(
             About(
-                "Runs a minute by result",
-                "Finished runs a minute (ops/m), all chosen environments together. " + IN_LUMPS,
+                "Runs per minute by result",
+                "Finished runs per minute, all chosen environments together. " + JUMPS,
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            [Query(a_minute("result"), "{{result}}")],
-            "opm",
-            lines={"success": colours.GOOD, "failure": colours.BAD},
+            [Query(f"{finished_rate('result')} * 60", "{{result}}")],
+            RATE,
+            lines={"success": colours.BLUE, "failure": colours.CRITICAL},
             many=False,
             width=8,
         ),
-        graph(
+        _of_agents(
             About(
-                "Failed share by agent",
-                "Failed runs over all runs. One failure of few runs makes a large share: see the runs beside it.",
+                "Runs per minute by agent",
+                "Finished runs per minute of each agent, whatever the result. " + JUMPS,
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            [Query(ratio(failed(rate, *SLUG), finished(rate, *SLUG)), AGENT_LINE)],
+            shown(f"{finished_rate(*SLUG)} * 60"),
+            RATE,
+        ),
+        _of_agents(
+            About(
+                "Run failure ratio by agent",
+                f"Failed runs over all runs of the last hour, where {MIN_FINISHED} or more finished.",
+                FEW_RUNS,
+                FEW_EMPTY,
+            ),
+            shown(run_failure_ratio(*SLUG)),
             "percentunit",
             high=1,
-            links=[of_series("Only this environment", links.AGENTS)],
-            width=8,
         ),
-        graph(
+        by_environment(
             About(
-                "Runs a minute by agent",
-                "Finished runs a minute (ops/m) of each agent, whatever the result. " + IN_LUMPS,
-                NO_RUNS,
-                RUNS_EMPTY,
-            ),
-            [Query(a_minute(*SLUG), AGENT_LINE)],
-            "opm",
-            links=[of_series("Only this environment", links.AGENTS)],
-            width=8,
-        ),
-        graph(
-            About(
-                "Duration of runs by agent",
-                "95 of 100 runs took less than this, estimated from buckets of 0.1 s to 300 s: a run of more than 5 "
+                "Run duration p95 by agent",
+                "95 of 100 runs of the last hour took less, estimated from buckets of 0.1 s to 300 s: a run of more than 5 "
                 "minutes counts as 5 minutes.",
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            [Query(quantile(0.95, of_environment(f"{DURATION}_bucket"), SLUG), AGENT_LINE)],
+            shown(quantile(0.95, of_environment(f"{DURATION}_bucket"), SLUG, over=last_hour)),
             "s",
-            links=[of_series("Only this environment", links.AGENTS)],
+            to=links.AGENTS,
+            by=SLUG_KEY,
+            legend=AGENT_LINE,
         ),
-        graph(
+        by_environment(
             About(
-                "Wait from event to run, by environment",
-                "How long events wait before an agent begins to work on them: half of them less than the first line of "
-                "an environment, 95 of 100 less than the second. A rising wait means too little capacity.",
+                "Queue lag by environment",
+                "Time from an event to the start of the agent's run for it, in the last hour: half of the runs (p50, dashed) and "
+                "95 of 100 (p95) began sooner. A rising lag means too little capacity.",
                 NO_RUNS,
                 RUNS_EMPTY,
             ),
-            [
-                Query(quantile(0.5, _lag, ENVIRONMENT), f"half: {ENVIRONMENT_LINE}"),
-                Query(quantile(0.95, _lag, ENVIRONMENT), f"95 %: {ENVIRONMENT_LINE}"),
-            ],
+            {
+                "p50: ": quantile(0.5, _lag, ENVIRONMENT, over=last_hour),
+                "p95: ": quantile(0.95, _lag, ENVIRONMENT, over=last_hour),
+            },
             "s",
-            dashed=["^half: "],
-            links=[of_series("Only this environment", links.AGENTS)],
+            to=links.AGENTS,
+            dashed=["^p50: "],
         ),
     ],
 )

@@ -9,7 +9,7 @@ from grafana_foundation_sdk.models import dashboard as model
 
 from . import colours
 from .links import DataLink
-from .panels import COUNT, DATASOURCE, REF_IDS, About, Placed, Query, targets, thresholds
+from .panels import COUNT, REF_IDS, STEPS, About, Placed, Query, targets, usual
 
 EMPTY = "–"
 """In a cell that has no value. A table without any row says its panel's own words."""
@@ -35,15 +35,21 @@ class Column:
     shown: bool = True
 
 
+def ago(title: str, timestamp: str) -> Column:
+    """A column that says how long ago a Unix time was."""
+    return Column(title, f"({timestamp}) * 1000", unit="dateTimeFromNow", width=135)
+
+
 @dataclass(frozen=True, slots=True)
 class Label:
-    """How a label is shown: its heading, what to write for its values, and its width in pixels.
+    """How a label is shown: its heading, what to write for its values (`words`: on which ground), its width in pixels.
 
     Without a `width` it shares the room that is left, at least `least` pixels.
     """
 
     title: str
     texts: Mapping[str, str] | None = None
+    words: colours.Words | None = None
     width: int | None = None
     least: int = 115
 
@@ -52,7 +58,7 @@ Labels = Mapping[str, str | Label]
 """Label -> heading."""
 
 ENVIRONMENT_COLUMN = {"environment_name": Label("Environment", least=140)}
-ID_COLUMNS = {"account": Label("Account"), "environment_id": Label("Environment ID", least=140)}
+ID_COLUMNS = {"account": Label("Account", least=90), "environment_id": Label("Environment ID", least=140)}
 
 
 def _property(key: str, value: Any) -> Property:
@@ -65,14 +71,17 @@ COLOURED_GROUND = [
 ]
 
 
+def _words(words: colours.Words) -> list[Property]:
+    steps = {"mode": "absolute", "steps": colours.steps(base="transparent")}
+    return [_property("mappings", [colours.mapping(words)]), _property("thresholds", steps), *COLOURED_GROUND]
+
+
 def _of_column(column: Column) -> list[Property]:
     properties = [_property("unit", column.unit)]
     if column.decimals is not None:
         properties.append(_property("decimals", column.decimals))
     if column.words:
-        steps = {"mode": "absolute", "steps": colours.steps(base="transparent")}
-        properties += [_property("mappings", [colours.mapping(column.words)]), _property("thresholds", steps)]
-        properties += COLOURED_GROUND
+        properties += _words(column.words)
     if column.steps:
         properties.append(_property("thresholds", {"mode": "absolute", "steps": list(column.steps)}))
         properties.append(_property("custom.cellOptions", {"type": "color-text"}))
@@ -85,6 +94,8 @@ def _of_label(label: Label, menu: Sequence[DataLink]) -> list[Property]:
     properties = [_property("custom.filterable", True), _property("custom.minWidth", label.least)]
     if label.texts:
         properties.append(_property("mappings", [colours.texts(label.texts)]))
+    if label.words:
+        properties += _words(label.words)
     if label.width:
         properties.append(_property("custom.width", label.width))
     if menu:
@@ -94,6 +105,12 @@ def _of_label(label: Label, menu: Sequence[DataLink]) -> list[Property]:
 
 def _labels(labels: Labels | None) -> dict[str, Label]:
     return {name: one if isinstance(one, Label) else Label(one) for name, one in (labels or {}).items()}
+
+
+def _table(about: About, exprs: Sequence[str], base: str, least: int) -> Any:
+    queries = targets([Query(expr, "") for expr in exprs], instant=True, as_table=True)
+    panel = usual(table.Panel(), about, "short", queries, colours.steps(base=base))
+    return panel.min_width(least).max_data_points(STEPS)
 
 
 def rows(
@@ -119,15 +136,7 @@ def rows(
     hidden = {name: True for name, column in values.items() if not column.shown}
     titles = {name: one.title for name, one in (left | values | right).items() if isinstance(one, Label) or one.shown}
     panel = (
-        table.Panel()
-        .title(about.title)
-        .description(about.description)
-        .datasource(DATASOURCE)
-        .no_value(about.empty)
-        .unit("short")
-        .min_width(115)
-        .targets(targets([Query(c.expr, "") for c in columns], instant=True, as_table=True))
-        .thresholds(thresholds(colours.steps(base="text")))
+        _table(about, [column.expr for column in columns], "text", 115)
         .with_transformation(model.DataTransformerConfig(id_val="merge", options={}))
         .with_transformation(
             model.DataTransformerConfig(
@@ -158,15 +167,7 @@ def matrix(
     """
     label, heading = row
     panel = (
-        table.Panel()
-        .title(about.title)
-        .description(about.description)
-        .datasource(DATASOURCE)
-        .no_value(about.empty)
-        .unit("short")
-        .min_width(140)
-        .targets(targets([Query(expr, "")], instant=True, as_table=True))
-        .thresholds(thresholds(colours.steps(base="transparent")))
+        _table(about, [expr], "transparent", 140)
         .mappings([colours.mapping(words)])
         .with_transformation(
             model.DataTransformerConfig(

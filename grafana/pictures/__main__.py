@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from .answers import Times, answers, asks_prometheus
+from .answers import Times, answers
 from .browser import PAGE, served, shoot
 
 ROOT = Path(__file__).parents[2]
@@ -46,8 +46,6 @@ def main() -> int:
             if chosen.dashboards and path.stem not in chosen.dashboards:
                 continue
             dashboard = json.loads(path.read_text(encoding="utf-8"))
-            if not asks_prometheus(dashboard):
-                continue
             drawn = answers(prometheus, dashboard, times)
             picture = chosen.out / f"{path.stem}.png"
             complaints = shoot(address, drawn, picture, chosen.chromium)

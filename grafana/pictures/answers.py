@@ -1,4 +1,4 @@
-"""What Prometheus answers to every query of a dashboard, asked as Grafana would ask with "All" chosen everywhere."""
+"""What Prometheus answers to every query of a dashboard, sent as Grafana sends it when the dashboard is opened."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -30,25 +30,21 @@ class Times:
         return {
             "$__rate_interval": f"{4 * self.interval}s",
             "$__interval": f"{self.interval}s",
+            "$__interval_ms": f"{1000 * self.interval}",
             "$__range": f"{self.end - self.start}s",
         }
 
 
 def filled_in(expr: str, variables: Mapping[str, str], times: Times) -> str:
-    """The query as it is sent: durations in place of Grafana's macros, "All" in place of the variables."""
+    """Return the query as it is sent, with durations in place of Grafana's macros and values in place of the variables."""
     replacements = {**times.macros, **{f"${name}": value for name, value in variables.items()}}
     return re.sub(r"\$\w+", lambda found: replacements[found[0]] if found[0] in replacements else found[0], expr)
 
 
-def all_chosen(dashboard: Json) -> dict[str, str]:
-    """The value of each variable of a query when "All" is chosen."""
-    variables = dashboard["templating"]["list"]
-    return {variable["name"]: variable["allValue"] for variable in variables if variable["type"] == "query"}
-
-
-def asks_prometheus(dashboard: Json) -> bool:
-    """Whether its data come from Prometheus: those of the audit log come from Loki."""
-    return any(one["type"] == "datasource" and one["query"] == "prometheus" for one in dashboard["templating"]["list"])
+def as_opened(dashboard: Json) -> dict[str, str]:
+    """Return the value of each variable as the dashboard is opened: "All", or what a switch is set to."""
+    variables = [one for one in dashboard["templating"]["list"] if one["type"] != "datasource"]
+    return {one["name"]: one["allValue"] if one.get("includeAll") else one["current"]["value"] for one in variables}
 
 
 def panels(dashboard: Json) -> Iterator[Json]:
@@ -72,7 +68,7 @@ def ask(prometheus: httpx.Client, expr: str, times: Times, *, step: int | None) 
 
 def answers(prometheus: httpx.Client, dashboard: Json, times: Times) -> Json:
     """The dashboard with all its answers: `panels` by panel id and refId, `annotations` in their order."""
-    variables = all_chosen(dashboard)
+    variables = as_opened(dashboard)
     of_panels: dict[int, dict[str, list[Json]]] = {}
     for panel in panels(dashboard):
         for target in panel.get("targets", ()):

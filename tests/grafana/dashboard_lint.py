@@ -23,11 +23,7 @@ UNITS = {
     "locale",
     "percentunit",
     "bytes",
-    "Bps",
     "s",
-    "cps",
-    "ops",
-    "opm",
     "reqps",
     "dateTimeFromNow",
 }

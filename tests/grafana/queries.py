@@ -9,10 +9,12 @@ from typing import Any, Literal
 
 from . import promql
 
-DASHBOARDS = Path(__file__).parents[2] / "grafana" / "dashboards"
+GRAFANA = Path(__file__).parents[2] / "grafana"
+FOLDERS = {"prometheus": GRAFANA / "dashboards", "loki": GRAFANA / "dashboards-loki"}
+"""Where the dashboards for provisioning are, by the data source that they ask."""
 
-EVERYTHING = {"job": ".+", "instance": ".+", "account": ".+", "environment": ".*"}
-"""What Grafana puts in for the variables when "All" is chosen."""
+EVERYTHING = {"job": ".+", "instance": ".+", "account": ".+", "environment": ".*", "system": "false"}
+"""What Grafana puts in for the variables as they stand at first: "All", and Flatfile's own agents hidden."""
 
 Json = dict[str, Any]
 
@@ -38,14 +40,8 @@ class Query:
 
 def dashboards(kind: Literal["prometheus", "loki"] = "prometheus") -> dict[str, Json]:
     """The committed dashboards by uid: those that ask Prometheus, or those that ask Loki."""
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(DASHBOARDS.glob("*.json"))]
-    return {dashboard["uid"]: dashboard for dashboard in found if asks(dashboard) == kind}
-
-
-def asks(dashboard: Json) -> str:
-    """The kind of data source that a dashboard lets choose."""
-    (variable,) = (one for one in dashboard["templating"]["list"] if one["type"] == "datasource")
-    return str(variable["query"])
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDERS[kind].glob("*.json"))]
+    return {dashboard["uid"]: dashboard for dashboard in found}
 
 
 def panels(dashboard: Json) -> Iterator[Json]:
@@ -57,9 +53,9 @@ def panels(dashboard: Json) -> Iterator[Json]:
             yield panel
 
 
-def filled_in(text: str, variables: Mapping[str, str] = EVERYTHING) -> str:
+def filled_in(text: str, variables: Mapping[str, str] = EVERYTHING, macros: Mapping[str, str] = promql.MACROS) -> str:
     """The query as Grafana sends it: durations and the dashboard's variables replaced."""
-    text = promql.without_macros(text)
+    text = promql.without_macros(text, macros)
     for name, value in variables.items():
         text = text.replace(f"${name}", value)
     return text

@@ -7,19 +7,19 @@ import subprocess
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
+from .contract import FAMILIES
 
-CONTRACT = Path(__file__).parent / "data" / "contract.yaml"
 BEGIN = 1_790_000_000
 END = BEGIN + 7 * 3600
 STEP = 120
 INSTANCES = ("exporter-a:10056", "exporter-b:10056")
+RULES = "flatfile:rules:info"
 
 Labels = dict[str, str]
 
@@ -39,9 +39,16 @@ VALUES = {
     "code": ("200", "429", "error"),
     "endpoint": ("/spaces", "/agents"),
     "outcome": ("complete", "partial"),
+    "method": ("shared_link", "magic_link"),
+    "type": ("file", "workbook"),
     "agent": ("importer", "validator"),
 }
-ALERT_PLACE = {"environment_id": "us_env_1", "agent": "importer", "collector": "agents"}
+ALERT_PLACE = {
+    "environment_id": "us_env_1",
+    "agent": "importer",
+    "collector": "agents",
+    "instance": INSTANCES[0],
+}
 BUCKETS = (("0.5", 0.5), ("5", 0.8), ("+Inf", 1.0))
 
 
@@ -76,7 +83,7 @@ def _one_environment_only(family: str, labels: Labels) -> bool:
 
 def _series() -> Iterator[tuple[str, str, Labels]]:
     """(family, type, labels) of one exporter."""
-    for level, families in yaml.safe_load(CONTRACT.read_text(encoding="utf-8")).items():
+    for level, families in FAMILIES.items():
         for family, about in families.items():
             for place, more in product(_places(level), _combinations(about.get("labels", []))):
                 if _one_environment_only(family, place | more):
@@ -126,12 +133,14 @@ class Scrape:
         return {name: value for name, value in labels.items() if value}
 
 
-def _line(name: str, labels: Labels, value: float, second: int) -> str:
+def line(name: str, labels: Labels, value: float, second: int) -> str:
+    """A sample of OpenMetrics text, so many seconds after BEGIN."""
     inside = ",".join(f'{key}="{text}"' for key, text in labels.items())
     return f"{name}{{{inside}}} {value!r} {BEGIN + second}"
 
 
-def _family_lines(scrape: Scrape) -> Iterator[str]:
+def family_lines(scrape: Scrape) -> Iterator[str]:
+    """Every family of two exporters that were scraped in the given way, and the alerts, in OpenMetrics text."""
     by_family: dict[str, list[str]] = {}
     seconds = range(0, END - BEGIN + 1, STEP)
     for instance in INSTANCES:
@@ -142,23 +151,26 @@ def _family_lines(scrape: Scrape) -> Iterator[str]:
                 value = _value(family, kind, raw.get("topic"), second)
                 if kind == "histogram":
                     for bound, share in BUCKETS:
-                        lines.append(_line(f"{family}_bucket", labels | {"le": bound}, value * share, second))
-                    lines.append(_line(f"{family}_count", labels, value, second))
-                    lines.append(_line(f"{family}_sum", labels, value * 2, second))
+                        lines.append(line(f"{family}_bucket", labels | {"le": bound}, value * share, second))
+                    lines.append(line(f"{family}_count", labels, value, second))
+                    lines.append(line(f"{family}_sum", labels, value * 2, second))
                 else:
-                    lines.append(_line(family, labels, value, second))
+                    lines.append(line(family, labels, value, second))
         up = by_family.setdefault("up", ["# TYPE up gauge"])
-        up += [_line("up", scrape.labels({}, instance), 1, second) for second in seconds]
-    firing = {"alertstate": "firing", "account": "acme"}
+        up += [line("up", scrape.labels({}, instance), 1, second) for second in seconds]
     alerts = [
-        firing | {"alertname": "FlatfileAgentMissing", "severity": "critical"} | ALERT_PLACE,
-        firing | {"alertname": "FlatfileUnreachable", "severity": "warning"},
+        {"account": "acme", "alertname": "FlatfileAgentMissing", "severity": "critical"} | ALERT_PLACE,
+        {"account": "acme", "alertname": "FlatfileUnreachable", "severity": "warning"},
+        {"account": "other", "alertname": "FlatfileUnreachable", "severity": "warning"},
+        {"instance": INSTANCES[0], "alertname": "FlatfileExporterDown", "severity": "critical"},
     ]
-    lines = [_line("ALERTS", alert, 1, second) for alert in alerts for second in seconds]
-    by_family["ALERTS"] = ["# TYPE ALERTS gauge", *lines]
+    since = {"ALERTS": ({"alertstate": "firing"}, 1), "ALERTS_FOR_STATE": ({}, END - 600), RULES: ({}, 1)}
+    for name, (more, value) in since.items():
+        ones = [{}] if name == RULES else [alert | more for alert in alerts]
+        by_family[name] = [f"# TYPE {name} gauge"]
+        by_family[name] += [line(name, one, value, second) for one in ones for second in seconds]
     for lines in by_family.values():
         yield from lines
-    yield "# EOF\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +189,9 @@ class Prometheus:
             raise AssertionError(error.read().decode()) from None
         return answer["data"]
 
-    def now(self, expr: str) -> list[Any]:
-        """The series of an instant query at the end of the data."""
-        return list(self.ask("query", query=expr, time=str(END))["result"])
+    def now(self, expr: str, at: int = END) -> list[Any]:
+        """The series of an instant query, by default at the end of the data."""
+        return list(self.ask("query", query=expr, time=str(at))["result"])
 
     def over_time(self, expr: str) -> list[Any]:
         """The series of a range query over the last hour of the data."""
@@ -197,10 +209,10 @@ def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 @contextlib.contextmanager
-def serving(scrape: Scrape, directory: Path) -> Iterator[Prometheus]:
-    """A Prometheus that has scraped two exporters in the given way; its files go to `directory`."""
+def serving(lines: Iterable[str], directory: Path) -> Iterator[Prometheus]:
+    """A Prometheus that has stored the lines of OpenMetrics text; its files go to `directory`."""
     page = directory / "page.om"
-    page.write_text("\n".join(_family_lines(scrape)), encoding="utf-8")
+    page.write_text("\n".join([*lines, "# EOF\n"]), encoding="utf-8")
     subprocess.run(
         ["promtool", "tsdb", "create-blocks-from", "openmetrics", page, directory / "data"],
         check=True,

@@ -9,11 +9,12 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from grafana.build.boards import BOARDS, DIRECTORY
-from grafana.build.frame import written
+from grafana.build import colours
+from grafana.build.boards import files
 
 from . import promql
-from .queries import DASHBOARDS, Json, dashboards, panels, queries_of
+from .alert_rules import ALERTS
+from .queries import FOLDERS, GRAFANA, Json, dashboards, panels, queries_of
 
 DATA = Path(__file__).parent / "data"
 UIDS = ["flatfile-agents", "flatfile-environments", "flatfile-events", "flatfile-exporter", "flatfile-overview"]
@@ -39,17 +40,25 @@ def validator(name: str) -> Any:
     return jsonschema.Draft7Validator(schema)
 
 
-@pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
-def test_generating_anew_changes_nothing(board: Any) -> None:
-    assert (DIRECTORY / f"{board.uid}.json").read_text(encoding="utf-8") == written(board), (
-        "run python -m grafana.build"
-    )
+@pytest.mark.parametrize(
+    ("path", "text"), list(files()), ids=lambda one: one.parent.name if isinstance(one, Path) else ""
+)
+def test_generating_again_changes_nothing(path: Path, text: str) -> None:
+    assert path.read_text(encoding="utf-8") == text, "run python -m grafana.build"
 
 
 def test_there_are_no_other_dashboards() -> None:
     assert sorted(BY_UID) == UIDS
     assert sorted(EVERY) == sorted([*UIDS, *ON_LOKI])
-    assert sorted(path.stem for path in DASHBOARDS.glob("*.json")) == sorted(EVERY)
+    assert set(GRAFANA.glob("dashboards*/*.json")) == {path for path, _ in files()}
+
+
+def test_only_what_asks_prometheus_is_provisioned_with_prometheus() -> None:
+    """A dashboard whose data source is not there shows errors alone."""
+    for kind, folder in FOLDERS.items():
+        for path in folder.glob("*.json"):
+            variables = json.loads(path.read_text(encoding="utf-8"))["templating"]["list"]
+            assert [one["query"] for one in variables if one["type"] == "datasource"] == [kind], path.name
 
 
 def test_fits_the_schema(dashboard: Json) -> None:
@@ -151,7 +160,8 @@ def test_status_is_told_in_words() -> None:
 
 def test_variables_are_chained(on_prometheus: Json) -> None:
     variables = {v["name"]: v for v in on_prometheus["templating"]["list"]}
-    assert list(variables) == ["datasource", "job", "instance", "account", "environment"]
+    switch = ["system"] if on_prometheus["uid"] == "flatfile-agents" else []
+    assert list(variables) == ["datasource", "job", "instance", "account", "environment", *switch]
     queries = {name: v["query"]["query"] for name, v in variables.items() if v["type"] == "query"}
     assert '"$job"' in queries["instance"]
     assert '"$instance"' in queries["account"]
@@ -183,6 +193,8 @@ def test_links_keep_time_and_variables(dashboard: Json) -> None:
     urls = re.findall(r'"url": "([^"]*(?:\\"[^"]*)*)"', json.dumps(dashboard["panels"]))
     assert urls
     for url in urls:
+        if url.startswith("https://"):
+            continue  # a runbook
         uid, _, query = url.removeprefix("/d/").partition("?")
         assert uid in EVERY
         assert query.startswith("${__url_time_range}&")
@@ -219,7 +231,9 @@ def test_annotations_are_deployments_and_alerts(on_prometheus: Json) -> None:
     deployed, firing = on_prometheus["annotations"]["list"]
     assert "flatfile_agent_updated_timestamp_seconds" in deployed["expr"]
     assert deployed["useValueForTime"]
-    assert firing["expr"] == 'ALERTS{alertname=~"Flatfile.*", alertstate="firing"}'
+    assert deployed["enable"]
+    assert firing["expr"] == 'ALERTS{alertname=~"Flatfile.*", account=~"$account|", alertstate="firing"}'
+    assert not firing["enable"], "bands of alerts would cover every graph"
 
 
 def overrides(panel: Json, matcher: str) -> dict[str, dict[str, Any]]:
@@ -275,5 +289,87 @@ def test_yes_and_no_are_said_in_words(dashboard: Json) -> None:
 def test_an_axis_of_zeros_is_short(dashboard: Json) -> None:
     for graph in (panel for panel in panels(dashboard) if panel["type"] == "timeseries"):
         defaults = graph["fieldConfig"]["defaults"]
-        if defaults["unit"] in ("locale", "cps", "ops", "opm", "reqps") and "max" not in defaults:
+        if defaults["unit"] in ("locale", "short", "reqps") and "max" not in defaults:
             assert defaults["custom"]["axisSoftMax"] <= 1, graph["title"]
+
+
+def test_units_need_no_explanation(dashboard: Json) -> None:
+    """`cps` writes "c/s", `opm` "ops/m": what is counted by time says so in its title."""
+    for panel in panels(dashboard):
+        field_config = panel.get("fieldConfig", {"defaults": {}, "overrides": []})
+        units = [field_config["defaults"].get("unit")]
+        units += [p["value"] for o in field_config["overrides"] for p in o["properties"] if p["id"] == "unit"]
+        assert not {"cps", "ops", "opm", "eps"} & set(units), panel["title"]
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of `#RRGGBB`, as the WCAG define it."""
+    parts = [int(colour[index : index + 2], 16) / 255 for index in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_warning_and_critical_differ_in_lightness_alone() -> None:
+    light, dark = luminance(colours.WARNING), luminance(colours.CRITICAL)
+    assert (light + 0.05) / (dark + 0.05) > 2.5
+
+
+def test_healthy_tiles_are_quiet(dashboard: Json) -> None:
+    """Only what needs attention has a coloured ground."""
+    loud = {colours.WARNING, colours.CRITICAL}
+    for panel in (panel for panel in panels(dashboard) if panel["type"] == "stat"):
+        defaults = panel["fieldConfig"]["defaults"]
+        if panel["options"]["colorMode"] == "none":
+            continue
+        assert panel["options"]["colorMode"] == "background_solid"
+        words = [word for mapping in defaults.get("mappings", ()) for word in mapping["options"].values()]
+        used = [step["color"] for step in defaults["thresholds"]["steps"]] + [word["color"] for word in words]
+        assert set(used) <= loud | {colours.QUIET, colours.UNKNOWN}, panel["title"]
+        assert colours.QUIET in used, panel["title"]
+
+
+def test_firing_alerts_say_since_when_and_lead_to_their_runbooks() -> None:
+    (table,) = (panel for panel in panels(BY_UID["flatfile-overview"]) if panel["title"] == "Firing alerts")
+    (organize,) = (step["options"] for step in table["transformations"] if step["id"] == "organize")
+    assert {"Since", "Severity", "Instance", "Account", "Environment"} <= set(organize["renameByName"].values())
+    settings = overrides(table, "byName")
+    (words,) = settings["Severity"]["mappings"]
+    assert words["options"]["critical"]["color"] != words["options"]["warning"]["color"]
+    assert settings["Severity"]["custom.cellOptions"]["type"] == "color-background"
+    (link,) = settings["Alert"]["links"]
+    page, _, anchor = link["url"].partition("#")
+    assert anchor == "${__value.raw:percentencode}"
+    runbooks = (GRAFANA.parent / "docs" / page.rpartition("/")[2]).read_text(encoding="utf-8")
+    for rules in ALERTS.glob("*.yaml"):
+        for alert in re.findall(r"- alert: (\w+)", rules.read_text(encoding="utf-8")):
+            assert f'<a id="{alert}"></a>' in runbooks, alert
+
+
+@pytest.mark.parametrize("uid", [*UIDS, *ON_LOKI])
+def test_the_variant_for_import_asks_for_its_data_source(uid: str) -> None:
+    """Grafana puts what is chosen at the import in place of `${DS_…}`, wherever that stands."""
+    text = (GRAFANA / "dashboards-import" / f"{uid}.json").read_text(encoding="utf-8")
+    variant = json.loads(text)
+    (asked,) = variant["__inputs"]
+    kind = "loki" if uid in ON_LOKI else "prometheus"
+    assert (asked["type"], asked["pluginId"], asked["name"]) == ("datasource", kind, f"DS_{kind.upper()}")
+    assert variant["editable"]
+    needed = {(one["type"], one["id"]) for one in variant["__requires"]}
+    assert needed >= {("grafana", "grafana"), ("datasource", kind)}
+    assert {("panel", panel["type"]) for panel in panels(variant)} <= needed
+    assert "datasource}" not in text
+    assert "datasource:" not in text
+    imported = json.loads(text.replace(f"${{{asked['name']}}}", "chosen"))
+    sources = re.findall(r'"type": "[^"]+", "uid": "([^"]+)"}', json.dumps(imported, sort_keys=True))
+    assert set(sources) == {"chosen"}
+    assert [error.message for error in validator("tolerant").iter_errors(imported)] == []
+    rest = [panel | {"datasource": None, "targets": None} for panel in panels(imported)]
+    assert [panel["title"] for panel in rest] == [panel["title"] for panel in panels(EVERY[uid])]
+
+
+def test_graphs_with_a_line_for_each_environment_or_agent_have_20_at_most(on_prometheus: Json) -> None:
+    for panel in (panel for panel in panels(on_prometheus) if panel["type"] == "timeseries"):
+        each = [target["expr"] for target in panel["targets"] if "{{environment_name}}" in target["legendFormat"]]
+        limits = [int(found) for expr in each for found in re.findall(r" and on \([^)]*\) topk\((\d+), ", expr)]
+        assert len(limits) == len(each), panel["title"]
+        assert sum(limits) <= 20, panel["title"]

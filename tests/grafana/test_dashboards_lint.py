@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from . import dashboard_lint
-from .queries import DASHBOARDS, Json, dashboards, panels
+from .queries import FOLDERS, Json, dashboards, panels
+
+DASHBOARDS = FOLDERS["prometheus"]
 
 BY_UID = dashboards()
 

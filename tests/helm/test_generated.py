@@ -50,7 +50,7 @@ def test_the_chart_is_that_of_this_version_of_the_exporter() -> None:
 def test_rules_and_dashboards_in_the_chart_are_copies_of_the_originals() -> None:
     assert copies.present() == copies.wanted(), COMMAND
     kinds = {(path.parent.name, path.suffix) for path in copies.wanted()}
-    assert kinds == {("alerts", ".yaml"), ("dashboards", ".json")}
+    assert kinds == {("alerts", ".yaml"), ("dashboards", ".json"), ("dashboards-loki", ".json")}
 
 
 def test_each_dashboard_fits_into_a_config_map_that_is_applied() -> None:

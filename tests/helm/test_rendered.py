@@ -191,10 +191,13 @@ def test_the_monitor_has_one_endpoint_or_one_for_each_account(all_rendered: dict
     assert targets("podmonitor") == [own, ("/probe", {"target": ["demo"]})]
     for name in ("everything", "operator", "podmonitor", "web-config"):
         for endpoint in all_rendered[name].endpoints():
-            assert endpoint["relabelings"][0] == {"targetLabel": "job", "replacement": "flatfile-exporter"}
+            job = {"action": "replace", "targetLabel": "job", "replacement": "flatfile-exporter"}
+            assert endpoint["relabelings"][0] == job
+            # the CRD's default, which Argo CD would show as a difference for ever
+            assert all("action" in one for key in endpoint if key.endswith("elabelings") for one in endpoint[key])
     assert {endpoint["scheme"] for endpoint in all_rendered["web-config"].endpoints()} == {"https"}
     for endpoint in all_rendered["operator"].endpoints():
-        assert endpoint["relabelings"][-1] == {"targetLabel": "cluster", "replacement": "west"}
+        assert endpoint["relabelings"][-1] == {"action": "replace", "targetLabel": "cluster", "replacement": "west"}
         assert endpoint["metricRelabelings"][0]["action"] == "drop"
     monitor = all_rendered["operator"].monitor()
     assert monitor["metadata"]["labels"]["release"] == "kube-prometheus-stack"
@@ -237,12 +240,18 @@ def test_promtool_takes_the_rules(all_rendered: dict[str, Rendered], promtool: s
 
 def test_each_dashboard_is_a_config_map_for_the_sidecar(all_rendered: dict[str, Rendered]) -> None:
     originals = {path.name: content.decode() for path, content in copies.present().items() if path.suffix == ".json"}
-    found = {}
-    for manifest in all_rendered["everything"].all("ConfigMap"):
-        if manifest["metadata"].get("labels", {}).get("grafana_dashboard") == "1":
-            assert manifest["metadata"]["namespace"] == "grafana"
-            found |= manifest["data"]
-    assert found == originals
+
+    def found(name: str, namespace: str) -> dict[str, str]:
+        data = {}
+        for manifest in all_rendered[name].all("ConfigMap"):
+            if manifest["metadata"].get("labels", {}).get("grafana_dashboard") == "1":
+                assert manifest["metadata"]["namespace"] == namespace
+                data |= manifest["data"]
+        return data
+
+    assert found("everything", "grafana") == originals
+    without_loki = {name: text for name, text in originals.items() if name != "flatfile-audit.json"}
+    assert found("operator", NAMESPACE) == without_loki
 
 
 def test_names_are_names_and_differ(rendered: Rendered) -> None:
@@ -269,6 +278,31 @@ def test_a_label_that_is_given_twice_is_there_once(helm: Helm) -> None:
     assert (pod["release"], pod["team"], pod["app.kubernetes.io/name"]) == ("one", "b", "flatfile-exporter")
     whole = helm.template(values).stdout
     assert whole.count("    release: two") == 1
+
+
+def mappings_and_lists(values: Any, *path: str) -> list[tuple[str, ...]]:
+    """Where the chart's values have a mapping or a list of the reader's own making: one that is empty, or of labels."""
+    found = []
+    for key, value in values.items():
+        if isinstance(value, dict) and value and key not in ("labels", "annotations", "resources", "strategy"):
+            found += mappings_and_lists(value, *path, key)
+        elif isinstance(value, dict | list):
+            found.append((*path, key))
+    return found
+
+
+def test_keys_that_are_left_empty_are_like_those_that_are_not_given(helm: Helm) -> None:
+    """`labels:` with nothing behind it is null, and takes the default away."""
+    values = yaml.safe_load((CHART / "ci" / "everything-values.yaml").read_text(encoding="utf-8"))
+    paths = mappings_and_lists(yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8")))
+    assert {("commonLabels",), ("service", "labels"), ("prometheusRule", "additionalGroups")} <= set(paths)
+    for *sections, key in paths:
+        inner = values
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[key] = inner[key] if key == "accounts" else None
+    kinds = {manifest["kind"] for manifest in helm.render(values).manifests}
+    assert {"Deployment", "Service", "ServiceMonitor", "PrometheusRule", "NetworkPolicy", "ConfigMap"} <= kinds
 
 
 def test_a_changed_configuration_restarts_the_pod_and_a_changed_credential_does_not(helm: Helm) -> None:

@@ -6,7 +6,7 @@ function Variable({ label, value }) {
   const theme = useTheme2();
   const box = { padding: '5px 8px', border: `1px solid ${theme.colors.border.medium}`, borderRadius: 2 };
   return (
-    <div style={{ display: 'flex', alignItems: 'center', fontSize: 13 }}>
+    <div style={{ display: 'flex', alignItems: 'center', fontSize: 13, whiteSpace: 'nowrap' }}>
       <div style={{ ...box, background: theme.colors.background.secondary, fontWeight: 500 }}>{label}</div>
       <div style={{ ...box, background: theme.components.input.background, borderLeft: 0, minWidth: 80 }}>
         {value} <Icon name="angle-down" style={{ float: 'right', marginTop: 2 }} />
@@ -36,8 +36,8 @@ export function Bars({ drawn }) {
         </ToolbarButton>
       </div>
       <div style={{ ...line, height: bar - 56 }}>
-        {dashboard.templating.list.map(({ name, label, type }) => (
-          <Variable key={name} label={label} value={type === 'datasource' ? 'Prometheus' : 'All'} />
+        {dashboard.templating.list.map(({ name, label, type, current }) => (
+          <Variable key={name} label={label} value={type === 'datasource' ? 'Prometheus' : current.text} />
         ))}
         {dashboard.annotations.list.map(({ name, enable }) => (
           <InlineSwitch key={name} label={name} showLabel value={enable} readOnly />

@@ -16,7 +16,7 @@ export function marksOf(drawn, theme) {
   return drawn.dashboard.annotations.list.flatMap((annotation, index) =>
     drawn.annotations[index]
       .flatMap((series) => spans(series, annotation, drawn.annotationStep))
-      .filter(({ from, to }) => to >= drawn.from && from <= drawn.to)
+      .filter(({ from, to }) => annotation.enable && to >= drawn.from && from <= drawn.to)
       .map((span) => ({ ...span, colour: theme.visualization.getColorByName(annotation.iconColor) })),
   );
 }

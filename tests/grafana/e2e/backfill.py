@@ -77,10 +77,12 @@ def _escaped(value: str) -> str:
 
 
 def _alerts(alert: Rule, series: list[Json]) -> Iterator[str]:
-    """The series ALERTS of an alert that does not wait: what it says is told at once."""
-    more = {"alertname": alert.name, "alertstate": "firing"} | alert.labels
+    """The series ALERTS and ALERTS_FOR_STATE of an alert that does not wait: what it says is told at once."""
+    more = {"alertname": alert.name} | alert.labels
     ones = [one | {"values": [[at, "1"] for at, _ in one["values"]]} for one in series]
-    yield from _lines("ALERTS", ones, more)
+    yield from _lines("ALERTS", ones, more | {"alertstate": "firing"})
+    since = [one | {"values": [[at, str(one["values"][0][0])] for at, _ in one["values"]]} for one in series]
+    yield from _lines("ALERTS_FOR_STATE", since, more)
 
 
 def fill(prometheus_program: str, promtool: str, history: History, way: Way, directory: Path) -> None:

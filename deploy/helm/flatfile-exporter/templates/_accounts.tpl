@@ -46,7 +46,7 @@ Only with `existingSecret` can the client id be in a file.
   {{- end -}}
   {{- $accounts = append $accounts (merge (dict "name" .name "auth" $auth) (deepCopy (.config | default dict))) -}}
 {{- end -}}
-{{- toYaml (merge (dict "accounts" $accounts) (deepCopy .Values.config)) -}}
+{{- toYaml (merge (dict "accounts" $accounts) (deepCopy (.Values.config | default dict))) -}}
 {{- end -}}
 
 {{/* The sources of the projected volume with all credentials */}}

@@ -41,7 +41,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
   "app.kubernetes.io/managed-by" $root.Release.Service
 -}}
 {{- $selected := include "flatfile-exporter.selectorLabels" $root | fromYaml -}}
-{{- toYaml (merge $selected (deepCopy (index . 1)) (deepCopy $root.Values.commonLabels) $about) -}}
+{{- toYaml (merge $selected (deepCopy (index . 1 | default dict)) (deepCopy ($root.Values.commonLabels | default dict)) $about) -}}
 {{- end -}}
 
 {{- define "flatfile-exporter.serviceAccountName" -}}

@@ -35,21 +35,25 @@
   {{- end }}
   interval: {{ $values.interval }}
   scrapeTimeout: {{ $values.scrapeTimeout }}
+  {{- $own := list (dict "targetLabel" "job" "replacement" $values.jobName) }}
+  {{- if eq .path "/probe" }}
+  {{- $own = append $own (dict "sourceLabels" (list "__address__" "__param_target") "separator" "/" "targetLabel" "instance") }}
+  {{- end }}
   relabelings:
-    - targetLabel: job
-      replacement: {{ $values.jobName | quote }}
-    {{- if eq .path "/probe" }}
-    - sourceLabels: [__address__, __param_target]
-      separator: /
-      targetLabel: instance
-    {{- end }}
-    {{- with $values.relabelings }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "flatfile-exporter.relabelings" (concat $own ($values.relabelings | default list)) | nindent 4 }}
   {{- with $values.metricRelabelings }}
   metricRelabelings:
-    {{- toYaml . | nindent 4 }}
+    {{- include "flatfile-exporter.relabelings" . | nindent 4 }}
   {{- end }}
+{{- end -}}
+
+{{/* Relabelings, each with its action: the operator's CRD fills in the default, which Argo CD would then show as a difference. */}}
+{{- define "flatfile-exporter.relabelings" -}}
+{{- $whole := list -}}
+{{- range . -}}
+{{- $whole = append $whole (merge (dict) . (dict "action" "replace")) -}}
+{{- end -}}
+{{- toYaml $whole -}}
 {{- end -}}
 
 {{/* Metadata and common part of the spec; takes a list of root and kind. */}}

@@ -1,0 +1,54 @@
+"""The families that dashboards and rules may ask for, and which of them the exporter does not export yet."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DATA = Path(__file__).parent / "data"
+
+ENVIRONMENT = ("account", "environment_id", "environment_name")
+COMMON = {
+    "process": (),
+    "account": ("account",),
+    "environment": ENVIRONMENT,
+    "agent": (*ENVIRONMENT, "agent_id", "agent"),
+}
+"""Labels of all families of a level."""
+
+Levels = dict[str, dict[str, dict[str, Any]]]
+"""Level -> family -> its `type` and further `labels`."""
+
+
+def _read(name: str) -> Levels:
+    levels: Levels = yaml.safe_load((DATA / name).read_text(encoding="utf-8")) or {}
+    return levels
+
+
+_NOT_YET = _read("contract-not-exported-yet.yaml")
+_EXPORTED = _read("contract.yaml")
+
+FAMILIES: Levels = {level: families | _NOT_YET.get(level, {}) for level, families in _EXPORTED.items()}
+
+
+def _samples(family: str, kind: str) -> list[str]:
+    return [f"{family}_{part}" for part in ("bucket", "sum", "count")] if kind == "histogram" else [family]
+
+
+def series() -> dict[str, set[str]]:
+    """Return every series name with its labels."""
+    return {
+        name: {*COMMON[level], *about.get("labels", ()), *(("le",) if name.endswith("_bucket") else ())}
+        for level, families in FAMILIES.items()
+        for family, about in families.items()
+        for name in _samples(family, about["type"])
+    }
+
+
+NOT_EXPORTED_YET = frozenset(
+    name
+    for families in _NOT_YET.values()
+    for family, about in families.items()
+    for name in _samples(family, about["type"])
+)
+"""Names of series. A query that asks for one has no answer on an exporter's pages."""
