@@ -219,7 +219,7 @@ async def test_while_an_accounts_thread_is_busy_the_page_is_as_last_rendered(the
     before = (await there.get("/metrics")).text
     busy = threading.Event()
     (account,) = there.accounts
-    task = asyncio.create_task(account._worker.run(busy.wait))
+    task = asyncio.create_task(account.worker.run(busy.wait))
     try:
         page = (await there.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="0.5")).text
         for name in ("flatfile_users", "flatfile_spaces", "flatfile_up"):

@@ -34,20 +34,20 @@ def section(text: str, name: str) -> str:
     return found[0]
 
 
-def explained(account: Exported) -> str:
-    return explain(Explained.of(account.account, account.time()), "")
+async def explained(account: Exported) -> str:
+    return explain(await Explained.of(account.account, account.time()), "")
 
 
 async def test_requests_of_the_last_refresh_with_what_they_took(time: Time) -> None:
     async with Exported(fixed_world(time), time) as exported:
         await exported.scrape()
-        users = section(explained(exported), "users")
+        users = section(await explained(exported), "users")
         assert users.startswith("users: works, last refresh took ")
         assert re.search(r"data: complete \d+\.\ds ago; next refresh: in \d+s\n", users)
         assert "withheld: nothing\n" in users
         assert re.search(r"requests of the last refresh: 1, \d+ ms in all, \d+ bytes\n", users)
         assert re.search(r"^ +1  200 +\d+ +\d+ +\d+  /users\?pageSize=1000&pageNumber=1", users, re.MULTILINE)
-        agents = section(explained(exported), "agents")
+        agents = section(await explained(exported), "agents")
         for environment in exported.api.world.environments:
             assert re.search(rf"  /agents\?.*environmentId={environment}", agents), "each request of each environment"
 
@@ -56,7 +56,7 @@ async def test_a_failure_says_how_often_it_was_tried_and_leaves_the_rest_alone(t
     async with Exported(fixed_world(time), time, more=FAST.replace("retries: 1", "retries: 2")) as exported:
         exported.api.faults.add("/users", Answered(503))
         await exported.scrape()
-        text = explained(exported)
+        text = await explained(exported)
         users = section(text, "users")
         assert users.startswith("users: failed (server_error), ")
         assert "data: never complete; next refresh: at the next scrape" in users
@@ -78,11 +78,11 @@ async def test_environments_that_are_withheld_are_named_with_the_reason(time: Ti
     expected = f"expected_agents: [{{environment: '{first.id}', agents: [importer], min: 1}}]"
     async with Exported(world, time, expected, switches=Switches(forbidden={("*", first.id)})) as exported:
         await exported.scrape()
-        agents = section(explained(exported), "agents")
+        agents = section(await explained(exported), "agents")
         assert agents.startswith("agents: failed in part (forbidden), ")
         assert f"withheld: environments {first.name}: not known yet" in agents
         time.pass_(901)
-        agents = section(explained(exported), "agents")
+        agents = section(await explained(exported), "agents")
         assert "withheld: everything: older than max_age (900s)" in agents
 
 
@@ -92,7 +92,7 @@ async def test_a_refresh_under_way(time: Time) -> None:
         asked = asyncio.create_task(exported.scrape())
         while not rule.hits:
             await asyncio.sleep(0.001)
-        users = section(explained(exported), "users")
+        users = section(await explained(exported), "users")
         assert users.startswith("users: first refresh in progress")
         assert "next refresh: in progress" in users
         assert "requests of the refresh in progress: none" in users
