@@ -1,4 +1,4 @@
-"""What the exporter counts of its own work for one account: requests, bytes, tries, errors."""
+"""Metrics of one account's API requests: requests, durations, bytes, retries, errors."""
 
 import math
 from bisect import bisect_left
@@ -12,41 +12,41 @@ _LABELS = ("account", "endpoint")
 REQUESTS = Desc(
     "flatfile_exporter_api_requests_total",
     "counter",
-    "Requests sent to Flatfile by status; code is error where no answer came.",
+    "API requests sent, by status; code is error where no response came.",
     (*_LABELS, "code"),
 )
 SECONDS = Desc(
     "flatfile_exporter_api_request_duration_seconds",
     "histogram",
-    "How long Flatfile took to answer one request in full, failed ones too.",
+    "How long one API request took until the response was complete, failed ones included, in seconds.",
     _LABELS,
 )
 BYTES = Desc(
     "flatfile_exporter_api_response_bytes_total",
     "counter",
-    "Bytes of the bodies that Flatfile sent, as they came over the wire.",
+    "Bytes of API response bodies as received, compressed ones as they are.",
     _LABELS,
 )
 RETRIES = Desc(
     "flatfile_exporter_api_retries_total",
     "counter",
-    "Requests that were tried once more after a failure.",
+    "API requests that were retried after a failure.",
     _LABELS,
 )
 ERRORS = Desc(
     "flatfile_exporter_collector_errors_total",
     "counter",
-    "Failures of a collector's refreshes, by the reason.",
+    "Errors of a collector's refreshes, by reason.",
     ("account", "collector", "reason"),
 )
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, math.inf)  # seconds
 
 
 class Telemetry:
-    """Counters of one account, which go when the account goes.
+    """Counters of one account.
 
-    `sent` and `failed` change whenever the families of requests, or of errors, do. There may be hundreds of accounts:
-    so these are plain numbers, and not objects of the client library's.
+    `sent` and `failed` change whenever the families of requests, or of errors, do. There may be hundreds of accounts, so
+    these are plain numbers and not objects of the client library.
     """
 
     def __init__(self, account: str) -> None:
@@ -60,7 +60,7 @@ class Telemetry:
         self._errors: dict[str, list[int]] = {}  # of a collector, as REASONS
 
     def expect(self, collector: str) -> None:
-        """Start all of a collector's error counts at 0, so that a first failure shows as an increase."""
+        """Initialise a collector's error counts at 0, so that a first failure shows as an increase."""
         self._errors[collector] = [0] * len(REASONS)
 
     def request(self, endpoint: str, code: str, seconds: float, wire_bytes: int) -> None:
@@ -77,7 +77,7 @@ class Telemetry:
         self.sent += 1
 
     def retry(self, endpoint: str) -> None:
-        """Count one more try."""
+        """Count a retry."""
         self._retries[endpoint] += 1
         self.sent += 1
 
@@ -87,7 +87,7 @@ class Telemetry:
         self.failed += 1
 
     def requests(self) -> list[Family]:
-        """Give what was asked of Flatfile and what it took."""
+        """Return the families of requests."""
         account = self._account
         return [
             Family(REQUESTS, [((account, *key), number) for key, number in [*self._requests.items()]]),
@@ -103,7 +103,7 @@ class Telemetry:
         ]
 
     def errors(self) -> list[Family]:
-        """Give the refreshes' errors."""
+        """Return the family of errors."""
         samples = [
             ((self._account, collector, reason), number)
             for collector, numbers in self._errors.items()
@@ -112,5 +112,5 @@ class Telemetry:
         return [Family(ERRORS, samples)]
 
     def families(self) -> list[Family]:
-        """Give all counts."""
+        """Return all families."""
         return [*self.requests(), *self.errors()]

@@ -70,7 +70,7 @@ async def _serve(flags: argparse.Namespace, configured: contextlib.AbstractAsync
         if flags.command == "demo":
             await _scrape(accounts)
         for opened in sockets:
-            url = _url(shown(opened), flags.route_prefix, tls=web_file is not None and web_file.tls)
+            url = _url(opened, flags.route_prefix, tls=web_file is not None and web_file.tls)
             log.info("listening", extra=fields(address=shown(opened), url=url, version=__version__))
         admitted = MaxRequests(web.app(), flags.max_requests)
         app = admitted if web_file is None else Gate(admitted, web_file)
@@ -124,11 +124,10 @@ async def _scrape(accounts: Accounts) -> None:
     await asyncio.gather(*(account.refresh(deadline) for account in accounts))
 
 
-def _url(address: str, route_prefix: str, *, tls: bool) -> str | None:
+def _url(opened: socket.socket, prefix: str, *, tls: bool) -> str | None:
     """Return the URL for a browser on this machine, `None` for a Unix socket."""
-    if address.startswith("/"):
+    if opened.family == socket.AF_UNIX:
         return None
-    host, _, port = address.rpartition(":")
-    return (
-        f"{'https' if tls else 'http'}://{'localhost' if host in ('0.0.0.0', '[::]') else host}:{port}{route_prefix}/"  # noqa: S104 - read, not bound
-    )
+    host, _, port = shown(opened).rpartition(":")
+    host = "localhost" if host in ("0.0.0.0", "[::]") else host  # noqa: S104 - read, not bound
+    return f"{'https' if tls else 'http'}://{host}:{port}{prefix}/"

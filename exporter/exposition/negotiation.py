@@ -1,6 +1,6 @@
-"""What the scraper asks for: which format (`Accept`), and whether gzip (`Accept-Encoding`).
+"""Content negotiation: the format (`Accept`) and gzip (`Accept-Encoding`), after RFC 9110 12.5.1 and 12.5.3.
 
-Read as RFC 9110 12.5.1 and 12.5.3 say. No header is an error: what cannot be read counts as not said.
+No header is an error: what cannot be read is ignored.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from exporter.exposition.text import Format
 
 # Prometheus sends some 250 characters. A header longer than this counts as absent.
-_LONGEST = 4096
+_MAX_HEADER = 4096
 
 _OFFERED = {
     Format.TEXT_0_0_4: ("text", "plain", "0.0.4"),
@@ -23,15 +23,14 @@ _NOT_AT_ALL, _ANYTHING, _BY_TYPE, _BY_NAME, _BY_VERSION = range(5)
 
 
 def choose_format(accept: str | None) -> Format:
-    """The format to answer with; several `Accept` headers are one, joined by commas.
+    """Return the format to respond with. Several `Accept` headers are one, joined by commas.
 
-    Each format has the q-value of the most exact range that it falls under (type, subtype and `version`; then type
-    and subtype; then `type/*`; then `*/*`), and the higher one wins. With equal values OpenMetrics wins where it is
-    called by its name, else the text format. A range with another version, such as `version=0.0.1`, is for neither.
-    Other parameters, `escaping` among them, change nothing (see `Format`).
+    Each format has the q-value of the most exact range that matches it (type, subtype and `version`; then type and
+    subtype; then `type/*`; then `*/*`), and the higher one wins. With equal values OpenMetrics wins where it is named,
+    else the text format. A range with another version, such as `version=0.0.1`, matches neither. Other parameters,
+    `escaping` among them, change nothing (see `Format`).
 
-    Where the header accepts neither, the answer is the text format, not status 406: a person who looks at the page
-    with any program should see it.
+    Where the header accepts neither, the response is the text format and not status 406, so that any program can show it.
     """
     elements = list(_elements(accept))
     _, text = _quality(elements, Format.TEXT_0_0_4)
@@ -42,7 +41,7 @@ def choose_format(accept: str | None) -> Format:
 
 
 def accepts_gzip(accept_encoding: str | None) -> bool:
-    """Whether to answer in gzip: it (or `x-gzip`, or `*`) is accepted, and `identity` is not liked better by name."""
+    """Return whether to use gzip: it (or `x-gzip`, or `*`) is accepted, and `identity` is not preferred by name."""
     codings: dict[str, float] = {}
     for element in _elements(accept_encoding):
         codings[element.name] = max(element.quality, codings.get(element.name, 0.0))
@@ -57,7 +56,7 @@ class _Element(NamedTuple):
 
 
 def _quality(elements: list[_Element], fmt: Format) -> tuple[int, float]:
-    """How exactly the most exact range names `fmt`, and its q-value; (0, 0) where none does."""
+    """Return how exactly the most exact range names `fmt`, and its q-value; (0, 0) where none does."""
     found = [(exactness, element.quality) for element in elements if (exactness := _exactness(element, fmt))]
     return max(found, default=(_NOT_AT_ALL, 0.0))
 
@@ -72,8 +71,8 @@ def _exactness(element: _Element, fmt: Format) -> int:
 
 
 def _elements(header: str | None) -> Iterator[_Element]:
-    """The elements of a header; one whose q-value cannot be read is left out."""
-    if header is None or len(header) > _LONGEST:
+    """Yield the elements of a header, without those whose q-value cannot be read."""
+    if header is None or len(header) > _MAX_HEADER:
         return
     for element in _split(header, ","):
         name, *pairs = (part.strip() for part in _split(element, ";"))
@@ -93,7 +92,7 @@ def _unquoted(value: str) -> str:
 
 
 def _split(text: str, separator: str) -> Iterator[str]:
-    """The parts of `text` between separators that do not stand in a quoted string. One pass, whatever the text."""
+    """Yield the parts of `text` between separators outside quoted strings, in one pass."""
     start, quoted, skip = 0, False, False
     for at, char in enumerate(text):
         if skip:

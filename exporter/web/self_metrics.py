@@ -14,7 +14,7 @@ from exporter.exposition.families import Desc, Family, MetricType
 BUILD_INFO = Desc(
     "flatfile_exporter_build_info",
     "gauge",
-    "The exporter's version, source revision and Python, always 1.",
+    "Version, source revision and Python version of the exporter, always 1.",
     ("version", "revision", "pythonversion"),
 )
 RELOAD_SUCCESSFUL = Desc(
@@ -32,7 +32,7 @@ RELOADED_AT = Desc(
 SCRAPES = Desc(
     "flatfile_exporter_scrapes_total",
     "counter",
-    "Scrapes answered; partial: the deadline came before every refresh that was due had ended.",
+    "Scrapes answered; partial when the deadline came before every due refresh had finished.",
     ("path", "outcome"),
 )
 FAMILIES = (BUILD_INFO, RELOAD_SUCCESSFUL, RELOADED_AT, SCRAPES)

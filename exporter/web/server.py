@@ -17,15 +17,15 @@ from exporter.web.absolute_form import AbsoluteForm
 from exporter.web.disconnects import CancelOnDisconnect
 from exporter.web.listener import Listener
 from exporter.web.signals import Signals
-from exporter.web.slow_clients import Connection, Patience
+from exporter.web.slow_clients import ClientLimits, Connection
 
 GRACE = 3  # seconds of an orderly end for connections that are open
 MAX_HEADER_BYTES = 32 * 1024
-PATIENCE = Patience()
+LIMITS = ClientLimits()
 
 FIRST_INHERITED = 3  # the descriptor of the first socket that systemd passes
 
-_NOT_HERE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # what IPv6 gives where it is switched off
+_UNAVAILABLE = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)  # where IPv6 is disabled
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +92,19 @@ def inherited(environ: MutableMapping[str, str]) -> list[socket.socket]:
 
 
 def _each(places: Sequence[tuple[int, tuple[object, ...]]]) -> list[socket.socket]:
-    """Listen wherever this machine can: the name `localhost` means ::1 also where IPv6 is switched off."""
+    """Listen on all addresses that this machine has: `localhost` means ::1 also where IPv6 is disabled."""
     opened: list[socket.socket] = []
-    lacking: list[OSError] = []
+    unavailable: list[OSError] = []
     with contextlib.ExitStack() as undo:
         for family, place in places:
             try:
                 opened.append(undo.enter_context(_bound(family, place)))
             except OSError as error:
-                if error.errno not in _NOT_HERE:
+                if error.errno not in _UNAVAILABLE:
                     raise
-                lacking.append(error)
+                unavailable.append(error)
         if not opened:
-            raise lacking[0]
+            raise unavailable[0]
         undo.pop_all()
     return opened
 
@@ -114,7 +114,7 @@ def _all_interfaces(port: int) -> socket.socket:
         try:
             return _bound(socket.AF_INET6, ("::", port), dual=True)
         except OSError as error:
-            if error.errno not in _NOT_HERE:
+            if error.errno not in _UNAVAILABLE:
                 raise
     return _bound(socket.AF_INET, ("0.0.0.0", port))  # noqa: S104 - what `:PORT` asks for
 
@@ -136,7 +136,7 @@ def _bound(family: int, where: tuple[object, ...], *, dual: bool = False) -> soc
 
 
 def allow_open_files() -> None:
-    """Raise the soft limit of open files to the hard one, so that a crowd of clients keeps nobody from connecting."""
+    """Raise the soft limit of open files to the hard one, so that many clients can connect."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # some systems allow less than they say
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -151,20 +151,20 @@ def shown(opened: socket.socket) -> str:
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals alone, and bounds what clients may cost."""
+    """A server that does not handle signals, and limits clients."""
 
-    def __init__(self, config: uvicorn.Config, patience: Patience) -> None:
+    def __init__(self, config: uvicorn.Config, limits: ClientLimits) -> None:
         super().__init__(config)
-        self._patience = patience
+        self._limits = limits
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve on these sockets. uvicorn's own server has no limit for the time of a TLS handshake."""
-        config, patience = self.config, self._patience
+        config, limits = self.config, self._limits
 
         def connection() -> Connection:
-            return Connection(config, self.server_state, self.lifespan.state, patience=patience)
+            return Connection(config, self.server_state, self.lifespan.state, limits=limits)
 
-        listeners = [Listener(opened, connection, config.ssl, patience.handshake) for opened in sockets or ()]
+        listeners = [Listener(opened, connection, config.ssl, limits.handshake_timeout) for opened in sockets or ()]
         self.servers = listeners  # type: ignore[assignment]
         self.started = True
 
@@ -173,7 +173,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def server(app: ASGIApp, tls: ssl.SSLContext | None = None, patience: Patience = PATIENCE) -> uvicorn.Server:
+def server(app: ASGIApp, tls: ssl.SSLContext | None = None, limits: ClientLimits = LIMITS) -> uvicorn.Server:
     """Set up a server: `await server(app).serve(sockets=[…])` serves until its `should_exit` is set.
 
     With `tls` it speaks TLS, on every socket and to everybody.
@@ -195,7 +195,7 @@ def server(app: ASGIApp, tls: ssl.SSLContext | None = None, patience: Patience =
             h11_max_incomplete_event_size=MAX_HEADER_BYTES,
             ssl_context_factory=None if tls is None else lambda config, default: tls,
         ),
-        patience,
+        limits,
     )
 
 
@@ -206,7 +206,7 @@ async def serve(
     on_stop: Callable[[], object] = lambda: None,
     tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, which call `on_stop` first; then no connection is waited for longer than 3 s."""
+    """Serve until SIGTERM or SIGINT, which call `on_stop` first; then wait at most 3 s for connections."""
     running = server(app, tls)
 
     def stop() -> None:

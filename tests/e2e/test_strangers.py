@@ -9,12 +9,11 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests.serving import FAST, PATIENT, account_lines, configuration
-from tests.simulator.faults import Hang
+from tests.serving import FAST, account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world
 
-from .process import Exporter, eventually, serving
+from .process import Exporter, serving
 
 MEBIBYTE = 1 << 20
 CROWD = 400
@@ -178,23 +177,3 @@ def test_wild_accept_headers_get_a_page(running: Exporter, accept: str) -> None:
         answer = b"".join(iter(lambda: stranger.recv(65536), b""))
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"flatfile_up{" in answer
-
-
-def test_scrapes_over_the_limit_are_refused_at_once_and_health_is_not(api: SimulatedServer, tmp_path: Path) -> None:
-    config = configuration(account_lines("acme", api.base_url), more=PATIENT)
-    with serving(config, tmp_path, "--web.max-requests=2") as running, contextlib.ExitStack() as stack:
-        rule = api.call(api.faults.add, "/environments", Hang())
-        request = (
-            b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-Prometheus-Scrape-Timeout-Seconds: 600\r\nConnection: close\r\n\r\n"
-        )
-        # eight times as many may wait as are answered at a time, half of them from one address
-        waiting = [stack.enter_context(socket.create_connection(_port(running), timeout=60)) for _ in range(8)]
-        for each in waiting:
-            each.sendall(request)
-        eventually(lambda: running.get("/sd").status_code == 503, "eight scrapes hang, a ninth request is refused")
-        assert running.get("/metrics").status_code == 503
-        assert running.get("/-/healthy").status_code == 200
-        api.call(api.faults.remove, rule)
-        for each in waiting:
-            assert b"".join(iter(lambda each=each: each.recv(65536), b"")).startswith(b"HTTP/1.1 200 ")
-        assert 'flatfile_up{account="acme"} 1' in running.page()

@@ -32,7 +32,9 @@ EVERY_TYPE = [
 ]
 
 NASTY = '"\\\n\r\t\0\v\f\x1b\x1c\x1d\x1e\x7f\x85\u2028\u2029\ufeff\ufffd\uffff{}=,# ü😀\U0010ffff'
-any_text = st.text(st.one_of(st.sampled_from(NASTY), st.characters(exclude_categories=["Cs"])))
+any_text = st.text(
+    st.one_of(st.sampled_from(NASTY), st.characters(exclude_categories=["Cs"])), max_size=MAX_LABEL_VALUE
+)
 
 
 def parse(page: bytes, fmt: Format) -> list[Metric]:

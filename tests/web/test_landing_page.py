@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.account.account import Status
@@ -225,6 +225,7 @@ def test_a_hostile_account_name_is_text(name: str) -> None:
     assert debug == f"{probe}&debug=true"
 
 
+@settings(deadline=None)
 @given(
     st.text(min_size=1), st.lists(st.sampled_from([*REASONS]), max_size=5), st.text(), st.floats(0, 1e9), st.booleans()
 )

@@ -16,11 +16,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from exporter.web.server import Address, listen, server
-from exporter.web.slow_clients import Connection, Patience
+from exporter.web.slow_clients import ClientLimits, Connection
 
 LARGE = 32 << 20  # bytes: more than the sockets' buffers hold
 QUESTION = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-SHORT = Patience(head=0.05, answer=0.05, handshake=0.05)
+SHORT = ClientLimits(head_timeout=0.05, response_timeout=0.05, handshake_timeout=0.05)
 
 
 @dataclass
@@ -58,7 +58,7 @@ async def _large(request: Request) -> Response:
 
 
 @contextlib.asynccontextmanager
-async def door(patience: Patience, tls: ssl.SSLContext | None = None) -> AsyncIterator[Door]:
+async def door(patience: ClientLimits, tls: ssl.SSLContext | None = None) -> AsyncIterator[Door]:
     app = Starlette(routes=[Route("/", _hello), Route("/large", _large)])
     (opened,) = listen(Address("127.0.0.1", 0))
     host, port = opened.getsockname()
@@ -117,7 +117,7 @@ async def test_the_second_head_of_a_connection_has_no_more_time_than_the_first()
 
 
 async def test_a_connection_may_rest_between_requests() -> None:
-    async with door(Patience(head=0.05)) as there:
+    async with door(ClientLimits(head_timeout=0.05)) as there:
         reader, writer = await there.connect()
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"hello")
@@ -177,7 +177,7 @@ async def test_a_handshake_that_does_not_come_is_not_waited_for() -> None:
 
 
 async def test_a_crowd_of_the_silent_keeps_nobody_out() -> None:
-    async with door(Patience(head=600.0, connections=20)) as there:
+    async with door(ClientLimits(head_timeout=600.0, max_connections=20)) as there:
         crowd = [await there.connect() for _ in range(200)]
         for _ in range(3):
             assert (await there.answer()).endswith(b"hello")
@@ -187,7 +187,7 @@ async def test_a_crowd_of_the_silent_keeps_nobody_out() -> None:
 
 
 async def test_in_a_crowd_those_who_never_asked_go_first() -> None:
-    async with door(Patience(head=600.0, connections=5)) as there:
+    async with door(ClientLimits(head_timeout=600.0, max_connections=5)) as there:
         reader, writer = await there.connect()
         writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         await reader.readuntil(b"hello")

@@ -10,7 +10,11 @@ GRAFANA = ROOT / "grafana"
 
 def wanted() -> dict[Path, bytes]:
     """What the copies should be: path -> content."""
-    originals = [*GRAFANA.glob("alerts/*.yaml"), *GRAFANA.glob("dashboards/*.json"), *GRAFANA.glob("dashboards-loki/*.json")]
+    originals = [
+        *GRAFANA.glob("alerts/*.yaml"),
+        *GRAFANA.glob("dashboards/*.json"),
+        *GRAFANA.glob("dashboards-loki/*.json"),
+    ]
     return {FILES / original.relative_to(GRAFANA): original.read_bytes() for original in sorted(originals)}
 
 
