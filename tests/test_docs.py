@@ -64,7 +64,7 @@ async def test_an_account_has_as_many_series_as_documented() -> None:
         "M": ENVIRONMENTS,
         "T": 1,
         "S": SPACES,
-        "O": 1,
+        "D": 3,
     }
     account = metrics_docs.EXAMPLE | numbers
     for name in metrics_docs.SERIES:

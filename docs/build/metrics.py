@@ -27,13 +27,13 @@ SYMBOLS = {
     "T": "topics of events that the exporter has seen since its start",
     "I": "entries of `spaces.inactive_after`: 2 by default",
     "S": "spaces that are shown by themselves: at most `spaces.max_series`, and none without `spaces.per_space`",
-    "O": "1 with `spaces.per_space`, else 0",
+    "D": "2, with `spaces.per_space` 3",
     "J": f"types of jobs that an environment has had since counting began: at most {len(jobs.TYPES) + 1}",
     "C": f"collectors that are enabled: {len(REGISTRY)} by default",
     "P": f"paths of the API that have been asked: {len(Endpoint)} by default",
 }
 
-EXAMPLE = {"E": 6, "A": 24, "T": 12, "K": len(KNOWN_TOPICS), "I": 2, "J": 3, "C": len(REGISTRY), "P": len(Endpoint)}
+EXAMPLE = {"E": 6, "D": 2, "A": 24, "T": 12, "K": len(KNOWN_TOPICS), "I": 2, "J": 3, "C": len(REGISTRY), "P": len(Endpoint)}
 
 # Series of each family for one account: a number, and the symbols to multiply it with.
 SERIES: Mapping[str, tuple[int, str]] = {
@@ -53,7 +53,7 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_space_workbooks": (1, "S"),
     "flatfile_space_last_activity_timestamp_seconds": (1, "S"),
     "flatfile_space_guests": (1, "S"),
-    "flatfile_exporter_series_dropped": (1, "O"),
+    "flatfile_exporter_series_dropped": (1, "D"),
     "flatfile_agents": (2, "E"),
     "flatfile_agent_info": (1, "A"),
     "flatfile_agent_created_timestamp_seconds": (1, "A"),

@@ -142,7 +142,7 @@ faults = st.one_of(
 
 def readable(exported: Exported) -> None:
     """Both formats of the page can be read back, and hold as many samples as were given."""
-    families = [*exported.account.families()]
+    families = [*await exported.account.families()]
     text, openmetrics = (render(families, fmt) for fmt in (Format.TEXT_0_0_4, Format.OPENMETRICS_1_0))
     assert text.dropped == openmetrics.dropped == 0
     one = sum(len(family.samples) for family in parse_text(text.body.decode()))

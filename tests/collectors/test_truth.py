@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 
-from exporter.collectors._jobs import SETTLED, STATUSES
+from exporter.collectors.jobs import ENDS, SETTLED, STATUSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -203,6 +203,8 @@ class Laboratory:
         world = self.world
         record = world.environments[environment]
         yield ("flatfile_environment_info", "true" if record.is_prod else "false"), 1
+        for method in record.guest_authentication:
+            yield ("flatfile_environment_guest_authentication", method), 1
         yield from self.of_spaces(environment, now)
         guests = world.guests_of[environment].values()
         yield ("flatfile_guests",), len(guests)
@@ -263,9 +265,15 @@ class Laboratory:
         counts = Counter(job.status for job in jobs)
         for status in STATUSES:
             yield ("flatfile_jobs", status), counts[status]
-        open_ = [job.created_at for job in jobs if job.status not in SETTLED]
-        if open_:
-            yield ("flatfile_job_oldest_open_timestamp_seconds",), min(open_)
+        open_ = [job for job in jobs if job.status not in SETTLED]
+        for status in {job.status for job in open_}:
+            oldest = min(job.created_at for job in open_ if job.status == status)
+            yield ("flatfile_job_oldest_open_timestamp_seconds", status), oldest
+        ended = [job for job in jobs if job.status in ENDS and (job.finished_at or 0) >= self.started]
+        for kind in {job.type for job in jobs}:
+            of_kind = [job for job in ended if job.type == kind]
+            for status in ENDS:
+                yield ("flatfile_jobs_finished_total", kind, status), sum(job.status == status for job in of_kind)
 
     def of_events(self, environment: str, now: float) -> Iterator[tuple[Key, float]]:
         visible = [
@@ -290,6 +298,8 @@ class Laboratory:
                 continue
             if name == "flatfile_agent_queue_lag_seconds" or key[2:4] == ("", "unknown"):
                 continue  # which events were seen in time, and whose agents were gone, is another matter
+            if name.startswith(("flatfile_job_wait", "flatfile_job_duration")):
+                continue  # of the jobs that give both times: tests/collectors/test_jobs.py
             age = MAX_AGE
             since = now - age
             if name == "flatfile_account_info":

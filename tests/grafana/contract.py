@@ -25,10 +25,7 @@ def _read(name: str) -> Levels:
     return levels
 
 
-_NOT_YET = _read("contract-not-exported-yet.yaml")
-_EXPORTED = _read("contract.yaml")
-
-FAMILIES: Levels = {level: families | _NOT_YET.get(level, {}) for level, families in _EXPORTED.items()}
+FAMILIES: Levels = _read("contract.yaml")
 
 
 def _samples(family: str, kind: str) -> list[str]:
@@ -43,12 +40,3 @@ def series() -> dict[str, set[str]]:
         for family, about in families.items()
         for name in _samples(family, about["type"])
     }
-
-
-NOT_EXPORTED_YET = frozenset(
-    name
-    for families in _NOT_YET.values()
-    for family, about in families.items()
-    for name in _samples(family, about["type"])
-)
-"""Names of series. A query that asks for one has no answer on an exporter's pages."""

@@ -20,7 +20,6 @@ import yaml
 from tests.e2e.process import Exporter, eventually, serving
 from tests.grafana import promql
 from tests.grafana.alert_rules import ALERTS, FILLED_IN, RULE_FILES, rules
-from tests.grafana.contract import NOT_EXPORTED_YET
 from tests.grafana.queries import Query, all_queries
 from tests.simulator.faults import Status
 from tests.simulator.server import SimulatedServer
@@ -36,11 +35,7 @@ EAGER = "collectors:\n" + "".join(
     f"  {name}: {{interval: 0s}}\n"
     for name in ("environments", "spaces", "agents", "executions", "events", "users", "guests", "jobs")
 )
-QUERIES = [
-    query
-    for query in all_queries()
-    if not {selector.metric for selector in promql.selectors(query.raw)} & NOT_EXPORTED_YET
-]
+QUERIES = all_queries()
 RUNBOOKS = ALERTS.parents[1] / "docs" / "alerts.md"
 SPEAKING = {
     "FlatfileExpectedEnvironmentMissing",
