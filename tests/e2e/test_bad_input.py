@@ -72,6 +72,7 @@ collectors:
         (EndlessPages(fresh=True), "too_large"),
         (Status(429, 3600), "rate_limited"),
         (HugeBody(HUGE, declared=True), "too_large"),
+        (HugeBody(HUGE, gzip=True), "too_large"),
     ],
     ids=lambda value: repr(value)[:40] if isinstance(value, Fault) else value,
 )

@@ -10,7 +10,7 @@ import yaml
 
 from deploy.helm.build import readme
 from deploy.helm.build.places import CHART, ROOT
-from tests.test_readme import Block
+from tests.pages import Block
 
 from .rendering import KUBERNETES, Helm, Rendered
 from .test_generated import problems
