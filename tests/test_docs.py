@@ -87,7 +87,10 @@ async def _families_of_a_counted_account() -> list[Family]:
             event = world.emit("records:created", agent.environment_id, runs=False)
             world.run_agent(agent.id, event, lag=0.001, duration=0.002)
         for environment in world.environments:
-            world.add_job(environment, announce=False)
+            for number, status in enumerate(("created", "planning", "scheduled", "ready", "executing", "waiting")):
+                world.add_job(
+                    environment, kind=("file", "workbook", "sheet")[number % 3], announce=False
+                ).status = status
         try:
             assert await account.refresh(asyncio.get_running_loop().time() + 60)
             families = await account.families()

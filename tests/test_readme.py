@@ -4,6 +4,7 @@ The words after a block's language say how it is checked; a renderer does not sh
 offers have tests of their own, which `ELSEWHERE` names.
 """
 
+import asyncio
 import os
 import re
 import shutil
@@ -21,10 +22,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from docs.build import metrics as metrics_docs
 from exporter.config import load
 from exporter.demo.accounts import demo_world
+from tests.collectors.exported import Exported, Time
 from tests.grafana.e2e import programs
 from tests.pages import ROOT, Block, blocks, pages, read
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
+from tests.simulator.worlds import fixed_world
 
 PORT = "localhost:10056"  # as the pages have it
 README = "README.md"
@@ -41,8 +44,10 @@ CHECKED = {
     "yaml prometheus",
     "text metrics",
     "text log",
+    "sql state",
 }
 NOT_RUN = {
+    "text diagram": "a drawing",
     "sh by-ci": "the make commands are what CI itself runs",
     "sh by-hand": "takes half an hour of a running demo, Node.js and a look at the result",
     "sh by-make": "CI runs these tests, and another one compares what the first command writes with what is committed",
@@ -176,7 +181,8 @@ def test_the_log_shown_is_what_the_code_says(page: str, block: Block) -> None:
     for line in block.text.splitlines():
         found = re.fullmatch(r'time=\S+Z level=[A-Z]+ source=(\w+\.py):\d+ msg="([^"]+)".*', line)
         assert found is not None, line
-        assert f'"{found[2]}"' in (ROOT / "exporter" / found[1]).read_text(encoding="utf-8")
+        modules = [path.read_text(encoding="utf-8") for path in (ROOT / "exporter").rglob(found[1])]
+        assert any(f'"{found[2]}"' in text for text in modules), line
 
 
 @pytest.fixture
@@ -192,6 +198,25 @@ def place(page: str, tmp_path: Path) -> Path:
         assert hashed is not None
         (tmp_path / "web-config.yaml").write_text(web.replace("$2y$10$...", hashed[0]), encoding="utf-8")
     return tmp_path
+
+
+@each("sql state")
+def test_queries_on_the_state_have_answers(page: str, block: Block) -> None:
+    found = asyncio.run(_answers(block.text))
+    assert found, block.text
+
+
+async def _answers(query: str) -> list[tuple[object, ...]]:
+    """Ask the state of an account in which everything happened."""
+    world = fixed_world(time.time)
+    clock = Time(time.time())
+    async with Exported(world, clock) as exported:
+        await exported.scrape()
+        clock.pass_(60)
+        event = world.emit("job:ready", "us_env_9f2kQw1d", at=time.time(), runs=False)
+        world.run_agent("us_ag_Hn3cQ0ye", event, success=False, lag=0.0, duration=0.0)
+        await exported.scrape()
+        return await exported.account.database.run(lambda db: db.execute(query).fetchall())
 
 
 @each("yaml config")

@@ -33,7 +33,17 @@ SYMBOLS = {
     "P": f"paths of the API that have been asked: {len(Endpoint)} by default",
 }
 
-EXAMPLE = {"E": 6, "D": 2, "A": 24, "T": 12, "K": len(KNOWN_TOPICS), "I": 2, "J": 3, "C": len(REGISTRY), "P": len(Endpoint)}
+EXAMPLE = {
+    "E": 6,
+    "D": 2,
+    "A": 24,
+    "T": 12,
+    "K": len(KNOWN_TOPICS),
+    "I": 2,
+    "J": 3,
+    "C": len(REGISTRY),
+    "P": len(Endpoint),
+}
 
 # Series of each family for one account: a number, and the symbols to multiply it with.
 SERIES: Mapping[str, tuple[int, str]] = {

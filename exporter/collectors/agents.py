@@ -62,8 +62,6 @@ FAMILIES = (AGENTS, INFO, CREATED, UPDATED, MISSING, EXPECTED_MIN)
 
 LISTING = Listing(Endpoint.AGENTS, models.Agent, identity, page_size=20)  # each brings its program, maybe megabytes
 
-MAX_SERIES = 5000
-
 DUE = """
 SELECT id, name FROM environment LEFT JOIN known ON environment_id = id AND collector = 'agents'
 WHERE shown AND (at IS NULL OR at <= :since OR EXISTS (
@@ -140,7 +138,7 @@ class Collector:
         db.execute("DELETE FROM agent WHERE environment_id NOT IN (SELECT id FROM environment)")
         mark_known(db, NAME, found, at)
         (number,) = db.execute("SELECT count(*) FROM agent").fetchone()
-        dropped = max(0, number - MAX_SERIES)
+        dropped = max(0, number - self._context.config.agents.max_series)
         db.execute("INSERT OR REPLACE INTO series_dropped VALUES (?, ?)", (NAME, dropped))
 
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
@@ -159,7 +157,9 @@ class Collector:
             "SELECT environment_id, id, name, namespace, iif(system, 'true', 'false'), created, updated FROM agent "
             "ORDER BY environment_id, id LIMIT ?"
         )
-        for environment, id_, name, namespace, system, created, updated in db.execute(query, (MAX_SERIES,)):
+        for environment, id_, name, namespace, system, created, updated in db.execute(
+            query, (self._context.config.agents.max_series,)
+        ):
             if environment not in labels:
                 continue
             named = (*labels[environment], id_, name)

@@ -45,7 +45,6 @@ GUEST_AUTHENTICATION = Desc(
 FAMILIES = (ACCOUNT_INFO, ENVIRONMENTS, ENVIRONMENT_INFO, GUEST_AUTHENTICATION)
 
 LISTING = Listing(Endpoint.ENVIRONMENTS, models.Environment, identity)
-MAX_SERIES = 1000
 ACCOUNT_INTERVAL = 3600.0  # seconds: an account's name hardly ever changes
 
 
@@ -69,7 +68,7 @@ class Collector:
 
     def _write(self, db: Connection, rows: Sequence[models.Environment], at: float) -> None:
         chosen = self._context.config.environments.match
-        most = MAX_SERIES
+        most = self._context.config.environments.max_series
         selected = [row.id for row in rows if chosen(row.name or row.id, row.id)]
         first = sorted(row.id for row in rows if row.is_prod and row.id in selected)
         shown = {*[*first, *sorted({*selected}.difference(first))][:most]}

@@ -140,7 +140,7 @@ faults = st.one_of(
 )
 
 
-def readable(exported: Exported) -> None:
+async def readable(exported: Exported) -> None:
     """Both formats of the page can be read back, and hold as many samples as were given."""
     families = [*await exported.account.families()]
     text, openmetrics = (render(families, fmt) for fmt in (Format.TEXT_0_0_4, Format.OPENMETRICS_1_0))
@@ -163,13 +163,13 @@ def test_answers_changed_at_random(before: bool, struck: list[tuple[str, Deforme
                 exported.api.faults.add(path, fault)
             for _ in range(2):
                 page = await exported.later(1)
-                readable(exported)
+                await readable(exported)
                 internal = [collector for collector, reason in page.errors() if reason == "internal"]
                 assert not internal, struck
             exported.api.faults.clear()
             page = await exported.later(400)
             page = await exported.later(400)
-            readable(exported)
+            await readable(exported)
             unwell = [name for (name,), success in page["exporter_collector_success"].items() if not success]
             assert not unwell, struck
 

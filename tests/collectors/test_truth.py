@@ -8,10 +8,10 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 
-from exporter.collectors.jobs import ENDS, SETTLED, STATUSES
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exporter.collectors.jobs import ENDS, SETTLED, STATUSES
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time

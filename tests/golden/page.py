@@ -1,6 +1,7 @@
 """The page of the fixed account, as lines: its shape, and the values that do not depend on the machine or the moment."""
 
 import re
+import tempfile
 from pathlib import Path
 
 from exporter.account import account
@@ -31,10 +32,17 @@ PASSING = re.compile(
 
 
 async def fixed_families() -> list[Family]:
-    """All families of the fixed account on its first page, and of the exporter itself."""
+    """All families of the fixed account, whose state is stored, on its first page, and of the exporter itself."""
     time = Time()
     auth = f"{{client_id: {CLIENT_ID}, client_secret: {SECRET}}}"
+    with tempfile.TemporaryDirectory() as place:
+        return await _families(time, auth, Path(place) / "acme.sqlite")
+
+
+async def _families(time: Time, auth: str, path: Path) -> list[Family]:
     async with Exported(fixed_world(time), time, SETTINGS, more=ONE_BY_ONE, auth=auth) as exported:
+        await exported.account.aclose()
+        exported.account = exported.restarted(path)
         accounts = Accounts(lambda: Config((exported.account.config,), ()), time.clock)
         await accounts.reload()
         own = OwnMetrics(accounts)

@@ -18,7 +18,6 @@ import pytest
 import yaml
 
 from tests.e2e.process import Exporter, eventually, serving
-from tests.grafana import promql
 from tests.grafana.alert_rules import ALERTS, FILLED_IN, RULE_FILES, rules
 from tests.grafana.queries import Query, all_queries
 from tests.simulator.faults import Status
