@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -54,8 +55,8 @@ def test_numbers_of_series_are_given_for_the_families_that_there_are_and_no_othe
     assert {label for desc in metrics_docs.families() for label in desc.labels} == set(metrics_docs.LABELS)
 
 
-async def test_an_account_has_as_many_series_as_documented() -> None:
-    families = await _families_of_a_counted_account()
+async def test_an_account_has_as_many_series_as_documented(tmp_path: Path) -> None:
+    families = await _families_of_a_counted_account(tmp_path / "acme.sqlite")
     counted = {family.desc.name: sum(_lines(value) for _, value in family.samples) for family in families}
     numbers = {
         "E": ENVIRONMENTS,
@@ -76,13 +77,13 @@ def _lines(value: float | HistogramValue) -> int:
     return len(value.buckets) + 2 if isinstance(value, HistogramValue) else 1
 
 
-async def _families_of_a_counted_account() -> list[Family]:
+async def _families_of_a_counted_account(path: Path) -> list[Family]:
     world = sized_world(time.time, environments=ENVIRONMENTS, spaces=SPACES, guests=9, agents=AGENTS_EACH, events=600)
     answers_200_only = Switches(guests_without_space="all")
     async with SimulatedServer(world, answers_200_only) as api:
         text = CONFIGURATION.format(base_url=api.base_url, client_id=CLIENT_ID, secret=SECRET)
         config = parse(text, "test")
-        account = Account(config.accounts[0], connect, Clock())
+        account = Account(config.accounts[0], connect, Clock(), path)
         for agent in world.agents.values():
             event = world.emit("records:created", agent.environment_id, runs=False)
             world.run_agent(agent.id, event, lag=0.001, duration=0.002)
