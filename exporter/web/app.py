@@ -236,7 +236,7 @@ class Web:
         origin = request.headers.get("origin")
         if origin is not None and not self._is_own_origin(origin, request):
             return PlainTextResponse("Reload refused: the request comes from another site's page.\n", status_code=403)
-        problem = await self.try_reload()
+        problem = await asyncio.shield(self.try_reload())  # a client that disconnects does not stop it half way
         return (
             PlainTextResponse("reloaded\n") if problem is None else PlainTextResponse(f"{problem}\n", status_code=500)
         )
@@ -249,7 +249,7 @@ class Web:
     async def try_reload(self) -> str | None:
         """Reload the configuration. Return its errors, `None` when there are none."""
         try:
-            await asyncio.shield(self._accounts.reload())
+            await self._accounts.reload()
         except ConfigError as error:
             log.warning("reload failed, keeping the configuration in use", extra=fields(error=str(error)))
             return str(error)
