@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from functools import lru_cache
+from operator import call
 from typing import NamedTuple
 
 from prometheus_client.utils import floatToGoString
@@ -201,7 +202,7 @@ def _write_block(
     dropped = 0
     for samples in parts:
         for values, value in samples:
-            key = tuple([one(text) for one, text in zip(escape, values, strict=True)])
+            key = tuple(map(call, escape, values))
             if key in seen:
                 dropped += 1
                 continue

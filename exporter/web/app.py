@@ -5,7 +5,6 @@ import logging
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from urllib.parse import urlsplit
 
 from starlette.applications import Starlette
@@ -178,17 +177,27 @@ class Web:
     async def _rendered(
         self, accounts: Sequence[Account], fmt: Format, only: Collection[str] | None, deadline: float
     ) -> list[Lines]:
-        """Return the accounts' lines, part by part, so that the accounts of one collector stand together."""
-        rendered = await asyncio.gather(*(account.lines(fmt, only, deadline) for account in accounts))
+        """Return the lines of all accounts. One that cannot be rendered does not fail the scrape of the others."""
+        rendered = await asyncio.gather(
+            *(account.lines(fmt, only, deadline) for account in accounts), return_exceptions=True
+        )
+        lines: list[Lines] = []
         for account, parts in zip(accounts, rendered, strict=True):
+            if isinstance(parts, Exception):
+                if self._throttle.should_log((account.name, type(parts))) is not None:
+                    error = type(parts).__name__  # its text may quote what the API sent
+                    log.error("metrics of an account missing", extra=fields(account=account.name, error=error))
+                continue
+            if isinstance(parts, BaseException):
+                raise parts
+            lines += parts.values()
             dropped = sum(each.dropped for each in parts.values())
-            times = self._throttle.should_log(account.name) if dropped else None
-            if times is not None:
+            if dropped and self._throttle.should_log(account.name) is not None:
                 log.warning(
                     "several samples of the same series, only the first is exported",
                     extra=fields(account=account.name, samples=dropped),
                 )
-        return [*chain.from_iterable(parts.values() for parts in rendered)]
+        return lines
 
     async def discovery(self, request: Request) -> Response:
         """Prometheus' HTTP service discovery: a target for each account, and one for the exporter itself."""
@@ -227,7 +236,7 @@ class Web:
         origin = request.headers.get("origin")
         if origin is not None and not self._is_own_origin(origin, request):
             return PlainTextResponse("Reload refused: the request comes from another site's page.\n", status_code=403)
-        problem = await self.try_reload()
+        problem = await asyncio.shield(self.try_reload())  # a client that disconnects does not stop it half way
         return (
             PlainTextResponse("reloaded\n") if problem is None else PlainTextResponse(f"{problem}\n", status_code=500)
         )
@@ -240,7 +249,7 @@ class Web:
     async def try_reload(self) -> str | None:
         """Reload the configuration. Return its errors, `None` when there are none."""
         try:
-            await asyncio.shield(self._accounts.reload())
+            await self._accounts.reload()
         except ConfigError as error:
             log.warning("reload failed, keeping the configuration in use", extra=fields(error=str(error)))
             return str(error)

@@ -39,16 +39,16 @@ class Address:
 def parse_address(text: str) -> Address:
     """Read `HOST:PORT`, `[IPV6]:PORT` or `:PORT`. Raises ValueError that says what is wrong."""
     if _is_ipv6(text):
-        raise ValueError(f"{text!r} is no address: an IPv6 address goes in brackets, [{text}]:PORT")
+        raise ValueError(f"{text!r} is not an address: write an IPv6 address in brackets, [{text}]:PORT")
     host, colon, port = text.rpartition(":")
     if not colon or not (port.isascii() and port.isdigit()) or len(port) > 5 or int(port) > 65535:
-        raise ValueError(f"{text!r} is no address: it takes HOST:PORT, [IPV6]:PORT, or :PORT for all interfaces")
+        raise ValueError(f"{text!r} is not an address: expected HOST:PORT, [IPV6]:PORT, or :PORT for all interfaces")
     if host.startswith("[") and host.endswith("]"):
         if not _is_ipv6(host[1:-1]):
-            raise ValueError(f"{text!r} is no address: there is no IPv6 address in the brackets")
+            raise ValueError(f"{text!r} is not an address: no IPv6 address in the brackets")
         return Address(host[1:-1], int(port))
     if ":" in host:
-        raise ValueError(f"{text!r} is no address: an IPv6 address goes in brackets, [{host}]:{port}")
+        raise ValueError(f"{text!r} is not an address: write an IPv6 address in brackets, [{host}]:{port}")
     return Address(host, int(port))
 
 
@@ -71,7 +71,7 @@ def listen(address: Address) -> list[socket.socket]:
     except OSError as error:
         raise OSError(f"cannot listen on {where}: {error.strerror or error}") from None
     except UnicodeError:  # what getaddrinfo makes of a name with an empty part or one of more than 63 characters
-        raise OSError(f"cannot listen on {where}: this cannot be the name of a host") from None
+        raise OSError(f"cannot listen on {where}: not a valid host name") from None
 
 
 def inherited(environ: MutableMapping[str, str]) -> list[socket.socket]:

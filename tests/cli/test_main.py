@@ -42,7 +42,7 @@ def refused(*arguments: str) -> None:
         (["serve", "demo"], "unexpected argument 'demo'"),
         (["--config.file"], "--config.file"),
         (["--config.file="], "--config.file: expected the path of a file"),
-        (["--web.listen-address=10056"], "'10056' is no address"),
+        (["--web.listen-address=10056"], "'10056' is not an address"),
         (["--web.listen-address=::1"], "[::1]:PORT"),
         (["--web.telemetry-path=metrics"], "'metrics' is not a path"),
         (["--web.telemetry-path=/probe"], "'/probe' is taken"),

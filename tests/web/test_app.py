@@ -6,6 +6,7 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from urllib.parse import urljoin
 
 import pytest
@@ -229,6 +230,28 @@ async def test_while_an_accounts_thread_is_busy_the_page_is_as_last_rendered(the
     finally:
         busy.set()
     await task
+
+
+async def test_an_account_that_cannot_be_rendered_does_not_fail_the_others(
+    api: SimulatedServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise ZeroDivisionError("SECRET")
+
+    async with served(configuration(*(account_lines(name, api.base_url) for name in ("one", "two")))) as there:
+        await there.get("/metrics")
+        account = there.accounts.get("one")
+        assert account is not None
+        users = account._refreshes["users"]
+        users.collector = SimpleNamespace(requires=(), triggers=(), families=broken)  # type: ignore[assignment]
+        users.revision += 1
+        for _ in range(2):
+            page = await there.get("/metrics")
+            assert page.status_code == 200
+            assert value(page.text, "flatfile_up", account="one") is None
+            assert value(page.text, "flatfile_users", account="two") == 5
+    (said,) = [record for record in caplog.records if "missing" in record.message]
+    assert said.__dict__["fields"] == {"account": "one", "error": "ZeroDivisionError"}
 
 
 async def test_a_failure_changes_no_value(there: Served, api: SimulatedServer) -> None:

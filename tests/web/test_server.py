@@ -60,7 +60,7 @@ def test_any_text_is_an_address_or_a_clear_error(text: str) -> None:
     try:
         address = parse_address(text)
     except ValueError as error:
-        assert "is no address" in str(error)  # noqa: PT017 - either is right
+        assert "is not an address" in str(error)  # noqa: PT017 - either is right
     else:
         assert 0 <= address.port <= 65535
 
