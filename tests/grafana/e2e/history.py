@@ -84,7 +84,9 @@ class Replica:
         for account in accounts:
             await settled(account)
         self._own.scrape("/metrics", complete=all(ended))
-        families = [*self._own.families(), *(family for account in accounts for family in account.families())]
+        families = [*self._own.families()]
+        for account in accounts:
+            families += await account.families()
         return render(families, Format.OPENMETRICS_1_0).body.decode()
 
 
