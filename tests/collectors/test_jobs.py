@@ -362,9 +362,12 @@ async def test_a_job_that_finishes_below_many_newer_ones_is_counted_once_it_is_r
         assert finished(page, site.environment) == {**before, ("workbook", "failed"): 1}
 
 
-async def test_an_open_job_that_finishes_after_the_window_is_counted_once(site: Site, time: Time) -> None:
+@pytest.mark.parametrize("told", [True, False])
+async def test_an_open_job_that_finishes_after_the_window_is_counted_once(site: Site, time: Time, told: bool) -> None:
+    """Whether the server says when it finished, or not."""
     job = site.job("executing", HOUR / 2)
-    async with Exported(site.world, time, "jobs: {window: 1h}") as exported:
+    switches = Switches() if told else Switches(fields={PATH: {"finishedAt": None}})
+    async with Exported(site.world, time, "jobs: {window: 1h}", switches=switches) as exported:
         await exported.scrape()
         time.pass_(DAY)
         site.close(job)
