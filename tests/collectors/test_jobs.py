@@ -376,6 +376,19 @@ async def test_an_open_job_that_finishes_after_the_window_is_counted_once(site: 
             assert finished(page, site.environment) == {("workbook", "complete"): 1}
 
 
+async def test_a_job_is_counted_however_late_its_status_is_told(site: Site, time: Time) -> None:
+    async with Exported(site.world, time, switches=Switches(fields={PATH: {"status": None}})) as exported:
+        await exported.scrape()
+        site.close(site.job("ready", -10), "failed")
+        for _ in range(3):
+            page = await exported.later(60)
+            assert finished(page, site.environment) == {}
+        exported.api.switches.fields.clear()
+        for _ in range(2):
+            page = await exported.later(60)
+            assert finished(page, site.environment) == {("workbook", "failed"): 1}
+
+
 async def test_a_job_that_is_opened_again_is_counted_once(site: Site, time: Time) -> None:
     job = site.job("executing")
     async with Exported(site.world, time) as exported:
