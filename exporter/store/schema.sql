@@ -248,6 +248,5 @@ CREATE TABLE job_reading (
   deep_read_at   REAL NOT NULL,     -- when the list was last read further down than the newest jobs
   pages          INTEGER NOT NULL,  -- that this took
   unreached      INTEGER NOT NULL,  -- 1: open jobs lie further down than was read last
-  missed         INTEGER NOT NULL,  -- 1: the list lacked a job that it should have held
   unordered      INTEGER NOT NULL   -- 1: the list is long and in no order: it is read less often
 ) WITHOUT ROWID;
