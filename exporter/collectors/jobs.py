@@ -7,7 +7,7 @@ as far as something is new or open; open jobs further down, and whatever else ma
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 
 from exporter.collectors._context import Context, fresh_environments, mark_known, shown_environments
@@ -105,8 +105,10 @@ class Last:
     deep_read_at: float = NEVER
     pages: int = 0
     unreached: bool = False
-    missed: bool = False
     unordered: bool = False
+
+
+COLUMNS = ", ".join(field.name for field in fields(Last))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ class Collector:
         open_ = await database.run(lambda db: dict(db.execute(OPEN, (environment,))))
         oldest, deep = min(open_.values(), default=math.inf), self._is_deep_due(last, at)
         floor = None  # as far as there is anything new
-        if abs(at - last.window_read_at) >= FULL_EVERY or (deep and (last.missed or last.unordered)):
+        if abs(at - last.window_read_at) >= FULL_EVERY or (deep and last.unordered):
             floor = min(edge, oldest)
         elif deep and last.unreached:
             floor = oldest
@@ -218,9 +220,9 @@ class Collector:
             db.execute(UPSERT, (environment, row.id, *astuple(job), counted))
         for purge in PURGES:
             db.execute(purge, {"environment": environment, "edge": edge, "followed": followed})
-        last = replace(last, missed=_delete_missed(db, environment, reading))
-        values = (environment, at, *astuple(last))
-        db.execute("INSERT OR REPLACE INTO job_reading VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
+        _delete_missed(db, environment, reading)
+        query = f"INSERT OR REPLACE INTO job_reading (environment_id, looked_at, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        db.execute(query, (environment, at, *astuple(last)))
         mark_known(db, NAME, [environment], at)
         return unusable
 
@@ -243,8 +245,7 @@ class Collector:
 
 
 def _lasts(db: Connection) -> dict[str, Last]:
-    columns = "began, read_at, window_read_at, deep_read_at, pages, unreached, missed, unordered"
-    return {env: Last(*row) for env, *row in db.execute(f"SELECT environment_id, {columns} FROM job_reading")}
+    return {env: Last(*row) for env, *row in db.execute(f"SELECT environment_id, {COLUMNS} FROM job_reading")}
 
 
 def _known(db: Connection, environment: str, ids: Sequence[str]) -> set[str]:
@@ -279,10 +280,9 @@ def _count(db: Connection, environment: str, job: Job) -> None:
             histogram.observe(db, environment, job.type, end - begin)
 
 
-def _delete_missed(db: Connection, environment: str, reading: Reading) -> bool:
-    """Delete the jobs that two lists in a row lacked; return whether this one lacked others: rows may move while it is read."""
+def _delete_missed(db: Connection, environment: str, reading: Reading) -> None:
+    """Delete the jobs that two lists in a row lacked: one may lack some because rows moved while it was read."""
     came = {row.id for row in reading.rows}
     lacking = [(environment, id_) for (id_,) in db.execute(SINCE, (environment, reading.covered)) if id_ not in came]
-    deleted = db.executemany("DELETE FROM job WHERE environment_id = ? AND id = ? AND missed", lacking).rowcount
+    db.executemany("DELETE FROM job WHERE environment_id = ? AND id = ? AND missed", lacking)
     db.executemany("UPDATE job SET missed = 1 WHERE environment_id = ? AND id = ?", lacking)
-    return len(lacking) > max(deleted, 0)

@@ -241,13 +241,12 @@ CREATE TABLE job_count (
 -- jobs: how far an environment's jobs have been followed.
 CREATE TABLE job_reading (
   environment_id TEXT PRIMARY KEY,
-  began          REAL NOT NULL,     -- jobs that finished earlier are not counted
   looked_at      REAL NOT NULL,     -- when its newest jobs were last read
-  read_at        REAL NOT NULL,     -- the same by the server's clock
+  began          REAL NOT NULL,     -- jobs that finished earlier are not counted
+  read_at        REAL NOT NULL,     -- looked_at by the server's clock
   window_read_at REAL NOT NULL,     -- when all jobs of the window were last read
   deep_read_at   REAL NOT NULL,     -- when the list was last read further down than the newest jobs
   pages          INTEGER NOT NULL,  -- that this took
   unreached      INTEGER NOT NULL,  -- 1: open jobs lie further down than was read last
-  missed         INTEGER NOT NULL,  -- 1: the list lacked a job that it should have held
   unordered      INTEGER NOT NULL   -- 1: the list is long and in no order: it is read less often
 ) WITHOUT ROWID;

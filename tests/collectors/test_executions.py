@@ -478,7 +478,7 @@ async def test_history_is_not_read_again_and_the_agent_that_ran_last_is_asked_fi
 
 
 async def test_a_run_that_is_listed_late_below_newer_ones_is_found(site: Site, time: Time) -> None:
-    async with Exported(site.world, time) as exported:
+    async with Exported(site.world, time, switches=Switches(page_clamp={PATH: 100})) as exported:
         await exported.scrape()
         time.pass_(30)
         site.run(site.validator, ago=-290, took=295)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from exporter.collectors import _job, jobs
 from exporter.demo.switches import ABSENT, Switches
+from exporter.demo.timeline import Timeline
 from exporter.demo.world import World
 from exporter.exposition.families import HistogramValue
 from exporter.flatfile import models
@@ -175,6 +176,17 @@ async def test_a_job_that_hangs_under_many_newer_ones_does_not_cost_all_pages_ea
         for _ in range(20):
             await exported.later(60)
         assert len(exported.asked(PATH)) == 20
+
+
+async def test_an_open_job_under_some_newer_ones_is_followed_each_time(site: Site, time: Time) -> None:
+    job = site.job("ready", 3000)
+    for number in range(250):
+        site.job("complete", 10 + number)
+    async with Exported(site.world, time) as exported:
+        await exported.scrape()
+        site.close(job, "failed")
+        page = await exported.later(60)
+        assert site.jobs(page) == {"complete": 250, "failed": 1}
 
 
 async def test_many_new_jobs_at_once_are_all_read(site: Site, time: Time) -> None:
@@ -362,15 +374,47 @@ async def test_a_job_that_finishes_below_many_newer_ones_is_counted_once_it_is_r
         assert finished(page, site.environment) == {**before, ("workbook", "failed"): 1}
 
 
-async def test_an_open_job_that_finishes_after_the_window_is_counted_once(site: Site, time: Time) -> None:
+@pytest.mark.parametrize("told", [True, False])
+async def test_an_open_job_that_finishes_after_the_window_is_counted_once(site: Site, time: Time, told: bool) -> None:
+    """Whether the server says when it finished, or not."""
     job = site.job("executing", HOUR / 2)
-    async with Exported(site.world, time, "jobs: {window: 1h}") as exported:
+    switches = Switches() if told else Switches(fields={PATH: {"finishedAt": None}})
+    async with Exported(site.world, time, "jobs: {window: 1h}", switches=switches) as exported:
         await exported.scrape()
         time.pass_(DAY)
         site.close(job)
         for wait in (60, 60, HOUR, HOUR, DAY):
             page = await exported.later(wait)
             assert finished(page, site.environment) == {("workbook", "complete"): 1}
+
+
+async def test_a_job_that_one_list_lacks_stays_and_is_counted_once(site: Site, time: Time) -> None:
+    async with Exported(site.world, time) as exported:
+        await exported.scrape()
+        site.close(site.job("ready", -30))
+        await exported.later(60)
+        jobs_of, site.world.jobs_of[site.environment] = site.world.jobs_of[site.environment], Timeline()
+        assert site.jobs(await exported.later(60)) == {"complete": 1}
+        site.world.jobs_of[site.environment] = jobs_of
+        for _ in range(2):
+            page = await exported.later(60)
+            assert (site.jobs(page), finished(page, site.environment)) == (
+                {"complete": 1},
+                {("workbook", "complete"): 1},
+            )
+
+
+async def test_a_job_is_counted_however_late_its_status_is_told(site: Site, time: Time) -> None:
+    async with Exported(site.world, time, switches=Switches(fields={PATH: {"status": None}})) as exported:
+        await exported.scrape()
+        site.close(site.job("ready", -10), "failed")
+        for _ in range(3):
+            page = await exported.later(60)
+            assert finished(page, site.environment) == {}
+        exported.api.switches.fields.clear()
+        for _ in range(2):
+            page = await exported.later(60)
+            assert finished(page, site.environment) == {("workbook", "failed"): 1}
 
 
 async def test_a_job_that_is_opened_again_is_counted_once(site: Site, time: Time) -> None:
