@@ -291,7 +291,8 @@ class Account:
     def _own_parts(self, only: Collection[str] | None) -> Iterator[Part]:
         """Yield what the exporter says of the account itself. Each part's state is read when the ones before are rendered."""
         root = self._refreshes[ROOT].outcome
-        up = root is not None and root.reached
+        limited = root is not None and root.reason == "rate_limited" and self._client.session.is_token_accepted
+        up = root is not None and (root.reached or limited)  # a limit on requests is an answer
         yield Part("account: up", up, lambda _: [Family(UP, [((self.name,), 1 if up else 0)])])
         shown = self._shown_refreshes(only)
         expiry = self._client.session.token_expiry

@@ -147,7 +147,7 @@ class Names:
         try:
             found = await ask(place, missing, call)
         except FlatfileError as error:
-            if not error.concerns_the_question:
+            if not error.is_request_rejected:
                 raise
             if not isinstance(error, NotFound):
                 self.refused(error)

@@ -13,8 +13,9 @@ from exporter.flatfile import models, times
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, NotFound
+from exporter.flatfile.events import SLACK
+from exporter.flatfile.order import Before
 from exporter.flatfile.session import Call
-from exporter.flatfile.tail import SLACK, Before
 from exporter.flatfile.times import iso
 
 ENVIRONMENTS = Listing(Endpoint.ENVIRONMENTS, models.Environment, identity)
@@ -96,7 +97,7 @@ class Reader:
             try:
                 await self._stream(taken, WIDE, {}, call)
             except FlatfileError as error:
-                if not error.concerns_the_question:
+                if not error.is_request_rejected:
                     raise
                 self._wide = False
         return self._wide

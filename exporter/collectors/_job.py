@@ -3,10 +3,10 @@
 import math
 from collections.abc import Collection, Mapping, Sequence
 
-from exporter.collectors._order import Descent
 from exporter.flatfile import models, times
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import TooLarge
+from exporter.flatfile.order import NewestFirst
 
 MAX_ROWS = 100_000  # of one list
 LATE = 60.0  # seconds after which a new job is listed at the latest
@@ -34,7 +34,7 @@ class Reading:
         self._edge = edge
         self._read_at = read_at
         self._unseen = dict(open_)
-        self._order = Descent()
+        self._order = NewestFirst()
         self._number = 0  # of rows, also of other environments
 
     def add(self, page: Sequence[models.Job], known: Collection[str]) -> bool:

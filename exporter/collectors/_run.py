@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from exporter.collectors._order import Descent
 from exporter.flatfile import models, times
 from exporter.flatfile.errors import BadResponse
+from exporter.flatfile.order import NewestFirst
 
 AHEAD = 2.0  # seconds by which the server's time may be misjudged
 LONG = 300  # rows in no known order that are too many to be read each time
@@ -56,7 +56,7 @@ class RunOrder:
     """The order of a list of runs, as its rows show it: the newest first by their start, by their end, or in no order."""
 
     def __init__(self) -> None:
-        self._orders = {"created_at": Descent(), "completed_at": Descent()}
+        self._orders = {"created_at": NewestFirst(), "completed_at": NewestFirst()}
         self._newest = dict.fromkeys(self._orders, math.inf)
 
     def follow(self, page: Sequence[models.Execution]) -> None:

@@ -95,7 +95,7 @@ class Collector:
         try:
             account = await context.client.one(Endpoint.ACCOUNT, models.Account, call)
         except FlatfileError as error:
-            if not error.concerns_the_question:
+            if not error.is_request_rejected:
                 return error
             if not self._account_refused:
                 log.warning(

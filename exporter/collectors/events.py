@@ -24,8 +24,9 @@ from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
+from exporter.flatfile.events import EventRecord, event_record
+from exporter.flatfile.order import Before
 from exporter.flatfile.session import Call
-from exporter.flatfile.tail import Before, Happened, happened
 from exporter.flatfile.times import iso
 from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS, actor_type
 from exporter.store.database import Connection
@@ -74,7 +75,7 @@ class Reading:
 
     scope: str
     since: float
-    events: Sequence[Happened]
+    events: Sequence[EventRecord]
 
 
 class Collector:
@@ -101,7 +102,7 @@ class Collector:
             try:
                 errors = await self._read_account(environments, positions, asked_at, at, call)
             except FlatfileError as error:
-                if not error.concerns_the_question:
+                if not context.client.session.is_rejection(error):
                     raise
                 errors = None
             if errors is not None:
@@ -138,7 +139,7 @@ class Collector:
         """Read the events of an environment, or of the account, since a time."""
         params = {"since": iso(since), "includeAcknowledged": "true", **({"environmentId": scope} if scope else {})}
         rows = await self._context.client.rows(LISTING, params, call, stop=Before(since))
-        events = [happened(row) for row in rows]
+        events = [event_record(row) for row in rows]
         self._unusable += events.count(None)
         return Reading(scope, since, [event for event in events if event is not None and event.at >= since])
 
@@ -228,7 +229,7 @@ class Collector:
     def _count(
         self,
         db: Connection,
-        events: Sequence[tuple[str, Happened]],
+        events: Sequence[tuple[str, EventRecord]],
         positions: Mapping[str, Position],
         asked_at: float,
         at: float,

@@ -179,7 +179,7 @@ class Collector:
                 not_found = error  # it may not be deployed any more
                 continue
             except FlatfileError as error:
-                if error.concerns_the_question:
+                if error.is_request_rejected:
                     way.refused()
                 raise
             if own != new.keys():

@@ -78,7 +78,7 @@ class Collector:
             try:
                 errors = await self._whole_account(call)
             except FlatfileError as error:
-                rejected = error.concerns_the_question or isinstance(error, TooLarge)
+                rejected = self._context.client.session.is_rejection(error) or isinstance(error, TooLarge)
                 if not rejected or self._account_wide.refused():  # asking every space costs too much for a hiccup
                     raise
             else:

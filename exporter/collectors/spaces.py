@@ -93,7 +93,7 @@ def values(space: models.Space, scope: str) -> tuple[object, ...]:
     return (
         space.id,
         space.environment_id or scope,
-        "archived" if space.archived_at else "expired" if space.expired_at else "active",
+        "archived" if times.is_set(space.archived_at) else "expired" if times.is_set(space.expired_at) else "active",
         times.unix(space.created_at),
         times.unix(space.updated_at),
         times.unix(space.last_activity_at),
@@ -133,7 +133,7 @@ class Collector:
             try:
                 reading = await self._list.read(WHOLE_ACCOUNT, {}, call)
             except FlatfileError as error:
-                if not error.concerns_the_question:
+                if not error.is_request_rejected:
                     raise
             else:
                 if reading is None:

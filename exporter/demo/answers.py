@@ -67,6 +67,9 @@ def answer(ask: Ask) -> Row:
     """The body of a 200; Refused for any other status."""
     found = ENDPOINTS.get(ask.path)
     if found is not None:
+        refusal = ask.switches.account_wide_refusal.get(ask.path)
+        if refusal is not None and not {"environmentId", "spaceId"} & ask.query.keys():
+            raise Refused(refusal, "one environment or space must be named")
         return found(ask)
     one = re.fullmatch(r"/environments/([^/]+)", ask.path)
     if one:

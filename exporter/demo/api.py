@@ -110,9 +110,12 @@ class Api:
 
     def other_prefix(self) -> Reply:
         """Return the answer to a path below another prefix."""
-        if self.switches.other_prefix == "html":
-            return Reply(200, HTML, {"Content-Type": "text/html"})
-        return _refusal(Refused(404, "Not found"))
+        reading = self.switches.other_prefix
+        if reading in ("html", "forbidden"):
+            return Reply(200 if reading == "html" else 403, HTML, {"Content-Type": "text/html"})
+        if reading == "moved":
+            return Reply(301, headers={"Location": "https://flatfile.test/"})
+        return _refusal(Refused(405 if reading == "method" else 404, "Not found"))
 
     def answer(self, request: Request, deform: Callable[..., Any] | None = None) -> Reply:
         """Return the right answer; `deform` changes its body, given the page asked for and what returns the first page."""

@@ -1,6 +1,7 @@
 """Credentials, and the access tokens that they are exchanged for."""
 
 import base64
+from email.utils import formatdate
 from typing import Any
 
 import msgspec
@@ -46,7 +47,8 @@ class Bearers:
             }
             answer["expiresIn"] = life[switches.expires_in]
         if switches.expires != "absent":
-            answer["expires"] = iso(end) if switches.expires == "iso" else "tomorrow"
+            texts = {"iso": iso(end), "http": formatdate(end, usegmt=True), "junk": "tomorrow"}
+            answer["expires"] = texts[switches.expires]
         answer |= {"email": f"ops{TEAM_MAIL}", "userId": "us_usr_Kq81mZ4t", "accountId": account_id}
         return {"data": answer} if switches.auth_wrapped else answer
 

@@ -49,18 +49,22 @@ class Page:
 
 def page_of(path: str, query: Mapping[str, str], switches: Switches, *, total: int, default: int) -> Page:
     """Which page the query asks for; Refused (400) when it asks for one that cannot be."""
+    if path in switches.paging_refused and {"pageSize", "pageNumber"} & query.keys():
+        raise Refused(400, "unknown parameter", "pageSize")
     if path in switches.unpaged or "*" in switches.unpaged:
         return Page(switches.first_page, max(1, total), total, switches.first_page, said=False)
-    size = _positive(query, "pageSize", default, least=1)
+    size = _positive(query, "pageSize", switches.default_size.get(path, default), least=1)
     limit = by_path(switches.page_limit, path)
     if limit is not None and size > limit:
-        raise Refused(400, f"pageSize must not be greater than {limit}", "pageSize")
+        raise Refused(switches.page_limit_status, f"pageSize must not be greater than {limit}", "pageSize")
     size = min(size, by_path(switches.page_clamp, path) or size)
     number = _positive(query, "pageNumber", switches.first_page, least=switches.first_page)
     if path in switches.page_number_ignored or "*" in switches.page_number_ignored:
         number = switches.first_page
-    said = path != "/events" or switches.events_pagination
-    return Page(number, size, total, switches.first_page, said)
+    page = Page(number, size, total, switches.first_page, path != "/events" or switches.events_pagination)
+    if switches.past_the_end is not None and number > switches.first_page and page.start >= total:
+        raise Refused(switches.past_the_end, "no such page", "pageNumber")
+    return page
 
 
 def _positive(query: Mapping[str, str], name: str, default: int, *, least: int) -> int:

@@ -29,7 +29,7 @@ class Switches:
     auth_refusal: int = 400
     """Status for wrong credentials."""
     expires_in: Literal["string", "number", "junk", "absent"] = "string"
-    expires: Literal["iso", "junk", "absent"] = "iso"
+    expires: Literal["iso", "http", "junk", "absent"] = "iso"
     token_is_jwt: bool = True
     """The access token carries its end as a JWT claim; else it is a text without meaning."""
     token_life: float = 86400.0
@@ -41,8 +41,8 @@ class Switches:
 
     # Where and how fast
     prefix: Literal["/v1", "/api/v1"] = "/v1"
-    other_prefix: Literal["json", "html"] = "json"
-    """The prefix that is not served answers 404 in JSON, or 200 with a page of HTML."""
+    other_prefix: Literal["json", "html", "method", "moved", "forbidden"] = "json"
+    """The prefix that is not served answers 404 in JSON, a page of HTML with 200 or 403, 405, or 301."""
     region: str = "us"
     """First segment of every id."""
     latency: dict[str, float] = field(default_factory=dict)
@@ -59,14 +59,23 @@ class Switches:
     """(path or `*`, environment id): 403."""
     vanished: set[str] = field(default_factory=set)
     """Environments that are listed but answer 404 when used: deleted between the two."""
+    account_wide_refusal: dict[str, int] = field(default_factory=dict)
+    """By path: status for a list asked for without `environmentId` or `spaceId`, where it may be without."""
     environment_ignored: set[str] = field(default_factory=set)
     """Paths where the parameter `environmentId` filters nothing."""
 
     # Paging
+    default_size: dict[str, int] = field(default_factory=dict)
+    """By path: rows of a page where no `pageSize` is given."""
     page_clamp: dict[str, int] = field(default_factory=dict)
     """By path: a larger `pageSize` is cut to this in silence."""
     page_limit: dict[str, int] = field(default_factory=dict)
-    """By path: a larger `pageSize` is answered with 400."""
+    """By path: a larger `pageSize` is refused."""
+    page_limit_status: int = 400
+    paging_refused: set[str] = field(default_factory=set)
+    """Paths that answer 400 to any paging parameter."""
+    past_the_end: int | None = None
+    """Status for a page past the end (but the first); `None`: 200 and no rows."""
     page_number_ignored: set[str] = field(default_factory=set)
     """Paths (or `*`) that answer their first page whatever the `pageNumber`."""
     unpaged: set[str] = field(default_factory=lambda: {"/guests"})

@@ -1,4 +1,4 @@
-"""Where the bearer comes from: credentials exchanged for a token that is renewed in time, or a token ready for use."""
+"""Bearers: credentials exchanged for a token that is renewed in time, or a token that is used as it is."""
 
 import asyncio
 import base64
@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -18,20 +18,21 @@ from exporter.core.clock import Clock
 from exporter.core.logs import fields
 from exporter.core.secret import Secret
 from exporter.flatfile import times
+from exporter.flatfile.decoding import Undecodable, decode
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, Unauthorized
-from exporter.flatfile.models import AccessToken
+from exporter.flatfile.models import AccessToken, Model, Number
 
 log = logging.getLogger(__name__)
 
-LONGEST_LIFE = 24 * 3600.0  # of an administrator's token
-LEAST_LIFE = 10.0
+MAX_LIFE = 24 * 3600.0  # of an administrator's token
+MIN_LIFE = 10.0
 RENEW_AT = 0.8  # of its life
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A secret given in the configuration, or in a file that is read anew each time, so that it can be rotated."""
+    """A secret given in the configuration, or in a file that is read each time, so that it can be rotated."""
 
     value: Secret | None
     file: Path | None
@@ -39,7 +40,7 @@ class Stored:
     read_file: Callable[[Path, Kind[Secret]], Awaitable[Secret]] = read_secret_file
 
     async def read(self) -> Secret:
-        """Give the secret as it is now. Raises Unauthorized where its file cannot be read or holds something else."""
+        """Return the secret as it is now. Raises Unauthorized where its file cannot be read or holds something else."""
         if self.value is not None:
             return self.value
         if self.file is None:
@@ -54,20 +55,20 @@ class Stored:
 
 
 class Bearer(Protocol):
-    """What the client needs of a token."""
+    """A source of tokens."""
 
     async def get(self) -> Secret:
-        """Give the token to use now. Raises FlatfileError."""
+        """Return the token to use now. Raises FlatfileError."""
 
     async def replace(self, refused: Secret) -> Secret:
-        """Give another token than the one that was refused with 401. Raises FlatfileError where there is none."""
+        """Return another token than the one that was refused with 401. Raises FlatfileError where there is none."""
 
     async def is_rotated(self) -> bool:
         """Return whether what is stored is something else than what was used last."""
 
     @property
     def expiry(self) -> float | None:
-        """When the token ends (unix seconds); `None` for one without a known end, or where there is none yet."""
+        """When the token expires (unix seconds); `None` where that is not known, or there is no token yet."""
 
     async def aclose(self) -> None:
         """End what runs in the background."""
@@ -105,8 +106,9 @@ class ReadyToken:
 
 
 class ExchangedToken:
-    """A token got for credentials by `exchange`: shared by all who ask at the same time, renewed at 80 % of its life.
+    """A token got for credentials: shared by all who ask at the same time, renewed at 80 % of its life.
 
+    `exchange` returns a token and its life in seconds.
     Refused credentials are not tried again before a back-off of 10s to 5m has passed or a `*_file` holds something else.
     `clock` tells the time by the server's clock; `account` is for the log alone.
     """
@@ -115,7 +117,7 @@ class ExchangedToken:
         self,
         client_id: Stored,
         secret: Stored,
-        exchange: Callable[[Secret, Secret], Awaitable[AccessToken]],
+        exchange: Callable[[Secret, Secret], Awaitable[tuple[Secret, float]]],
         clock: Clock,
         backoff: tuple[float, float] = (10.0, 300.0),
         account: str | None = None,
@@ -184,7 +186,7 @@ class ExchangedToken:
         self._tried = None
         try:
             self._tried = pair = (await self._client_id.read(), await self._secret.read())
-            answer = await self._exchange(*pair)
+            token, life = await self._exchange(*pair)
         except FlatfileError as error:
             self._failures += 1
             # any failure of a renewal waits; only refused credentials keep others from trying
@@ -192,10 +194,7 @@ class ExchangedToken:
             self._refusal = (str(error), error.status) if isinstance(error, Unauthorized) else None
             raise
         self._failures, self._refusal = 0, None
-        inner = answer if answer.access_token else answer.data or answer
-        token = Secret(inner.access_token or "")
         now = self._clock.monotonic()
-        life = lifetime(inner, self._clock.wall())
         self._token, self._ends, self._renew_from = token, now + life, now + life * RENEW_AT
         self.expiry = self._clock.wall() + life
         return token
@@ -208,6 +207,12 @@ class ExchangedToken:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+
+class _Claims(Model, frozen=True):
+    """What is read of a JWT."""
+
+    exp: Number = None
 
 
 def credentials(client_id: Secret, secret: Secret, *, typed: bool) -> Secret:
@@ -224,23 +229,25 @@ def lifetime(answer: AccessToken, now: float) -> float:
     """Seconds that a token lives: by `expires`, else `expiresIn`, else the token's own claim, else a day.
 
     A time that has passed already, or that is none, is not believed: the next source counts. Never more than a day; never
-    less than LEAST_LIFE, because a clock that is wrong must not make every request one for a token. `now`: unix seconds.
+    less than MIN_LIFE, because a clock that is wrong must not make every request one for a token. `now`: unix seconds.
     """
-    expires = answer.expires if isinstance(answer.expires, str) else None
+    expires = times.unix(answer.expires)
+    if expires is None and isinstance(answer.expires, str):
+        expires = times.http_date(answer.expires)
     candidates = (
-        _after(times.unix(expires), now),
+        _after(expires, now),
         _number(answer.expires_in),
         _after(_claimed_end(answer.access_token or ""), now),
     )
-    life = next((life for life in candidates if life is not None and life > 0), LONGEST_LIFE)
-    return min(max(life, LEAST_LIFE), LONGEST_LIFE)
+    life = next((life for life in candidates if life is not None and life > 0), MAX_LIFE)
+    return min(max(life, MIN_LIFE), MAX_LIFE)
 
 
 def _after(end: float | None, now: float) -> float | None:
     return None if end is None else end - now
 
 
-def _number(value: Any) -> float | None:
+def _number(value: object) -> float | None:
     """Read a number, also one written as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -257,7 +264,7 @@ def _claimed_end(token: str) -> float | None:
     if len(parts) != 3:
         return None
     try:
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):
+        claims = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        return _number(decode(_Claims, claims).exp)
+    except (ValueError, Undecodable):
         return None
-    return _number(claims.get("exp")) if isinstance(claims, dict) else None

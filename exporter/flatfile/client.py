@@ -1,13 +1,15 @@
 """Objects and lists of one account: paging over a session."""
 
+import contextlib
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from exporter.core.worker import Worker
-from exporter.flatfile.decoding import read
+from exporter.flatfile.decoding import read, read_page
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge
+from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge, Unauthorized
+from exporter.flatfile.forms import REFUSALS, Form, Forms, is_about_form, other_form
 from exporter.flatfile.models import One, Page
 from exporter.flatfile.pages import Pass, RowsPage
 from exporter.flatfile.session import Call, Session
@@ -18,12 +20,12 @@ P = ParamSpec("P")
 
 MAX_ROWS = 2_000_000  # of a list
 MAX_INLINE_BYTES = 64 * 1024  # of a body that is decoded on the event loop: about a millisecond
-MIN_PAGE_SIZE = 10  # the server's own default for most lists: smaller cannot be what a 400 asks for
+MAX_PASSES = 2  # over a list that breaks off
 
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """How a list is asked for. `sort` are parameters that only make paging steadier: left out where the server refuses them.
+    """A list and how to request it. `sort` are parameters that only make paging steadier: left out where the server refuses them.
 
     `key` gives a row's identity and raises BadResponse for a row that has none; it runs on another thread. `alike`: rows
     have no id, so that two of them may have the same key.
@@ -53,37 +55,25 @@ def identity(row: Identified) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut(Generic[T]):
-    """One page from the midst of a list: its rows, the place of the first of them in the list (from 0), the rows that a page
-    may hold, and how many the list has as far as the server tells.
-
-    Place and size are as asked for: a server that cuts pages otherwise in silence gives rows of another place.
-    """
-
-    rows: list[T]
-    start: int
-    size: int
-    total: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """How the pages of one list are asked for."""
-
-    size: int
-    sort: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Query(Generic[T]):
-    """One list as somebody wants it."""
+    """A list with its parameters."""
 
     listing: Listing[T]
     params: Mapping[str, str]
     call: Call
 
-    def new_pass(self) -> Pass[T]:
-        return Pass(self.listing.key, paged=self.listing.paged, alike=self.listing.alike)
+    def new_pass(self, *, paged: bool) -> Pass[T]:
+        return Pass(self.listing.key, paged=paged, alike=self.listing.alike)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun(Generic[T]):
+    """A pass of which the first page, with the number `first`, is there."""
+
+    first: int
+    form: Form
+    done: Pass[T]
+    page: RowsPage[T]
 
 
 class Client:
@@ -100,9 +90,7 @@ class Client:
         self._max_rows = max_rows
         self._worker = worker or Worker("pages")
         self._owns_worker = worker is None
-        self._page_sizes: dict[Endpoint, int] = {}
-        self._sort_refused: set[Endpoint] = set()
-        self._refused_at_any_size: set[object] = set()  # queries
+        self._forms = Forms(session.clock.monotonic)
         self._first_page = 1  # as all of the API's examples have it
         self._numbering_known = False
 
@@ -149,101 +137,126 @@ class Client:
         TooLarge.
         """
         query = _Query(listing, params, call)
-        missing = 0
-        for _ in range(2):
-            first, form, done, page = await self._begin(query)
-            yield page
-            while not done.whole:
-                if done.pages >= self._max_pages:
-                    raise TooLarge(f"a list of more than {self._max_pages} pages", endpoint=str(listing.endpoint))
-                page = await self._page(query, first + done.pages, form, done)
-                yield page
-            missing = done.missing
-            if not missing:
+        broken = 0
+        while broken < MAX_PASSES:
+            begun = await self._begin(query)
+            yield begun.page
+            try:
+                while not begun.done.whole and (page := await self._next(query, begun)) is not None:
+                    yield page
+            except TooLarge as error:
+                smaller = other_form(begun.form, error, listing.endpoint)
+                if smaller is None:
+                    raise
+                self._forms.learn(listing.endpoint, smaller)
+                continue  # smaller pages have other numbers
+            if (listing.paged or begun.form.paged) and begun.done.looks_cut(begun.form.size):
+                raise BadResponse("the list may be cut off after its first page", endpoint=str(listing.endpoint))
+            if not begun.done.missing:
                 return
+            broken += 1
         raise BadResponse(
-            f"the list broke off: {missing} rows fewer than the server counts", endpoint=str(listing.endpoint)
+            f"the list broke off: {begun.done.missing} rows fewer than the server counts",
+            endpoint=str(listing.endpoint),
         )
 
-    async def cut(self, listing: Listing[T], params: Mapping[str, str], call: Call, index: int) -> Cut[T]:
-        """Ask for the one page on which the row at the place `index` (from 0) should be."""
-        form = self._form(listing)
-        query = _Query(listing, params, call)
-        page = await self._page(query, self._first_page + index // form.size, form, query.new_pass())
-        return Cut(page.all_rows, index - index % form.size, form.size, page.total)
-
-    async def _begin(self, query: _Query[T]) -> tuple[int, _Form, Pass[T], RowsPage[T]]:
-        """Ask for the first page. Return its number, the form in which it was asked for, the pass, and the page."""
+    async def _begin(self, query: _Query[T]) -> _Begun[T]:
+        """Ask for the first page, in the form that the server takes."""
+        listing = query.listing
+        by_page = listing.paged
         while True:
-            first, done = self._first_page, query.new_pass()
-            page, form = await self._first(query, first if query.listing.paged else None, done)
-            if query.listing.paged and not self._numbering_known and first == self._first_page:
-                await self._learn_numbering(query, form, done)
-            if not query.listing.paged or first == self._first_page:
-                return first, form, done, page
+            begun = await self._first(query, self._first_page)
+            if not begun.form.paged:
+                if begun.done.whole:
+                    return begun
+                if by_page:
+                    raise BadResponse(
+                        "a list in pages, whose pages cannot be asked for", endpoint=str(listing.endpoint)
+                    )
+                by_page = True  # a list in pages after all; the size of the first one was the server's choice
+                self._forms.learn(listing.endpoint, replace(begun.form, paged=True))
+                continue
+            if not self._numbering_known and begun.first == self._first_page:
+                await self._learn_numbering(query, begun)
+            if begun.first == self._first_page:
+                return begun
+            # this list, or another one meanwhile, has shown that pages are numbered otherwise
 
-    def _form(self, listing: Listing[T]) -> _Form:
-        """How the list is asked for by what is known so far."""
-        size = min(listing.page_size, self._page_sizes.get(listing.endpoint, listing.page_size))
-        return _Form(size, sort=listing.sort is not None and listing.endpoint not in self._sort_refused)
-
-    async def _first(self, query: _Query[T], number: int | None, done: Pass[T]) -> tuple[RowsPage[T], _Form]:
-        """Ask for the first page, in another form where the server answers 400, and remember what cured that, if anything."""
+    async def _first(self, query: _Query[T], number: int) -> _Begun[T]:
+        """Ask for the first page, in another form where one is refused, and remember what works."""
         endpoint = query.listing.endpoint
         question = (endpoint, frozenset((name, value) for name, value in query.params.items() if name != "since"))
+        is_known_refused = self._forms.is_refused(question)
         start = form = self._form(query.listing)
         while True:
+            done = query.new_pass(paged=form.paged)
             try:
                 page = await self._page(query, number, form, done)
-            except BadResponse as error:
-                if error.status != 400:
+            except FlatfileError as error:
+                other = other_form(form, error, endpoint)
+                if other is None or (is_known_refused and other != replace(form, sort=False)):
+                    if start.paged and is_about_form(error, endpoint):
+                        self._forms.note_refused(question)
                     raise
-                if form.sort:
-                    form = replace(form, sort=False)
-                elif number is not None and form.size > MIN_PAGE_SIZE and question not in self._refused_at_any_size:
-                    form = replace(form, size=max(MIN_PAGE_SIZE, form.size // 2))
-                else:
-                    if number is not None:
-                        self._refused_at_any_size.add(question)
-                    raise
+                form = other
             else:
-                self._refused_at_any_size.discard(question)
+                self._forms.note_answered(question)
                 if form.size != start.size:
-                    self._page_sizes[endpoint] = form.size  # the sort may be innocent: it is tried again at this size
-                elif form.sort != start.sort:
-                    self._sort_refused.add(endpoint)
-                return page, form
+                    self._forms.learn(endpoint, replace(form, sort=start.sort))  # the sort may be innocent
+                elif form != start:
+                    self._forms.learn(endpoint, form)
+                return _Begun(number, form, done, page)
 
-    async def _page(self, query: _Query[T], number: int | None, form: _Form, done: Pass[T]) -> RowsPage[T]:
+    async def _next(self, query: _Query[T], begun: _Begun[T]) -> RowsPage[T] | None:
+        """Ask for the next page of a pass; `None` where the server says that there is none, after a page that was not full."""
+        done, form = begun.done, begun.form
+        if done.pages >= self._max_pages:
+            raise TooLarge(f"a list of more than {self._max_pages} pages", endpoint=str(query.listing.endpoint))
+        try:
+            return await self._page(query, begun.first + done.pages, form, done)
+        except FlatfileError as error:
+            is_end = error.endpoint == str(query.listing.endpoint) and error.status in (404, *REFUSALS)
+            if is_end and not isinstance(error, Unauthorized) and done.is_last_page_short(form.size):
+                return None
+            raise
+
+    def _form(self, listing: Listing[T]) -> Form:
+        """Return how the list is requested, by what is known so far."""
+        usual = Form(listing.page_size, sort=listing.sort is not None, paged=listing.paged)
+        return self._forms.best(listing.endpoint, usual)
+
+    async def _page(self, query: _Query[T], number: int, form: Form, done: Pass[T]) -> RowsPage[T]:
         """Ask for one page and add it to a pass."""
         listing, params = query.listing, dict(query.params)
         if listing.sort is not None and form.sort:
             params.update(listing.sort)
-        if number is not None:
+        if form.paged:
             params.update(pageSize=str(form.size), pageNumber=str(number))
         answer = await self.session.get(listing.endpoint, params, query.call)
         return await self._off_loop(answer, _add, answer, listing, done, self._max_rows)
 
     async def _off_loop(self, answer: Answer, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Run what reads an answer: a small one at once, a large one on the worker's thread."""
-        if len(answer.body) <= MAX_INLINE_BYTES:
-            return work(*args, **named)
-        return await self._worker.run(work, *args, **named)
+        if len(answer.body) > MAX_INLINE_BYTES:
+            with contextlib.suppress(RuntimeError):  # no thread can be started
+                return await self._worker.run(work, *args, **named)
+        return work(*args, **named)
 
-    async def _learn_numbering(self, query: _Query[T], form: _Form, done: Pass[T]) -> None:
+    async def _learn_numbering(self, query: _Query[T], begun: _Begun[T]) -> None:
         """Find out whether page 0 is another page than page 1, so that rows of a list read from page 1 are missing.
 
         Asked until some list has shown it: one that is whole by the server's own count shows it at no cost, and a server that
         takes 0 for 1 gives the same rows twice.
         """
+        done = begun.done
         if done.counted and not done.missing:
             self._numbering_known = done.count > 0
             return
-        zero = query.new_pass()
+        zero = query.new_pass(paged=True)
         try:
-            await self._page(query, 0, form, zero)
+            await self._page(query, 0, begun.form, zero)
         except FlatfileError as error:
-            if not error.concerns_the_question:
+            if not error.is_request_rejected:
                 if done.counted:
                     return  # the end of the list will show whether it is whole
                 raise
@@ -254,8 +267,7 @@ class Client:
 
 def _add(answer: Answer, listing: Listing[T], done: Pass[T], max_rows: int) -> RowsPage[T]:
     """Decode a page and add it to a pass."""
-    shape: type[Page[T]] = Page[listing.row]  # type: ignore[name-defined]
-    page = read(answer, shape, listing.endpoint)
+    page = read_page(answer, listing.row, listing.endpoint, max_rows)
     rows = _rows(page, listing.endpoint)
     restart = done.pages == 0
     try:

@@ -1,4 +1,4 @@
-"""From an account's configuration to a client that is ready to ask."""
+"""A client from an account's configuration."""
 
 import asyncio
 import ssl
@@ -41,7 +41,7 @@ def connect(config: AccountConfig, observer: Observer, clock: Clock, worker: Wor
     else:
         client_id = Stored(Secret(auth.client_id) if auth.client_id else None, auth.client_id_file)
         session.use_credentials(client_id, Stored(auth.client_secret, auth.client_secret_file))
-    return Client(session, requests.max_pages, worker=worker)
+    return Client(session, requests.max_pages, requests.max_rows, worker)
 
 
 def transport_of(config: AccountConfig) -> Transport:
@@ -56,7 +56,7 @@ def transport_of(config: AccountConfig) -> Transport:
 
 @lru_cache(maxsize=16)
 def tls_context(ca_pem: str | None, insecure: bool) -> ssl.SSLContext:
-    """Give the TLS context, one for all accounts with the same settings: with these certificates, or the usual ones."""
+    """Return the TLS context, one for all accounts with the same settings: with these certificates, or the usual ones."""
     context = ssl.create_default_context(cadata=ca_pem) if ca_pem else default_tls_context()
     if insecure:
         context.check_hostname = False

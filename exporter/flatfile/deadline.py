@@ -1,10 +1,10 @@
-"""A point on the event loop's clock until which somebody waits."""
+"""A point on the event loop's clock until which a scrape waits."""
 
 from collections.abc import Callable
 
 
 class Deadline:
-    """A point in time that may move later while somebody waits for it, and never earlier.
+    """A point in time that may move later, and never earlier.
 
     `clock` and the points are those of one clock, in seconds: the event loop's `time`.
     """

@@ -1,4 +1,4 @@
-"""The fixed list of what the client can ask: nothing that is not here can be sent."""
+"""The fixed list of requests: nothing that is not here can be sent."""
 
 from enum import Enum
 

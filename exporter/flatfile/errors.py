@@ -1,15 +1,15 @@
-"""What can go wrong with the API, each with the `reason` that metrics and logs use.
+"""Errors of the API, each with the `reason` that metrics and logs use.
 
 FlatfileError
 ├── Unauthorized      the credentials or the token were refused
-├── Forbidden         403
+├── Forbidden         403, or 401 from one endpoint while others take the token
 ├── NotFound          404
-├── RateLimited       429, or the account is still paused by one
+├── RateLimited       429, 403 with Retry-After, or the account is still paused by one
 ├── Timeout           no complete answer in time, or 408
 ├── ConnectionFailed  no connection, or it broke
 ├── ServerError       5xx
 ├── BadResponse       an answer that cannot be used: another status, not JSON, wrong shape, a list that breaks off
-└── TooLarge          more bytes or more pages than allowed
+└── TooLarge          more bytes, pages or rows than allowed
 """
 
 from typing import ClassVar, Literal
@@ -78,12 +78,12 @@ class FlatfileError(Exception):
         self.retry_at = retry_at
 
     @property
-    def concerns_the_question(self) -> bool:
-        """Whether the server refused what was asked, not to answer at all: the same may be had by asking otherwise.
+    def is_request_rejected(self) -> bool:
+        """Whether the server rejects this form of request: the same data may be available by another one.
 
         Refused credentials are no such thing, whatever the status: the API may answer 400, 403 or 404 to them.
         """
-        return self.status in (400, 403, 404, 422) and not isinstance(self, Unauthorized)
+        return self.status in (400, 401, 403, 404, 405, 422) and not isinstance(self, (Unauthorized, RateLimited))
 
 
 class Unauthorized(FlatfileError):
@@ -135,6 +135,6 @@ class BadResponse(FlatfileError):
 
 
 class TooLarge(FlatfileError):
-    """More bytes, or more pages, than the configuration allows."""
+    """More bytes, pages or rows than the configuration allows."""
 
     reason = "too_large"

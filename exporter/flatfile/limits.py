@@ -1,4 +1,4 @@
-"""How much one account may ask: requests in flight, requests a second, and a pause after a 429."""
+"""Limits of one account: requests in flight, requests per second, and pauses that the server asks for."""
 
 import asyncio
 import heapq
@@ -14,10 +14,10 @@ _ROUNDING = 1e-9  # of a request: what is lost when seconds are multiplied
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
-    """Somebody in line. `turn` is True for a place in flight, False for: not before the pause has outlasted `patience`."""
+    """A request in line. `turn` becomes True for a place in flight, False where a pause is longer than `max_pause`."""
 
     background: bool
-    patience: Callable[[], float]
+    max_pause: Callable[[], float]
     turn: asyncio.Future[bool]
 
 
@@ -43,27 +43,27 @@ class Limiter:
         self._timer: asyncio.TimerHandle | None = None
 
     def pause(self, until: float) -> None:
-        """Let nothing through before `until` (loop time); those in line who cannot wait that long are told so."""
+        """Let nothing through before `until` (loop time). Requests in line that cannot wait so long fail."""
         self._paused_until = max(self._paused_until, until)
         left = self._paused_until - self._clock()
         for _, _, waiter in self._line:
-            if not waiter.turn.done() and left > waiter.patience():
+            if not waiter.turn.done() and left > waiter.max_pause():
                 waiter.turn.set_result(False)
         self._serve()
 
     @asynccontextmanager
-    async def slot(self, patience: Callable[[], float], *, background: bool = False) -> AsyncIterator[None]:
-        """Hold a place in flight. Raises RateLimited at once when the account is paused for longer than `patience()` s."""
-        if self._paused_until - self._clock() > patience():
+    async def slot(self, max_pause: Callable[[], float], *, background: bool = False) -> AsyncIterator[None]:
+        """Hold a place in flight. Raises RateLimited at once when the account is paused for longer than `max_pause()` seconds."""
+        if self._paused_until - self._clock() > max_pause():
             raise self._paused()
-        waiter = _Waiter(background, patience, asyncio.get_running_loop().create_future())
+        waiter = _Waiter(background, max_pause, asyncio.get_running_loop().create_future())
         heapq.heappush(self._line, (background, next(self._order), waiter))
         self._serve()
         try:
             served = await waiter.turn
         except asyncio.CancelledError:
             if waiter.turn.done() and not waiter.turn.cancelled() and waiter.turn.result():
-                self._leave()  # the place came, and nobody was there any more
+                self._leave()  # the place is free again
             else:
                 waiter.turn.cancel()
                 self._serve()
@@ -77,14 +77,14 @@ class Limiter:
 
     def _paused(self) -> RateLimited:
         left = self._paused_until - self._clock()
-        return RateLimited(f"paused for another {left:.0f}s by a 429", retry_at=self._paused_until)
+        return RateLimited(f"paused for another {left:.0f}s, as the server asked", retry_at=self._paused_until)
 
     def _leave(self) -> None:
         self._in_flight -= 1
         self._serve()
 
     def _serve(self) -> None:
-        """Give places to those in line, in their order, as far as there are any."""
+        """Give free places to the requests in line, in their order."""
         now = self._clock()
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._per_second)
         self._filled_at = now

@@ -2,14 +2,17 @@
 
 Only what the exporter counts is named here: msgspec skips the rest while it parses, so secrets, links, programs, payloads
 and personal data are never kept. Everything but the key is optional, because the API's definitions allow null nearly
-everywhere; `None` means that the API did not say. Times stay text until `times.unix` reads them.
+everywhere; `None` means that the API did not say, or nothing that can be read. Times stay as they are until `times.unix`
+reads them. No field is of any type: what has no name and no type here is never built.
 """
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
 Number = int | float | str | None
+Time = str | int | float | None
+"""A time as the API says it; `times.unix` reads it."""
 Amount = Annotated[int, msgspec.Meta(le=2**53)] | float | None
 """A count, as far as a sample can hold it; more is no count."""
 T = TypeVar("T")
@@ -71,11 +74,11 @@ class Space(Model, frozen=True):
 
     id: str
     environment_id: str | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
-    archived_at: str | None = None
-    expired_at: str | None = None
-    last_activity_at: str | None = None
+    created_at: Time = None
+    updated_at: Time = None
+    archived_at: Time = None
+    expired_at: Time = None
+    last_activity_at: Time = None
     files_count: Amount = None
     workbooks_count: Amount = None
 
@@ -96,8 +99,8 @@ class Agent(Model, frozen=True):
     environment_id: str | None = None
     is_system: bool | None = None
     namespace: str | None = None
-    created_at: str | None = None
-    updated_at: str | None = None
+    created_at: Time = None
+    updated_at: Time = None
 
 
 class Execution(Model, frozen=True):
@@ -108,8 +111,8 @@ class Execution(Model, frozen=True):
 
     event_id: str
     success: bool | None = None
-    created_at: str | None = None
-    completed_at: str | None = None
+    created_at: Time = None
+    completed_at: Time = None
     duration: Number = None
     memory_usage: Number = None
     request_time: Number = None
@@ -123,24 +126,24 @@ class Job(Model, frozen=True):
     environment_id: str | None = None
     type: str | None = None
     status: str | None = None
-    created_at: str | None = None
-    started_at: str | None = None
-    finished_at: str | None = None
+    created_at: Time = None
+    started_at: Time = None
+    finished_at: Time = None
 
 
 class User(Model, frozen=True):
     """A member of the account's team. `last_seen_at` is `UNSET` where the server does not know the field."""
 
     id: str
-    created_at: str | None = None
-    last_seen_at: str | msgspec.UnsetType | None = msgspec.UNSET
+    created_at: Time = None
+    last_seen_at: Time | msgspec.UnsetType = msgspec.UNSET
 
 
 class GuestSpace(Model, frozen=True):
     """A guest's membership of one space."""
 
     id: str
-    last_accessed: str | None = None
+    last_accessed: Time = None
 
 
 class Guest(Model, frozen=True):
@@ -165,19 +168,19 @@ class Event(Model, frozen=True):
     id: str
     topic: str | None = None
     type: str | None = None
-    created_at: str | None = None
+    created_at: Time = None
     context: EventContext | None = None
 
 
 class AccessToken(Model, frozen=True):
     """The answer to `POST /auth`: at the top level, or wrapped in `data`, depending on the source one believes.
 
-    What it says of the token's end is of any type: it is not worth the token. The token is not shown.
+    The token is not shown.
     """
 
     access_token: str | None = None
-    expires_in: Any = None
-    expires: Any = None
+    expires_in: Number = None
+    expires: Time = None
     data: "AccessToken | None" = None
 
     def __repr__(self) -> str:

@@ -9,6 +9,8 @@ from exporter.flatfile.models import Pagination
 
 T = TypeVar("T")
 
+LIMITS = (10, 20, 25, 50, 100, 200, 250, 500, 1000)  # rows at which servers cut pages
+
 
 @dataclass(frozen=True, slots=True)
 class RowsPage(Generic[T]):
@@ -16,7 +18,7 @@ class RowsPage(Generic[T]):
 
     `rows` are those that no earlier page of this pass had, `all_rows` the rows as they came. `total` is the server's count of
     the whole list, `None` where it gives none. `restart`: the first page of a pass over the list; what came before is void.
-    `last`: the list ends with this page.
+    `last`: the list is known to end with this page.
     """
 
     rows: list[T]
@@ -46,12 +48,13 @@ class Pass(Generic[T]):
         self._alike = alike
         self._seen: set[int] = set()
         self._totals: list[int] = []
-        self.pages = 0
+        self._lengths: list[int] = []  # of the pages
+        self._repeats = False
         self.whole = False
 
     def add(self, rows: Sequence[T], pagination: Pagination | None) -> list[T]:
-        """Add a page and return its new rows; `whole` tells from now on whether the list is whole with it."""
-        self.pages += 1
+        """Add a page and return its new rows; `whole` says from now on whether the list is complete."""
+        self._lengths.append(len(rows))
         new: list[T] = []
         times: Counter[str] = Counter()
         for row in rows:
@@ -68,8 +71,29 @@ class Pass(Generic[T]):
             self._totals.append(total)  # what a page past the end counts may be its own rows
         pages = pagination.pages if pagination else None
         counted = total is not None and self.count == total and (not pages or self.pages >= pages)
+        self._repeats = self.pages == 2 and bool(rows) and not new
         self.whole = not new or counted or (not self._paged and pagination is None)
         return new
+
+    @property
+    def pages(self) -> int:
+        """How many pages have come."""
+        return len(self._lengths)
+
+    def is_last_page_short(self, size: int) -> bool:
+        """Whether the last page had fewer rows than were asked for, or than another page had."""
+        return self._lengths[-1] < max(size, *self._lengths)
+
+    def looks_cut(self, size: int) -> bool:
+        """Whether the list may be cut off after its first page, of at most `size` rows, with nothing that would tell.
+
+        That is so where the server neither counts its rows nor gives another page than the first, and that has exactly as
+        many rows as were asked for, or a number that servers like as a limit. A list that really has so many rows looks the
+        same: not known is better than wrong.
+        """
+        if self.counted or self._lengths[0] not in (size, *LIMITS):
+            return False
+        return self._repeats or not self._paged
 
     @property
     def count(self) -> int:
@@ -82,7 +106,7 @@ class Pass(Generic[T]):
 
     @property
     def counted(self) -> bool:
-        """Whether the server told how many rows there are."""
+        """Whether the server said how many rows there are."""
         return bool(self._totals)
 
     @property

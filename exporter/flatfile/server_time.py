@@ -1,30 +1,58 @@
-"""What time it is by the server's clock, as the `Date` headers of its answers tell."""
+"""The time by the server's clock, from the `Date` headers of its answers."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 TOLERANCE = 1.0  # seconds beyond what a header can tell: a smaller difference is none
+MIN_FIRST = 3  # answers in a row that agree, before the first is believed
+MIN_ANSWERS = 5  # the same for one that contradicts what is known
+MIN_SECONDS = 60.0  # over which they must have come
+
+
+@dataclass(slots=True)
+class _Claim:
+    """A difference that answers in a row agree on: seconds between `least` and `most`, and since when."""
+
+    least: float
+    most: float
+    since: float
+    answers: int = 1
 
 
 class ServerTime:
-    """How far the server's clock is ahead of ours. A header is to the second, and as old as the answer took to come."""
+    """How far the server's clock is ahead of ours. A header is to the second, and as old as the answer took to come.
 
-    def __init__(self, wall: Callable[[], float]) -> None:
-        self._wall = wall
+    `steady` gives unix seconds by our clock that do not jump. One server of several whose clock is wrong, or a proxy that
+    adds a date of its own, changes nothing: a new difference is believed when all answers of a while agree on it.
+    """
+
+    def __init__(self, steady: Callable[[], float]) -> None:
+        self._steady = steady
         self._ahead = 0.0
+        self._known = False
+        self._claim: _Claim | None = None
 
     @property
     def now(self) -> float:
         """Unix seconds by the server's clock."""
-        return self._wall() + self._ahead
+        return self._steady() + self._ahead
 
     def note(self, date: float, asked: float, answered: float) -> None:
-        """Learn from an answer: its `Date`, and when by our clock it was asked for and had come (all unix seconds).
-
-        What is known already stays as long as it agrees.
-        """
-        least, most = date - answered, date + 1.0 - asked
-        for ahead in (0.0, self._ahead):
-            if least - TOLERANCE <= ahead <= most + TOLERANCE:
-                self._ahead = ahead
-                return
-        self._ahead = (least + most) / 2
+        """Add an answer: its `Date`, and when by our clock it was requested and complete (all unix seconds)."""
+        least, most = date - answered - TOLERANCE, date + 1.0 - asked + TOLERANCE
+        if least <= self._ahead <= most:
+            self._claim = None
+            self._known = True
+            return
+        claim = self._claim
+        if claim is None or least > claim.most or most < claim.least:
+            claim = self._claim = _Claim(least, most, answered)
+        else:
+            claim.least, claim.most = max(least, claim.least), min(most, claim.most)
+            claim.answers += 1
+        if self._known and (claim.answers < MIN_ANSWERS or answered - claim.since < MIN_SECONDS):
+            return
+        if claim.answers >= MIN_FIRST:
+            self._ahead = (claim.least + claim.most) / 2
+            self._known = True
+            self._claim = None

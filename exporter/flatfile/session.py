@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 import random
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
+from exporter.flatfile.acceptance import Acceptance
 from exporter.flatfile.address import Address
-from exporter.flatfile.auth import Bearer, ExchangedToken, ReadyToken, Stored, credentials
+from exporter.flatfile.auth import Bearer, ExchangedToken, ReadyToken, Stored, credentials, lifetime
 from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.decoding import read
 from exporter.flatfile.endpoints import Endpoint
@@ -18,6 +20,8 @@ from exporter.flatfile.errors import (
     BadResponse,
     ConnectionFailed,
     FlatfileError,
+    Forbidden,
+    NotFound,
     RateLimited,
     ServerError,
     Timeout,
@@ -26,17 +30,19 @@ from exporter.flatfile.errors import (
 from exporter.flatfile.limits import Limiter
 from exporter.flatfile.models import AccessToken
 from exporter.flatfile.server_time import ServerTime
-from exporter.flatfile.statuses import failure, http_date, pause
+from exporter.flatfile.statuses import failure, pause
+from exporter.flatfile.times import http_date
 from exporter.flatfile.trace import Sent, Spent, Trace
 from exporter.flatfile.transport import Answer, Transport
 
-BACKGROUND_PATIENCE = 60.0  # seconds that work which no scrape waits for sits out a pause
+MAX_BACKGROUND_PAUSE = 60.0  # seconds of a pause that background work waits for
 MAX_RETRY_WAIT = 4.0  # seconds: a wait of our own choosing is never longer, and may go past a scrape's deadline
-INCURABLE = 300.0  # seconds without another token for an endpoint that refused a new one
+ANSWERING = 60.0  # seconds for which an endpoint is known to answer
+MAX_TOKEN_BYTES = 1 << 20  # of an answer to `POST /auth`
 
 
 class Observer(Protocol):
-    """Told of each request, for metrics."""
+    """Receives each request, for metrics."""
 
     def request(self, endpoint: str, code: str, seconds: float, wire_bytes: int) -> None:
         """`code` is the status, or `error` where none came."""
@@ -56,9 +62,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """For whom a request is made: the deadline of the scrape behind it; `background` work goes last.
+    """The purpose of a request: the deadline of the scrape behind it; `background` work goes last.
 
-    `detach` tells that the rest will take many scrapes, so that none waits for it. `trace` is told of each request.
+    `detach` is called when the rest will take many scrapes, so that none waits for it. `trace` receives each request.
     """
 
     deadline: Deadline
@@ -66,13 +72,13 @@ class Call:
     detach: Callable[[], None] = lambda: None
     trace: Trace = field(default_factory=Trace)
 
-    def patience(self) -> float:
-        """How long to sit out a pause that the server asked for."""
-        return BACKGROUND_PATIENCE if self.background else max(self.deadline.left(), 1.0)
+    def max_pause(self) -> float:
+        """Return for how many seconds of pause to wait, where the server asks for one."""
+        return MAX_BACKGROUND_PAUSE if self.background else max(self.deadline.left(), 1.0)
 
 
 class Session:
-    """Asks Flatfile on behalf of one account. Every method raises FlatfileError and nothing else.
+    """Sends one account's requests. Every method raises FlatfileError and nothing else.
 
     `account` is its name, for the log alone.
     """
@@ -94,20 +100,18 @@ class Session:
         self._limiter = limiter
         self._limits = limits
         self._observer = observer
-        self._clock = clock
+        self.clock = clock
         self._retry_base = retry_base
         self._account = account
         self.exchanged = Trace()  # the requests of the last exchange of credentials
         self._bearer: Bearer | None = None
         self._typed_first = False
-        self._server_time = ServerTime(clock.wall)
-        self._incurable: dict[
-            Endpoint, tuple[Secret, float]
-        ] = {}  # a new token that was refused, and until when it counts
+        self._server_time = ServerTime(clock.steady)
+        self._acceptance = Acceptance(clock.monotonic)
 
     def use_credentials(self, client_id: Stored, secret: Stored) -> None:
         """Get tokens for these."""
-        clock = Clock(wall=lambda: self.now, monotonic=self._clock.monotonic)
+        clock = Clock(wall=lambda: self.now, monotonic=self.clock.monotonic)
         self._bearer = ExchangedToken(client_id, secret, self._exchange, clock, account=self._account)
 
     def use_token(self, stored: Stored) -> None:
@@ -121,7 +125,10 @@ class Session:
 
     @property
     def now(self) -> float:
-        """Unix seconds by the server's clock, as its `Date` headers show it (to the second), else by our own."""
+        """Unix seconds by the server's clock, as its `Date` headers show it (to the second), else by our own.
+
+        It does not follow our clock when that is set, nor a few headers that contradict the others.
+        """
         return self._server_time.now
 
     async def aclose(self) -> None:
@@ -138,24 +145,49 @@ class Session:
                 raise Unauthorized("no credentials are configured", endpoint=str(endpoint))
             with call.trace.measure(Spent.BEARER):
                 token = await self._bearer.get()
+            sent = self.clock.monotonic()
             answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
-            if answer.status == 401 and not await self._hopeless(self._bearer, token, endpoint):
-                with call.trace.measure(Spent.BEARER):
-                    token = await self._bearer.replace(token)
-                answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
-                if answer.status == 401:  # a new token does not help here: no further one for a while
-                    self._incurable[endpoint] = (token, self._clock.monotonic() + INCURABLE)
-            return self._successful(answer, endpoint)
+            if answer.status == 401:
+                refused = self._acceptance.note_refused(endpoint, token)
+                if self.clock.monotonic() >= refused.keep_until or await self._bearer.is_rotated():
+                    try:
+                        with call.trace.measure(Spent.BEARER):
+                            token = await self._bearer.replace(token)
+                    except Unauthorized:
+                        if self._acceptance.is_accepted_elsewhere(refused):
+                            raise _only_here(endpoint) from None
+                        raise
+                    sent = self.clock.monotonic()
+                    answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
+                    if answer.status == 401:
+                        refused = self._acceptance.note_refused(endpoint, token, is_new=True)
+                if answer.status == 401 and self._acceptance.is_accepted_elsewhere(refused):
+                    raise _only_here(endpoint)
+            result = self._successful(answer, endpoint)
+            self._acceptance.note_answered(endpoint, token, sent)
+            return result
 
         return await self._retrying(endpoint, call, once)
 
-    async def _hopeless(self, bearer: Bearer, refused: Secret, endpoint: Endpoint) -> bool:
-        """Whether the endpoint refused just this token when it was new, a short while ago."""
-        token, until = self._incurable.get(endpoint, (None, 0.0))
-        return token == refused and self._clock.monotonic() < until and not await bearer.is_rotated()
+    def is_rejection(self, error: FlatfileError) -> bool:
+        """Whether the server rejects this form of request, so that another one is worth a try.
 
-    async def _exchange(self, client_id: Secret, secret: Secret) -> AccessToken:
-        """`POST /auth`: without `type`, and once with it where the server answers 400; the form that worked comes first then."""
+        So does a 500, which some servers answer where a parameter is missing, while other endpoints answer.
+        """
+        if error.status == 500:
+            return self._acceptance.answered_since(self.clock.monotonic() - ANSWERING, besides=error.endpoint)
+        return error.is_request_rejected
+
+    @property
+    def is_token_accepted(self) -> bool:
+        """Whether the API accepted the token when it last answered otherwise than by a limit on requests."""
+        return self._acceptance.is_token_accepted
+
+    async def _exchange(self, client_id: Secret, secret: Secret) -> tuple[Secret, float]:
+        """Exchange credentials for a token. Return it, and the seconds that it lives.
+
+        `POST /auth` without `type`, and once with it where the server answers 400; the form that worked comes first then.
+        """
         loop = asyncio.get_running_loop()
         self.exchanged = Trace()
         call = Call(Deadline(loop.time() + self._limits.timeout, loop.time), trace=self.exchanged)
@@ -163,7 +195,10 @@ class Session:
         async def once(typed: bool, attempt: int) -> Answer:
             body = credentials(client_id, secret, typed=typed)
             answer = await self._send(Endpoint.AUTH, {}, None, body, call, attempt)
-            if 400 <= answer.status < 500 and answer.status not in (408, 429):
+            declared = answer.status == 404 and answer.is_json  # for credentials that are not known
+            lost = self._address.is_wrong(answer) and not declared
+            passing = answer.status == 408 or isinstance(failure(answer, str(Endpoint.AUTH), self.now), RateLimited)
+            if 400 <= answer.status < 500 and not lost and not passing:
                 raise Unauthorized(
                     f"the credentials were refused with status {answer.status}",
                     endpoint=str(Endpoint.AUTH),
@@ -183,14 +218,16 @@ class Session:
                 raise refusal from None
             self._typed_first = not typed
         token = read(answer, AccessToken, Endpoint.AUTH)
-        if not (token.access_token or (token.data and token.data.access_token)):
+        inner = token if token.access_token else token.data or token
+        if not inner.access_token:
             raise BadResponse("an answer without an access token", endpoint=str(Endpoint.AUTH), status=answer.status)
-        return token
+        given = http_date(answer.headers.get("date"))  # by the clock that `expires` was made with
+        return Secret(inner.access_token), lifetime(inner, self.now if given is None else given)
 
     async def _retrying(self, endpoint: Endpoint, call: Call, once: Callable[[int], Awaitable[Answer]]) -> Answer:
         """The one place that tries again: after timeouts, broken connections, 408, 429 and 5xx.
 
-        A wait that the server asks for is not longer than the caller's patience. A token that cannot be got is no reason to
+        A wait that the server asks for is not longer than the call's `max_pause`. A token that cannot be got is no reason to
         try again: the exchange has had tries of its own.
         """
         loop = asyncio.get_running_loop()
@@ -206,7 +243,7 @@ class Session:
                 wait = random.uniform(0, min(MAX_RETRY_WAIT, self._retry_base * 2**attempt))  # noqa: S311
                 if error.retry_at is not None:
                     wait = error.retry_at - loop.time()
-                    if wait > call.patience():
+                    if wait > call.max_pause():
                         raise
                 passing = isinstance(error, (Timeout, ConnectionFailed, ServerError, RateLimited))
                 if not passing or attempt >= self._limits.retries:
@@ -228,11 +265,11 @@ class Session:
         """Send one request; while the API's path prefix is not known for sure, try the other one on the same host once."""
         base = self._address.base
         answer = await self._send_to(base, endpoint, params, bearer, body, call, attempt)
-        other = self._address.instead(base, answer, self._clock.monotonic())
+        other = self._address.alternative(base, answer, self.clock.monotonic())
         if other is None:
             return answer
         second = await self._send_to(other, endpoint, params, bearer, body, call, attempt)
-        return second if self._address.is_better(other, second, self._clock.monotonic()) else answer
+        return second if self._address.prefer(other, second, answer, self.clock.monotonic()) else answer
 
     async def _send_to(
         self,
@@ -248,9 +285,9 @@ class Session:
         called = loop.time()
         async with contextlib.AsyncExitStack() as stack:
             with call.trace.measure(Spent.LIMIT):
-                await stack.enter_async_context(self._limiter.slot(call.patience, background=call.background))
+                await stack.enter_async_context(self._limiter.slot(call.max_pause, background=call.background))
             stack.enter_context(call.trace.measure(Spent.REQUEST))
-            started, asked = loop.time(), self._clock.wall()
+            started, asked = loop.time(), self.clock.steady()
 
             def note(code: str, wire_bytes: int) -> None:
                 seconds = loop.time() - started
@@ -265,7 +302,7 @@ class Session:
                     bearer=bearer,
                     body=body,
                     timeout=self._limits.timeout,
-                    max_bytes=self._limits.max_response_bytes,
+                    max_bytes=min(self._limits.max_response_bytes, MAX_TOKEN_BYTES if body else sys.maxsize),
                 )
             except FlatfileError as error:
                 note("error" if error.status is None else str(error.status), 0)
@@ -273,20 +310,30 @@ class Session:
         note(str(answer.status), answer.wire_bytes)
         date = http_date(answer.headers.get("date"))
         if date is not None and "age" not in answer.headers:  # a cache keeps the date of the answer that it kept
-            self._server_time.note(date, asked, self._clock.wall())
+            self._server_time.note(date, asked, self.clock.steady())
         return answer
 
     def _successful(self, answer: Answer, endpoint: Endpoint) -> Answer:
-        """Pass on a 2xx answer; raise what any other status means. A 429 pauses the whole account."""
-        error = failure(answer, str(endpoint))
+        """Return a 2xx answer; raise what any other status means. A rate limit pauses the whole account."""
+        if self._address.is_wrong(answer):
+            raise NotFound(
+                f"this is not the API (status {answer.status}{', a web page' if answer.is_html else ''}): is base_url right?",
+                endpoint=str(endpoint),
+                status=answer.status,
+            )
+        error = failure(answer, str(endpoint), self.now)
         if error is None:
             return answer
         wait = pause(answer, self.now)
         if wait is not None:
             error.retry_at = asyncio.get_running_loop().time() + wait
-            if answer.status == 429:
+            if isinstance(error, RateLimited):
                 self._limiter.pause(error.retry_at)
         raise error
+
+
+def _only_here(endpoint: Endpoint) -> Forbidden:
+    return Forbidden("status 401, while other endpoints accept the token", endpoint=str(endpoint), status=401)
 
 
 def _checked(token: Secret) -> Secret:

@@ -1,8 +1,7 @@
-"""What an answer's status and headers say, before its body is looked at. Pure."""
+"""The meaning of an answer's status and headers. Pure."""
 
 import re
-from datetime import UTC
-from email.utils import parsedate_to_datetime
+from enum import IntEnum
 
 from exporter.flatfile.errors import (
     BadResponse,
@@ -14,11 +13,11 @@ from exporter.flatfile.errors import (
     Timeout,
     Unauthorized,
 )
+from exporter.flatfile.times import http_date
 from exporter.flatfile.transport import Answer
 
 UNNAMED_PAUSE = 2.0  # seconds to pause for a 429 that does not say how long
-LONGEST_PAUSE = 900.0  # seconds that a `Retry-After` is believed at the most
-LEAST_DATE = 946684800.0  # 2000-01-01: older than any answer of this API
+MAX_PAUSE = 900.0  # seconds that a `Retry-After` is believed at the most
 
 _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
@@ -31,26 +30,50 @@ _BY_STATUS: dict[int, type[FlatfileError]] = {
 }
 
 
-def failure(answer: Answer, endpoint: str) -> FlatfileError | None:
-    """Give the error that a status means, `None` for 2xx. A redirect is an error: the bearer goes to one host only."""
+def failure(answer: Answer, endpoint: str, now: float) -> FlatfileError | None:
+    """Return the error that a status means, `None` for 2xx but 206, which is not the whole answer.
+
+    A redirect is an error: the bearer goes to one host only. A 403 that says when to ask again is a rate limit. `now` is the
+    server's time (unix seconds).
+    """
     status = answer.status
-    if 200 <= status < 300:
+    if 200 <= status < 300 and status != 206:
         return None
     kind = _BY_STATUS.get(status, ServerError if status >= 500 else BadResponse)
+    if status == 403 and pause(answer, now) is not None:
+        kind = RateLimited
     return kind(f"status {status}", endpoint=endpoint, status=status)
 
 
 def pause(answer: Answer, now: float) -> float | None:
-    """Seconds to wait before asking again, where the answer asks for that; `now` is the server's time (unix seconds)."""
-    if answer.status not in (429, 503):
+    """Return seconds to wait before asking again, where an error asks for that, whatever its status."""
+    if answer.status < 300:
         return None
-    after = retry_after(answer.headers.get("retry-after"), now)
+    own = http_date(answer.headers.get("date"))  # of the clock that a date in the answer was made with
+    after = retry_after(answer.headers.get("retry-after"), now if own is None else own)
     return UNNAMED_PAUSE if after is None and answer.status == 429 else after
 
 
-def wrong_place(answer: Answer) -> bool:
-    """Whether the answer is one that a path which the API does not have would give."""
-    return answer.status == 404 or (answer.status < 300 and answer.is_html)
+class PathCheck(IntEnum):
+    """Whether an answer comes from the API, or from a path that the API does not have."""
+
+    WRONG = 0
+    DOUBTFUL = 1
+    RIGHT = 2
+
+
+def check_path(answer: Answer) -> PathCheck:
+    """Tell from an answer whether its path is one of the API's.
+
+    404, 405, a redirect or a web page come from somewhere else. So may any other refusal that is not JSON. A rate limit, a
+    timeout or a failing server say nothing against the path.
+    """
+    status = answer.status
+    if status >= 500 or status in (408, 429):
+        return PathCheck.RIGHT
+    if status in (404, 405) or 300 <= status < 400 or answer.is_html:
+        return PathCheck.WRONG
+    return PathCheck.RIGHT if answer.is_json else PathCheck.DOUBTFUL
 
 
 def other_prefix(base: str) -> str | None:
@@ -62,18 +85,8 @@ def other_prefix(base: str) -> str | None:
     return None
 
 
-def http_date(text: str | None) -> float | None:
-    """Read an HTTP date as unix seconds; one without a zone is UTC, as all of them are. `None` where it is no date, or absurd."""
-    try:
-        moment = parsedate_to_datetime(text) if text else None
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() if moment else None
-    except (ValueError, OverflowError):
-        return None
-    return seconds if seconds is not None and seconds >= LEAST_DATE else None
-
-
 def retry_after(text: str | None, now: float) -> float | None:
-    """Read `Retry-After`, seconds or a date, as seconds from `now`; at most LONGEST_PAUSE, `None` where it says nothing."""
+    """Read `Retry-After`, seconds or a date, as seconds from `now`; at most MAX_PAUSE, `None` where it says nothing."""
     if text is None:
         return None
     text = text.strip()
@@ -83,4 +96,4 @@ def retry_after(text: str | None, now: float) -> float | None:
     else:
         date = http_date(text)
         seconds = None if date is None else date - now
-    return None if seconds is None else min(max(seconds, 0.0), LONGEST_PAUSE)
+    return None if seconds is None else min(max(seconds, 0.0), MAX_PAUSE)

@@ -7,9 +7,9 @@ piece, so that neither a huge answer nor a small one that unpacks to a huge one 
 
 import asyncio
 import os
+import re
 import socket
 import ssl
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
@@ -21,11 +21,18 @@ import httpx
 from exporter.core.secret import Secret
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, ConnectionFailed, FlatfileError, Timeout, TooLarge
+from exporter.flatfile.network import Network, Stream
+from exporter.flatfile.resolver import Resolver
+from exporter.flatfile.unpacking import PIECE, BadPacking, Unpacker
 
 _ERROR_BODY_BYTES = 64 * 1024  # of an answer that is no success nothing is used: enough to keep the connection
-_MOST_IDLE = 64  # connections that all accounts together keep open between their scrapes, and one for each at least
+_MAX_IDLE = 64  # connections that all accounts together keep open between their scrapes, and one for each at least
 _IDLE_SECONDS = 2.0  # after which an account gives up what it has of them beyond its share
-_UNPACKED_PIECE = 256 * 1024  # bytes unpacked at a time: a small piece may unpack to a thousand times its size
+_MAX_SMALL_PIECES = 1000  # of one body, each of which costs time, whatever its size
+_MIN_PIECE = 64  # bytes of a piece on average, where there are more
+_JSON = re.compile(rb"\s*[{\[]")
+
+_resolver = Resolver()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,11 @@ class Answer:
         """Whether this is a web page: a proxy's, a login form's, or a path that the API does not have."""
         return "html" in self.headers.get("content-type", "").lower()
 
+    @property
+    def is_json(self) -> bool:
+        """Whether the body is JSON, as far as its type or its beginning tell."""
+        return "json" in self.headers.get("content-type", "").lower() or _JSON.match(self.body) is not None
+
 
 class Transport:
     """Sends what `Endpoint` lists to one host, never follows a redirect, and keeps connections for the next request.
@@ -61,9 +73,11 @@ class Transport:
         user_agent: str,
         verify: ssl.SSLContext | None = None,
         proxy: str | None = None,
+        resolver: Resolver = _resolver,
     ) -> None:
         self._verify: ssl.SSLContext | bool = verify if verify is not None else False
         self._proxy = proxy
+        self._network = Network(resolver)
         self._headers = {
             "User-Agent": user_agent,
             "Accept": "application/json",
@@ -124,15 +138,19 @@ class Transport:
         raise failure
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
+        transport = httpx.AsyncHTTPTransport(
             verify=self._verify,
             proxy=self._proxy,
-            trust_env=False,  # the configuration knows the proxy variables
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60),
+        )
+        transport._pool._network_backend = self._network  # httpcore has a parameter for it, httpx none
+        return httpx.AsyncClient(
+            transport=transport,
+            trust_env=False,
             headers=self._headers,
             cookies=_NoCookies(),
             follow_redirects=False,
             timeout=httpx.Timeout(None),  # `send` bounds the whole exchange
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=60),
         )
 
     def _release(self, client: httpx.AsyncClient, *, keep: bool) -> None:
@@ -150,7 +168,7 @@ class Transport:
     def _trim(self) -> None:
         """Close idle connections beyond this account's share: each takes some 70 KiB, and there may be many accounts."""
         self._trimming = None
-        share = max(1, _MOST_IDLE // len(self._open))
+        share = max(1, _MAX_IDLE // len(self._open))
         surplus, self._idle = self._idle[:-share], self._idle[-share:]
         for client in surplus:
             self._release(client, keep=False)
@@ -203,36 +221,37 @@ async def _read(response: httpx.Response, endpoint: str, max_bytes: int) -> Answ
         raise BadResponse(
             "an answer in a coding that was not asked for", endpoint=endpoint, status=response.status_code
         )
-    unpack = zlib.decompressobj(wbits=31) if ok and "gzip" in coding else None
+
+    def failed(why: str) -> BadResponse:
+        return BadResponse(why, endpoint=endpoint, status=response.status_code)
+
+    unpacker = Unpacker() if ok and "gzip" in coding else None
     body = bytearray()
-    wire = 0
-    async for piece in response.aiter_raw():
-        wire += len(piece)
-        if unpack is None:
-            body += piece
-        else:
-            try:
-                full = True
-                while full and len(body) <= limit:
-                    unpacked = unpack.decompress(piece, _UNPACKED_PIECE)
-                    body += unpacked
-                    piece = unpack.unconsumed_tail
-                    full = len(unpacked) == _UNPACKED_PIECE  # then there may be more behind it
-            except zlib.error:
-                raise BadResponse(
-                    "an answer that does not unpack", endpoint=endpoint, status=response.status_code
-                ) from None
-            if unpack.unused_data:
-                raise BadResponse(
-                    "a packed answer that goes on after its end", endpoint=endpoint, status=response.status_code
-                )
-        if len(body) > limit or wire > limit:
-            if not ok:
-                break
-            body.clear()
-            raise TooLarge(f"an answer of more than {limit} bytes", endpoint=endpoint, status=response.status_code)
-    if unpack is not None and not unpack.eof:
-        raise BadResponse("a packed answer that breaks off", endpoint=endpoint, status=response.status_code)
+    wire = pieces = 0
+    stream = response.extensions["network_stream"]
+    if isinstance(stream, Stream):
+        stream.begin_body()
+    try:
+        async for piece in response.aiter_raw():
+            wire += len(piece)
+            pieces += 1
+            if pieces > _MAX_SMALL_PIECES + wire // _MIN_PIECE:
+                raise failed("an answer in too many small pieces")
+            for unpacked in unpacker.unpack(piece) if unpacker else (piece,):
+                body += unpacked
+                if len(body) > limit or wire > limit:
+                    break
+                if len(unpacked) == PIECE:
+                    await asyncio.sleep(0)  # there is more, and others wait
+            if len(body) > limit or wire > limit:
+                if not ok:
+                    break
+                body.clear()
+                raise TooLarge(f"an answer of more than {limit} bytes", endpoint=endpoint, status=response.status_code)
+        if unpacker:
+            unpacker.end()
+    except BadPacking as error:
+        raise failed(str(error)) from None
     return Answer(
         status=response.status_code,
         headers={name.lower(): value for name, value in response.headers.items()},

@@ -226,6 +226,19 @@ async def test_a_429_holds_the_whole_account_and_a_scrape_that_cannot_wait_is_to
         assert status.due_in > 700
 
 
+async def test_a_server_that_limits_requests_is_up_while_the_token_works(time: Time) -> None:
+    async with Exported(fixed_world(time), time) as exported:
+        exported.api.switches.rate, exported.api.switches.rate_retry_after = 0, 0.01
+        assert (await exported.scrape())["up"] == {(): 0}
+        exported.api.switches.rate = None
+        assert (await exported.later(601))["up"] == {(): 1}
+        exported.api.switches.rate = 0
+        page = await exported.later(301)
+        assert page["up"] == {(): 1}
+        assert page.ok("environments") == 0
+        assert page.errors()["environments", "rate_limited"] == 2
+
+
 async def test_every_reason_is_told(time: Time) -> None:
     async with Exported(fixed_world(time), time) as exported:
         await exported.scrape()

@@ -17,6 +17,7 @@ from exporter.audit.progress import Progress
 from exporter.audit.reading import Reader
 from exporter.audit.selection import Selection
 from exporter.config import Globs
+from exporter.core.clock import Clock
 from tests.flatfile.rig import connected
 from tests.simulator.server import SimulatedServer
 
@@ -94,7 +95,8 @@ async def auditing(
     where = place or Place(max(since, 0.0))
     progress = Progress(Nowhere())  # type: ignore[arg-type]
     people = actors != "id"
-    async with connected(api, retries=1) as client:
+    clock = Clock(wall=api.world.clock, monotonic=api.world.clock)
+    async with connected(api, retries=1, clock=clock) as client:
         yield Audited(
             AccountAudit(
                 "acme",

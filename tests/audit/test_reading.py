@@ -63,7 +63,7 @@ READINGS: Mapping[str, dict[str, Any]] = {
 @pytest.mark.parametrize("reading", READINGS)
 async def test_each_event_once_in_the_order_of_time(reading: str) -> None:
     time = Time()
-    world = sized_world(time, environments=3, spaces=6, guests=5, users=3, agents=1, events=500)
+    world = sized_world(time, environments=3, spaces=6, guests=5, users=3, agents=1, events=601)
     if reading == "type_for_topic":
         for event in world.events:
             event.topic_key = "type"

@@ -538,7 +538,7 @@ async def test_log_texts_are_never_asked_for(site: Site, time: Time) -> None:
 
 def test_the_newest_may_come_first_by_their_start_or_by_their_end() -> None:
     """What is listed by its end need not be read beyond what is known, though starts go up and down."""
-    now = 1_000_000.0
+    now = 1_000_000_000.0
 
     def row(ended: float, took: float) -> models.Execution:
         return models.Execution(event_id="e", created_at=iso(ended - took), completed_at=iso(ended), success=True)

@@ -44,6 +44,18 @@ READINGS: dict[str, Callable[[], Switches]] = {
     "since is ignored, in no order": lambda: Switches(since="ignored", event_order="shuffled", page_clamp={"*": 50}),
     "acknowledged events are listed by default": lambda: Switches(acknowledged_hidden=False),
     "ids of another region": lambda: Switches(region="eu"),
+    "large pages are refused with 422": lambda: Switches(page_limit={"*": 10}, page_limit_status=422),
+    "a page past the end is not found": lambda: Switches(page_clamp={"*": 7}, pagination="absent", past_the_end=404),
+    "a page past the end is refused": lambda: Switches(page_limit={"*": 100}, pagination="absent", past_the_end=400),
+    "users and agents take no paging parameters": lambda: Switches(
+        paging_refused={"/users", "/agents"}, unpaged=ALL_PATHS - {"/environments", "/spaces"}
+    ),
+    "guests come in pages": lambda: Switches(guests_without_space="all", unpaged=set(), default_size={"/guests": 3}),
+    "guests of a space come in pages": lambda: Switches(unpaged=set(), default_size={"/guests": 2}),
+    "the wrong path prefix is not allowed": lambda: Switches(prefix="/api/v1", other_prefix="method"),
+    "the wrong path prefix redirects": lambda: Switches(prefix="/api/v1", other_prefix="moved"),
+    "the wrong path prefix is a forbidden page": lambda: Switches(prefix="/api/v1", other_prefix="forbidden"),
+    "account-wide lists fail": lambda: Switches(account_wide_refusal={"/events": 500, "/guests": 500}),
     "the other path prefix": lambda: Switches(prefix="/api/v1", other_prefix="html"),
 }
 
@@ -51,6 +63,7 @@ READINGS: dict[str, Callable[[], Switches]] = {
 def fixed(time: Time) -> World:
     world = fixed_world(time)
     world.emit("records:created", "us_env_9f2kQw1d", at=time() - 20)  # an agent's run acknowledges this one
+    world.emit("records:created", "us_env_9f2kQw1d", at=time() - 25)  # so that no list has exactly ten rows
     return world
 
 

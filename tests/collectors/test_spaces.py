@@ -91,14 +91,15 @@ def test_a_sum_that_lacks_a_share_is_not_known() -> None:
 def test_the_newest_times_leave_out_what_is_no_time() -> None:
     counts = counted(
         [
-            row(created_at="1970-01-02", last_activity_at="1970-01-03"),
-            row(created_at="1970-01-01T00:00:05.5+00:00", last_activity_at=""),
+            row(created_at="2001-01-02", last_activity_at="2001-01-03"),
+            row(created_at="2001-01-01T00:00:05.5+00:00", last_activity_at=""),
+            row(created_at="1970-01-01", last_activity_at="0001-01-01T00:00:00Z"),
             row(created_at="tomorrow", last_activity_at="2025-13-45"),
         ],
         NOW,
         (),
     )
-    assert (counts.last_created, counts.last_activity) == (DAY, 2 * DAY)
+    assert (counts.last_created, counts.last_activity) == (978393600.0, 978480000.0)
 
 
 async def test_an_environment_without_spaces_has_every_count_at_0_and_no_newest_space(time: Time) -> None:

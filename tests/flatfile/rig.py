@@ -155,7 +155,7 @@ class Sent:
 
 
 def answer(status: int = 200, body: str = '{"data":[]}', **headers: str) -> Answer:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    named = {name.replace("_", "-"): value for name, value in {"content_type": "application/json", **headers}.items()}
     return Answer(status, named, body.encode() if status < 300 else b"", len(body))
 
 

@@ -7,23 +7,26 @@ import logging
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.core.secret import Secret
 from exporter.flatfile.auth import (
-    LEAST_LIFE,
-    LONGEST_LIFE,
+    MAX_LIFE,
+    MIN_LIFE,
     ExchangedToken,
     ReadyToken,
     Stored,
     credentials,
     lifetime,
 )
+from exporter.flatfile.decoding import decode
 from exporter.flatfile.errors import Timeout, Unauthorized
 from exporter.flatfile.models import AccessToken
 from exporter.flatfile.times import iso
@@ -49,7 +52,9 @@ IN_AN_HOUR = iso(EPOCH + 3600)
         ({"expires": IN_AN_HOUR, "expires_in": "60"}, 3600),
         ({"expires": iso(EPOCH - 3600), "expires_in": "7200"}, 7200),
         ({"expires": "tomorrow", "expires_in": "7200"}, 7200),
-        ({"expires": 1763632500000, "expires_in": "7200"}, 7200),
+        ({"expires": 1763632500000, "expires_in": "7200"}, 3600),
+        ({"expires": formatdate(EPOCH + 7200, usegmt=True)}, 7200),
+        ({"expires": "Thu, 99 Nov 2025 99:99:99 GMT", "expires_in": 60}, 60),
         ({"expires": None, "expires_in": 7200}, 7200),
         ({"expires_in": 7200.5}, 7200.5),
         ({"expires_in": " 7200 "}, 7200),
@@ -63,8 +68,8 @@ IN_AN_HOUR = iso(EPOCH + 3600)
         ({"expires_in": 10**400}, DAY),
         ({"expires_in": "604800"}, DAY),
         ({"expires": iso(EPOCH + 7 * DAY)}, DAY),
-        ({"expires": iso(EPOCH + 1)}, LEAST_LIFE),
-        ({"expires_in": "1"}, LEAST_LIFE),
+        ({"expires": iso(EPOCH + 1)}, MIN_LIFE),
+        ({"expires_in": "1"}, MIN_LIFE),
         ({"access_token": jwt({"exp": EPOCH + 1800})}, 1800),
         ({"access_token": jwt({"exp": str(EPOCH + 1800)})}, 1800),
         ({"access_token": jwt({"exp": EPOCH - 1800})}, DAY),
@@ -89,8 +94,9 @@ anything = st.none() | st.booleans() | st.integers() | st.floats() | st.text() |
 
 @given(anything, anything | st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat), st.none() | st.text())
 def test_no_answer_is_too_strange(expires_in: Any, expires: Any, token: str | None) -> None:
-    life = lifetime(AccessToken(access_token=token, expires_in=expires_in, expires=expires), EPOCH)
-    assert LEAST_LIFE <= life <= LONGEST_LIFE
+    body = msgspec.json.encode({"accessToken": token, "expiresIn": expires_in, "expires": expires})
+    life = lifetime(decode(AccessToken, body), EPOCH)
+    assert MIN_LIFE <= life <= MAX_LIFE
 
 
 # What is sent
@@ -121,13 +127,13 @@ class Exchange:
         self.at: list[float] = []
         self.pairs: list[tuple[str, str]] = []
 
-    async def __call__(self, client_id: Secret, secret: Secret) -> AccessToken:
+    async def __call__(self, client_id: Secret, secret: Secret) -> tuple[Secret, float]:
         loop = asyncio.get_running_loop()
         number = len(self.at) + 1
         self.at.append(loop.time() - 1000.0)
         self.pairs.append((client_id.reveal(), secret.reveal()))
         await asyncio.sleep(1)
-        return AccessToken(access_token=f"token-{number}", expires_in=self.outcome(number))
+        return Secret(f"token-{number}"), self.outcome(number)
 
 
 def exchanged(exchange: Exchange, client_id: Stored | None = None, secret: Stored | None = None) -> ExchangedToken:

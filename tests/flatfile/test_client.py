@@ -4,19 +4,22 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from exporter.core.worker import Worker
+from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError, Forbidden, NotFound, TooLarge
+from exporter.flatfile.errors import BadResponse, FlatfileError, Forbidden, NotFound, TooLarge, Unauthorized
+from exporter.flatfile.forms import REMEMBERED
 from exporter.flatfile.models import Account, Agent, Environment, Event, Guest, Space, User
+from exporter.flatfile.order import Before
 from exporter.flatfile.pages import RowsPage
-from exporter.flatfile.tail import Before
 from exporter.flatfile.times import iso
 from exporter.flatfile.transport import Answer
 from tests.flatfile.rig import Script, Sent, answer, assert_clean, call, connected, session_of, stored, virtually
@@ -25,8 +28,10 @@ from tests.simulator.faults import (
     EmptyBody,
     EndlessPages,
     Fault,
+    HugeBody,
     NoData,
     NotJson,
+    NoTotal,
     NullRows,
     RowWithoutId,
     Status,
@@ -71,7 +76,10 @@ PAGINGS: dict[str, dict[str, Any]] = {
     "capped at the length": {"page_clamp": {"*": 26}},
     "limited": {"page_limit": {"*": 100}},
     "limited and capped": {"page_limit": {"*": 100}, "page_clamp": {"*": PER_PAGE}},
+    "limited with 422": {"page_limit": {"*": 100}, "page_limit_status": 422},
     "limited to the least": {"page_limit": {"*": 10}},
+    "an error past the end": {"page_clamp": {"*": PER_PAGE}, "past_the_end": 404},
+    "a refusal past the end": {"page_limit": {"*": 15}, "past_the_end": 400},
     "without a sort": {"space_sort_taken": False},
     "without a sort, limited": {"space_sort_taken": False, "page_limit": {"*": 100}},
     "not paged": {"unpaged": {"*"}},
@@ -108,6 +116,172 @@ async def test_a_server_that_gives_but_one_page(api: SimulatedServer, client: Cl
     with pytest.raises(BadResponse, match="broke off") as caught:
         await client.rows(SPACES, ALL, call())
     assert caught.value.endpoint == "/spaces"
+
+
+# What only looks whole
+
+
+@pytest.mark.parametrize("cap", [10, 20, 25])
+@pytest.mark.parametrize("listing", [SPACES, EVENTS], ids=lambda listing: listing.endpoint.path)
+async def test_a_server_that_gives_but_one_page_and_counts_nothing(
+    api: SimulatedServer, client: Client, cap: int, listing: Listing[Any]
+) -> None:
+    api.switches.page_number_ignored, api.switches.pagination = {"*"}, "absent"
+    api.switches.page_clamp = {"*": cap}
+    params = ALL if listing is SPACES else {"since": iso(0), "includeAcknowledged": "true"}
+    with pytest.raises(BadResponse, match="may be cut off") as caught:
+        await client.rows(listing, params, call())
+    assert caught.value.endpoint == listing.endpoint.path
+
+
+async def test_a_page_that_is_as_long_as_asked_for_may_be_cut(api: SimulatedServer, client: Client) -> None:
+    api.switches.page_number_ignored, api.switches.pagination = {"*"}, "absent"
+    with pytest.raises(BadResponse, match="may be cut off"):
+        await client.rows(replace(SPACES, page_size=13), ALL, call())
+
+
+@pytest.mark.parametrize("status", [400, 404, 422])
+@pytest.mark.parametrize("pagination", ["right", "absent"])
+async def test_an_error_after_a_page_that_is_not_full_is_the_end(
+    api: SimulatedServer, client: Client, status: int, pagination: Any
+) -> None:
+    api.switches.pagination, api.switches.past_the_end = pagination, status
+    await all_spaces(api, client)
+    assert len(await client.rows(EVENTS, {"since": iso(0), "includeAcknowledged": "true"}, call())) == 40
+    api.switches.page_clamp = {"*": PER_PAGE}
+    await all_spaces(api, client)
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_an_error_after_a_full_page_is_an_error(api: SimulatedServer, client: Client, status: int) -> None:
+    api.switches.pagination, api.switches.past_the_end = "absent", status
+    with pytest.raises(FlatfileError, match=f"status {status}"):
+        await client.rows(replace(SPACES, page_size=13), ALL, call())
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_an_error_for_a_page_before_the_end_is_no_end(api: SimulatedServer, client: Client, status: int) -> None:
+    api.switches.page_clamp = {"*": PER_PAGE}
+    async with failing(api, Status(status), page=2):
+        with pytest.raises(BadResponse, match="broke off: 16 rows fewer"):
+            await client.rows(SPACES, ALL, call())
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_credentials_that_are_refused_in_between_are_no_end(api: SimulatedServer, status: int) -> None:
+    api.switches.page_clamp, api.switches.pagination, api.switches.auth_refusal = {"*": PER_PAGE}, "absent", status
+    async with connected(api, credentials=(stored(CLIENT_ID), stored(SECRET))) as client:
+        pages = client.pages(SPACES, ALL, call())
+        await anext(pages)
+        api.set_credentials(CLIENT_ID, "another")
+        api.invalidate_tokens()
+        with pytest.raises(Unauthorized, match=f"status {status}"):
+            await anext(pages)
+
+
+@pytest.mark.parametrize("listing", [SPACES, USERS])
+async def test_a_page_that_is_too_large_whatever_its_size_is_tried_once_an_hour(
+    api: SimulatedServer, listing: Listing[Any]
+) -> None:
+    api.faults.add("*", HugeBody(3_000_000))
+    async with connected(api, max_response_bytes=100_000) as client:
+        for requests in (10, 1, 1):
+            api.clear()
+            with pytest.raises(TooLarge, match="100000 bytes"):
+                await client.rows(listing, {}, call())
+            assert api.count() == requests
+
+
+@pytest.mark.parametrize("pagination", ["right", "stale", "zero"])
+async def test_guests_that_come_in_pages_after_all(api: SimulatedServer, client: Client, pagination: Any) -> None:
+    api.switches.guests_without_space, api.switches.unpaged = "all", set()
+    api.switches.pagination, api.switches.default_size = pagination, {"/guests": 7}
+    for _ in range(2):
+        assert len({guest.id for guest in await client.rows(GUESTS, {}, call())}) == 20
+    assert [dict(query) for query in queries(api)][:2] == [{}, {"pageSize": "1000", "pageNumber": "1"}]
+    assert [query.get("pageSize") for query in queries(api)][-1] == "1000", "remembered"
+
+
+async def test_guests_in_one_page_only_that_says_nothing_of_the_rest(api: SimulatedServer, client: Client) -> None:
+    api.switches.guests_without_space, api.switches.unpaged = "all", set()
+    api.switches.page_number_ignored, api.switches.page_clamp = {"/guests"}, {"/guests": 10}
+    api.faults.add("/guests", NoTotal())
+    with pytest.raises(BadResponse, match="may be cut off"):
+        await client.rows(GUESTS, {}, call())
+
+
+@pytest.mark.parametrize("path", ["/users", "/agents", "/spaces"])
+async def test_a_list_that_takes_no_paging_parameters(api: SimulatedServer, client: Client, path: str) -> None:
+    api.switches.paging_refused, api.switches.unpaged = {path}, {path}
+    environment = next(iter(api.world.environments))
+    listing = {"/users": USERS, "/agents": AGENTS, "/spaces": SPACES}[path]
+    params = {"/users": {}, "/agents": {"environmentId": environment}, "/spaces": ALL}[path]
+    whole = {"/users": 5, "/agents": 3, "/spaces": 26}[path]
+    assert len(await client.rows(listing, params, call())) == whole
+    for _ in range(2):
+        assert len(await client.rows(listing, params, call())) == whole
+    api.clear()
+    await client.rows(listing, params, call())
+    assert [query.get("pageSize") for query in queries(api)] == [None], "remembered"
+
+
+async def test_a_list_whose_pages_cannot_be_asked_for(api: SimulatedServer, client: Client) -> None:
+    api.switches.paging_refused = {"/spaces"}
+    with pytest.raises(BadResponse, match="cannot be asked for"):
+        await client.rows(SPACES, ALL, call())
+    api.switches.pagination = "absent"
+    with pytest.raises(BadResponse, match="may be cut off"):
+        await client.rows(SPACES, ALL, call())
+
+
+async def test_pages_that_are_too_large_are_made_smaller(api: SimulatedServer) -> None:
+    """As of agents, whose programs come with them: 20, 10, 5, 2, 1."""
+    api.switches.source_bytes = 400_000
+    where = {"environmentId": next(iter(api.world.environments))}
+    async with connected(api, max_response_bytes=900_000) as client:
+        for _ in range(2):
+            assert len(await client.rows(AGENTS, where, call())) == 3
+        assert [query["pageSize"] for query in queries(api)][:5] == ["20", "10", "5", "2", "2"]
+        assert {query["pageSize"] for query in queries(api)[5:]} == {"2"}, "remembered"
+    async with connected(api, max_response_bytes=300_000) as client:
+        with pytest.raises(TooLarge, match="more than 300000 bytes"):
+            await client.rows(AGENTS, where, call())
+
+
+async def test_a_later_page_that_is_too_large_begins_the_list_again(api: SimulatedServer) -> None:
+    api.switches.page_clamp = {}
+    async with connected(api) as client:
+        small = replace(SPACES, page_size=8)
+        rule = api.faults.add("/spaces", HugeBody(300_000_000), page=3, count=1)
+        pages = [page async for page in client.pages(small, ALL, call())]
+        assert rule.hits == 1
+        assert [page.restart for page in pages].count(True) == 2
+        assert sorted(since_restart(pages)) == sorted(api.world.spaces)
+
+
+def test_the_usual_form_is_tried_again_within_the_hour() -> None:
+    limits = [100]
+
+    def reply(sent: Sent) -> Answer:
+        return answer(
+            400 if int(sent.params.get("pageSize", 0)) > limits[-1] else 200,
+            '{"data":[],"pagination":{"totalCount":0}}',
+        )
+
+    async def main() -> None:
+        script = Script(reply)
+        session = session_of(script)
+        session.use_token(stored("pat"))
+        client = Client(session, 100)
+        await client.rows(USERS, {}, call())
+        limits.append(1000)
+        await client.rows(USERS, {}, call())
+        assert script.sent[-1].params["pageSize"] == "62"
+        await asyncio.sleep(REMEMBERED)
+        await client.rows(USERS, {}, call())
+        assert script.sent[-1].params["pageSize"] == "1000"
+
+    virtually(main())
 
 
 @pytest.mark.parametrize("pagination", ["right", "zero"])
@@ -167,16 +341,19 @@ async def test_halving_of_one_list_is_none_of_another(api: SimulatedServer, clie
     assert [query["pageSize"] for query in queries(api)] == ["1000"]
 
 
+@pytest.mark.parametrize("status", [400, 422])
 @pytest.mark.parametrize("listing", [SPACES, USERS, AGENTS, GUESTS], ids=lambda listing: listing.endpoint.path)
-async def test_a_400_that_nothing_cures(api: SimulatedServer, client: Client, listing: Listing[Any]) -> None:
+async def test_a_400_that_nothing_cures(
+    api: SimulatedServer, client: Client, listing: Listing[Any], status: int
+) -> None:
     """It is an error, and nothing is remembered: not the small pages, not that the sort must be left out."""
     where = {"environmentId": next(iter(api.world.environments))} if listing is not GUESTS else {"spaceId": "us_sp_x"}
-    rule = api.faults.add(listing.endpoint.path, Status(400))
+    rule = api.faults.add(listing.endpoint.path, Status(status))
     for _ in range(3):
         api.clear()
         with pytest.raises(BadResponse) as caught:
             await client.rows(listing, where, call())
-        assert caught.value.status == 400
+        assert caught.value.status == status
     assert api.count() <= 2, "no more tries with smaller pages while that has just been seen not to help"
     api.faults.remove(rule)
     api.clear()
@@ -198,7 +375,7 @@ async def test_one_environments_400_does_not_keep_another_from_smaller_pages(
     assert len(await client.rows(AGENTS, {"environmentId": good}, call())) == 3
 
 
-@pytest.mark.parametrize(("status", "kind"), [(403, Forbidden), (404, NotFound), (422, BadResponse)])
+@pytest.mark.parametrize(("status", "kind"), [(403, Forbidden), (404, NotFound), (405, BadResponse)])
 async def test_other_refusals_are_asked_once(
     api: SimulatedServer, client: Client, status: int, kind: type[FlatfileError]
 ) -> None:
@@ -208,7 +385,7 @@ async def test_other_refusals_are_asked_once(
     with pytest.raises(kind) as caught:
         await client.rows(SPACES, {}, call())
     assert api.count() == 1
-    assert caught.value.concerns_the_question
+    assert caught.value.is_request_rejected
     assert_clean(caught.value)
 
 
@@ -523,18 +700,3 @@ async def test_a_list_of_too_many_rows(api: SimulatedServer, paged: bool) -> Non
         assert caught.value.endpoint == "/spaces"
     async with connected(api, max_rows=26) as client:
         assert len(await client.rows(SPACES, ALL, call())) == 26
-
-
-@pytest.mark.parametrize("first_page", [1, 0])
-async def test_a_page_from_the_midst_is_the_one_that_holds_the_place(api: SimulatedServer, first_page: Any) -> None:
-    api.switches.first_page = first_page
-    api.switches.page_limit = {"/spaces": 15}
-    async with connected(api) as client:
-        ordered = [row.id for row in await client.rows(SPACES, ALL, call())]
-        for index in (0, 7, 8, 25):
-            cut = await client.cut(SPACES, {**ALL, **SORT}, call(), index)
-            assert cut.total == 26
-            assert cut.start <= index < cut.start + cut.size
-            assert [row.id for row in cut.rows] == ordered[cut.start : cut.start + cut.size]
-        beyond = await client.cut(SPACES, {**ALL, **SORT}, call(), 1000)
-        assert beyond.rows == []

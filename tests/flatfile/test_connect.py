@@ -95,7 +95,6 @@ async def test_a_proxy_gets_the_request_whole(api: SimulatedServer) -> None:
 
 @pytest.mark.parametrize("proxy", ["socks5://user:SECRET-word@127.0.0.1:1", "ftp://SECRET-word@127.0.0.1:1"])
 def test_a_proxy_that_cannot_be_used(proxy: str) -> None:
-    """The configuration takes none of these; the environment's own variables may hold anything."""
     with pytest.raises(ValueError, match="a proxy that cannot be used") as caught:
         Transport(user_agent="x", proxy=proxy)
     assert "SECRET-" not in str(caught.value)

@@ -13,6 +13,8 @@ from exporter.flatfile.errors import (
     BadResponse,
     ConnectionFailed,
     FlatfileError,
+    Forbidden,
+    NotFound,
     RateLimited,
     ServerError,
     TooLarge,
@@ -36,7 +38,7 @@ async def everything(client: Client) -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-@pytest.mark.parametrize("expires", ["iso", "junk", "absent"])
+@pytest.mark.parametrize("expires", ["iso", "http", "junk", "absent"])
 @pytest.mark.parametrize("expires_in", ["string", "number", "junk", "absent"])
 @pytest.mark.parametrize("is_jwt", [True, False])
 async def test_every_shape_of_a_token(
@@ -50,7 +52,7 @@ async def test_every_shape_of_a_token(
         is_jwt,
     )
     switches.token_life = 3600
-    told = expires == "iso" or expires_in in ("string", "number") or is_jwt
+    told = expires in ("iso", "http") or expires_in in ("string", "number") or is_jwt
     clock = Clock(wall=lambda: FIXED_NOW)
     async with connected(api, credentials=RIGHT, clock=clock) as client:
         await everything(client)
@@ -110,8 +112,11 @@ async def test_wrong_credentials(api: SimulatedServer, status: int) -> None:
         (Disconnect(), ConnectionFailed, 3),
         (Truncated(), ConnectionFailed, 3),
         (Reset(), ConnectionFailed, 3),
-        (Redirect(), BadResponse, 1),
-        (NotJson(), BadResponse, 2),
+        (Redirect(), NotFound, 2),
+        (NotJson(), NotFound, 2),
+        (Status(405), NotFound, 2),
+        (Status(403, body="html"), NotFound, 2),
+        (Status(206), BadResponse, 1),
         (HugeBody(300_000_000), TooLarge, 1),
         (Status(418), BadResponse, 1),
     ],
@@ -126,7 +131,8 @@ async def test_no_error_tells_a_secret(
     async with connected(api, credentials=RIGHT, told=told, max_response_bytes=1 << 20) as client:
         if where == "/spaces":
             await client.rows(USERS, {}, call())
-            requests = 1 if isinstance(fault, NotJson) else requests  # the path prefix is known
+            if kind is NotFound:  # the path prefix is known
+                requests, kind = 1, Forbidden if fault == Status(403, body="html") else BadResponse
         if where == "/auth" and fault == Status(418):
             kind = Unauthorized
         api.faults.add("*" if where == "/auth" else where, fault)
@@ -134,9 +140,57 @@ async def test_no_error_tells_a_secret(
             await client.rows(SPACES, {}, call())
         assert type(caught.value) is kind
         assert caught.value.endpoint == where
+        if where == "/spaces" and kind is TooLarge:  # smaller pages are tried, once an hour
+            requests = 10
         assert [endpoint for endpoint, _ in told.requests].count(where) == requests
         assert_clean(caught.value)
     assert len(told.requests) == api.count()
+
+
+@pytest.mark.parametrize("prefix", ["/v1", "/api/v1"])
+@pytest.mark.parametrize("reading", ["json", "html", "method", "moved", "forbidden"])
+@pytest.mark.parametrize("by_token", [False, True])
+async def test_every_reading_of_the_prefix_that_is_not_served(
+    api: SimulatedServer, prefix: Any, reading: Any, by_token: bool
+) -> None:
+    api.switches.prefix, api.switches.other_prefix = prefix, reading
+    base = api.root_url + ("/api/v1" if prefix == "/v1" else "/v1")
+    async with connected(api, base=base, credentials=None if by_token else RIGHT) as client:
+        assert await client.rows(USERS, {}, call())
+        asked = api.count()
+        assert await client.rows(USERS, {}, call())
+        assert api.count() == asked + 1
+
+
+@pytest.mark.parametrize("reading", ["json", "html", "method", "moved", "forbidden"])
+@pytest.mark.parametrize("by_token", [False, True])
+async def test_an_address_where_there_is_no_api(api: SimulatedServer, reading: Any, by_token: bool) -> None:
+    """It is the address that is wrong, not the credentials."""
+    api.switches.prefix, api.switches.other_prefix = "/v2", reading  # type: ignore[assignment]
+    async with connected(api, base=f"{api.root_url}/v1", credentials=None if by_token else RIGHT) as client:
+        kind = (
+            Unauthorized if reading == "json" and not by_token else NotFound
+        )  # 404 in JSON may mean unknown credentials
+        with pytest.raises(kind, match="base_url" if kind is NotFound else "404"):
+            await client.rows(USERS, {}, call())
+
+
+async def test_wrong_credentials_at_the_other_prefix_are_wrong_credentials(api: SimulatedServer) -> None:
+    api.switches.prefix, api.switches.other_prefix = "/api/v1", "method"
+    async with connected(api, base=f"{api.root_url}/v1", credentials=WRONG) as client:
+        with pytest.raises(Unauthorized, match="status 400"):
+            await client.rows(USERS, {}, call())
+
+
+async def test_a_403_with_retry_after_pauses_the_account(api: SimulatedServer) -> None:
+    async with connected(api) as client:
+        await client.rows(USERS, {}, call())
+        api.faults.add("/spaces", Status(403, 60))
+        api.clear()
+        for listing in (SPACES, USERS, ENVIRONMENTS) * 5:
+            with pytest.raises(RateLimited):
+                await client.rows(listing, {}, call())
+        assert api.count() == 1
 
 
 @pytest.mark.parametrize("retry_after", [1.0, "date", None])

@@ -28,8 +28,8 @@ EVIL = [
     None,
 ]
 METHODS = {
-    Client: {"one", "rows", "pages", "cut", "aclose"},
-    Session: {"get", "aclose", "use_credentials", "use_token"},
+    Client: {"one", "rows", "pages", "aclose"},
+    Session: {"get", "is_rejection", "aclose", "use_credentials", "use_token"},
     Transport: {"send", "aclose"},
 }
 

@@ -24,14 +24,14 @@ from exporter.flatfile.errors import (
     Unauthorized,
 )
 from exporter.flatfile.statuses import (
-    LONGEST_PAUSE,
+    MAX_PAUSE,
     UNNAMED_PAUSE,
     failure,
-    http_date,
     other_prefix,
     pause,
     retry_after,
 )
+from exporter.flatfile.times import http_date
 from tests.flatfile.rig import EPOCH, answer
 
 
@@ -68,14 +68,24 @@ def new_york() -> Iterator[None]:
     ],
 )
 def test_failures(status: int, kind: type[FlatfileError]) -> None:
-    error = failure(answer(status), "/spaces")
+    error = failure(answer(status), "/spaces", EPOCH)
     assert type(error) is kind
     assert (error.status, error.endpoint, str(error)) == (status, "/spaces", f"status {status}")
 
 
+@pytest.mark.parametrize(("header", "kind"), [("60", RateLimited), ("soon", Forbidden), (None, Forbidden)])
+def test_a_403_that_says_when_to_ask_again_is_a_rate_limit(header: str | None, kind: type[FlatfileError]) -> None:
+    headers = {} if header is None else {"retry_after": header}
+    assert type(failure(answer(403, **headers), "/spaces", EPOCH)) is kind
+
+
+def test_a_part_is_not_the_whole_answer() -> None:
+    assert type(failure(answer(206), "/spaces", EPOCH)) is BadResponse
+
+
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_successes(status: int) -> None:
-    assert failure(answer(status), "/spaces") is None
+    assert failure(answer(status), "/spaces", EPOCH) is None
 
 
 def test_each_error_has_a_reason_of_its_own() -> None:
@@ -91,17 +101,28 @@ def test_each_reason_has_advice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "expected"), [(400, True), (403, True), (404, True), (422, True), (401, False), (500, False)]
+    ("status", "expected"),
+    [
+        (400, True),
+        (403, True),
+        (404, True),
+        (405, True),
+        (422, True),
+        (500, False),
+        (401, False),
+        (429, False),
+        (503, False),
+    ],
 )
 def test_refused_questions_may_be_asked_otherwise(status: int, expected: bool) -> None:
-    error = failure(answer(status), "/spaces")
+    error = failure(answer(status), "/spaces", EPOCH)
     assert error is not None
-    assert error.concerns_the_question is expected
+    assert error.is_request_rejected is expected
 
 
 @pytest.mark.parametrize("status", [400, 403, 404])
 def test_refused_credentials_are_no_refused_question(status: int) -> None:
-    assert not Unauthorized("no", status=status).concerns_the_question
+    assert not Unauthorized("no", status=status).is_request_rejected
 
 
 @pytest.mark.parametrize(
@@ -113,12 +134,12 @@ def test_refused_credentials_are_no_refused_question(status: int) -> None:
         ("2.5", 2.5),
         ("000000000000000012", 12),
         ("899", 899),
-        ("901", LONGEST_PAUSE),
-        ("9" * 5000, LONGEST_PAUSE),
+        ("901", MAX_PAUSE),
+        ("9" * 5000, MAX_PAUSE),
         (formatdate(EPOCH + 30, usegmt=True), 30),
         (formatdate(EPOCH + 30, usegmt=True).removesuffix(" GMT"), 30),
         (formatdate(EPOCH - 30, usegmt=True), 0),
-        (formatdate(EPOCH + 1e6, usegmt=True), LONGEST_PAUSE),
+        (formatdate(EPOCH + 1e6, usegmt=True), MAX_PAUSE),
         ("-5", None),
         ("", None),
         ("soon", None),
@@ -136,7 +157,7 @@ def test_retry_after(text: str | None, seconds: float | None) -> None:
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, [0-9]{1,3} [A-Z][a-z]{2} [0-9]{1,5} [0-9:]{0,12} ?[A-Z+\-0-9]{0,8}"))
 def test_no_header_is_too_strange(text: str) -> None:
     seconds = retry_after(text, EPOCH)
-    assert seconds is None or 0 <= seconds <= LONGEST_PAUSE
+    assert seconds is None or 0 <= seconds <= MAX_PAUSE
 
 
 @pytest.mark.parametrize("text", ["Thu, 01 Jan 1970 00:00:00 GMT", "Mon, 01 Jan 1900 00:00:00 GMT", "junk", "", None])
@@ -152,12 +173,21 @@ def test_absurd_dates_are_none(text: str | None) -> None:
         (429, "soon", UNNAMED_PAUSE),
         (503, "7", 7),
         (503, None, None),
-        (500, "7", None),
+        (500, "7", 7),
+        (403, "60", 60),
+        (403, None, None),
+        (302, "7", 7),
+        (200, "7", None),
     ],
 )
 def test_pauses(status: int, header: str | None, expected: float | None) -> None:
     headers = {} if header is None else {"retry_after": header}
     assert pause(answer(status, **headers), EPOCH) == expected
+
+
+def test_a_date_to_wait_for_is_by_the_clock_of_the_answer() -> None:
+    headers = {"date": formatdate(EPOCH - 9999, usegmt=True), "retry_after": formatdate(EPOCH - 9999 + 30, usegmt=True)}
+    assert pause(answer(429, **headers), EPOCH) == 30
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ class Trial:
     """One thing that goes wrong.
 
     `what`: for readers. `reason`: what the collector's error is counted as; `but`: where something else is expected.
+    `lost`: what a token's exchange is counted as before the first success, where the address itself may be wrong.
     `wait`: seconds that the answer asks to be left alone, after which one scrape must be all well. `count`: how many
     requests are struck, None for all of them. `requests`: YAML. `heavy`: tried one at a time, to measure memory.
     `one_environment`: that is refused, and the rest answers.
@@ -80,14 +81,17 @@ class Trial:
     fault: Fault | None
     reason: Expected
     but: Mapping[str, Expected] = field(default_factory=dict)
+    lost: Expected | None = None
     count: int | None = None
     wait: float = 0.0
     requests: str = PATIENT
     heavy: bool = False
     one_environment: bool = False
 
-    def expected(self, path: str) -> Expected:
+    def expected(self, path: str, start: str = "steady") -> Expected:
         """What must come of it at this endpoint."""
+        if self.lost is not None and path == AUTH and start == "before":
+            return self.lost
         return self.but.get(path, self.reason)
 
     def waits(self, path: str) -> float:
@@ -135,12 +139,18 @@ TRIALS: tuple[Trial, ...] = (
     Trial(id="500", what="500", fault=Status(500), reason="server_error"),
     Trial(id="502-html", what="502, a web page", fault=Status(502, body="html"), reason="server_error"),
     Trial(id="503", what="503 with `Retry-After`", fault=Status(503, 1), reason="server_error", wait=1),
-    Trial(id="redirect", what="A redirect to another host", fault=Redirect(), reason="bad_response"),
+    Trial(id="redirect", what="A redirect to another host", fault=Redirect(), reason="bad_response", lost="not_found"),
     Trial(id="reset", what="A connection reset in the middle of the body", fault=Reset(), reason="connection"),
     Trial(id="truncated", what="A body shorter than declared", fault=Truncated(), reason="connection"),
     Trial(id="empty", what="An empty body", fault=EmptyBody(), reason="bad_response"),
-    Trial(id="html", what="200 with a web page", fault=NotJson(), reason="bad_response"),
-    Trial(id="not-json", what="Bytes that are not JSON", fault=NotJson(b'{"data":[{\xff'), reason="bad_response"),
+    Trial(id="html", what="200 with a web page", fault=NotJson(), reason="bad_response", lost="not_found"),
+    Trial(
+        id="not-json",
+        what="Bytes that are not JSON",
+        fault=NotJson(b'{"data":[{\xff'),
+        reason="bad_response",
+        lost="not_found",
+    ),
     Trial(id="types-ids", what="Ids (or the token) as numbers", fault=WrongTypes(), reason="bad_response"),
     Trial(
         id="types-data",

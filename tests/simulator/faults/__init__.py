@@ -8,18 +8,29 @@ from tests.simulator.faults.bodies import (
     DuplicateRows,
     EndlessPages,
     NoData,
+    NoTotal,
     NullRows,
     RowWithoutId,
     WrongTotal,
     WrongTypes,
 )
 from tests.simulator.faults.kinds import Deformed, Fault, Hang, OnWire, Replied
-from tests.simulator.faults.on_wire import Disconnect, Drip, EndlessHeaders, HugeBody, Reset, Truncated
+from tests.simulator.faults.on_wire import (
+    Chunked,
+    Disconnect,
+    Drip,
+    EndlessHeaders,
+    HugeBody,
+    Informational,
+    Reset,
+    Truncated,
+)
 from tests.simulator.faults.replies import HTML, EmptyBody, NotJson, Redirect, Status
 from tests.simulator.faults.rules import FaultRule, Faults
 
 __all__ = [
     "HTML",
+    "Chunked",
     "Deformed",
     "Disconnect",
     "Drip",
@@ -32,7 +43,9 @@ __all__ = [
     "Faults",
     "Hang",
     "HugeBody",
+    "Informational",
     "NoData",
+    "NoTotal",
     "NotJson",
     "NullRows",
     "OnWire",

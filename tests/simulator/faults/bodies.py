@@ -102,6 +102,15 @@ class WrongTotal(Deformed):
         return {**body, "pagination": {**said, "totalCount": max(0, said["totalCount"] + self.by)}}
 
 
+@dataclass(frozen=True)
+class NoTotal(Deformed):
+    """`pagination` without `totalCount`."""
+
+    def of_list(self, body: Row, page: int, first: Callable[[], Row]) -> Row:
+        said = body.get("pagination")
+        return body if said is None else {**body, "pagination": {k: v for k, v in said.items() if k != "totalCount"}}
+
+
 def identity(row: Row) -> str:
     """The field that tells a row from others: a run of an agent has no id, and names its event."""
     return "id" if "id" in row else "eventId"

@@ -63,6 +63,35 @@ class HugeBody(OnWire):
 
 
 @dataclass(frozen=True)
+class Chunked(OnWire):
+    """Valid JSON of 200 kB in chunks of so many bytes."""
+
+    size: int = 1
+
+    async def send(self, wire: Wire, reply: Reply) -> None:
+        body = b'{"data":[],"filler":"' + b"x" * 200_000 + b'"}'
+        await wire.send(Reply(200, headers={"Transfer-Encoding": "chunked"}).head(close=True))
+        parts = (body[i : i + self.size] for i in range(0, len(body), self.size))
+        await wire.send(b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n")
+
+
+@dataclass(frozen=True)
+class Informational(OnWire):
+    """So many informational answers (1xx) before the right one; `None`: without end."""
+
+    number: int | None = None
+
+    async def send(self, wire: Wire, reply: Reply) -> None:
+        early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+        if self.number is not None:
+            await wire.send(early * self.number + reply.head(close=True) + reply.body)
+            return
+        while True:
+            await wire.send(early * 100)
+            await asyncio.sleep(0)
+
+
+@dataclass(frozen=True)
 class EndlessHeaders(OnWire):
     """Headers without end."""
 
