@@ -1,7 +1,9 @@
 """Environments of the account, and the account itself: what every other collector builds on."""
 
+import asyncio
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from exporter.collectors._context import WHOLE_ACCOUNT, Context, both, known_at, mark_known
 from exporter.collectors._labels import ACCOUNT, ENVIRONMENT
@@ -11,7 +13,7 @@ from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import FlatfileError
+from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
 
@@ -62,9 +64,40 @@ class Collector:
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """List the environments. A failure to read the account itself fails only that."""
         context, at = self._context, self._context.clock.steady()
-        rows, error = await both(context.client.rows(LISTING, {}, call), self._refresh_account(call))
+        ids = context.config.environments.ids
+        (rows, errors), error = await both(
+            self._one_by_one(ids, call) if ids else self._listed(call), self._refresh_account(call)
+        )
         await context.database.run(lambda db: self._write(db, rows, at))
-        return [error] if error else []
+        return [*errors, error] if error else errors
+
+    async def _listed(self, call: Call) -> tuple[list[models.Environment], list[FlatfileError]]:
+        return await self._context.client.rows(LISTING, {}, call), []
+
+    async def _one_by_one(self, ids: Sequence[str], call: Call) -> tuple[list[models.Environment], list[FlatfileError]]:
+        """Ask for each environment by its id: a key of one environment may not list them.
+
+        One that fails is as it was known last. Raises where all failed.
+        """
+        client = self._context.client
+        answers = await asyncio.gather(
+            *(client.one(Endpoint.ENVIRONMENT, models.Environment, call, id_) for id_ in ids), return_exceptions=True
+        )
+        errors: list[FlatfileError] = []
+        rows: list[models.Environment] = []
+        for id_, answer in zip(ids, answers, strict=True):
+            if isinstance(answer, FlatfileError):
+                errors.append(answer)
+                rows += (
+                    [] if isinstance(answer, NotFound) else await self._context.database.run(partial(_known, id_=id_))
+                )
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                rows.append(answer)
+        if len(errors) == len(ids):
+            raise errors[0]
+        return rows, errors
 
     def _write(self, db: Connection, rows: Sequence[models.Environment], at: float) -> None:
         chosen = self._context.config.environments.match
@@ -131,3 +164,14 @@ class Collector:
         yield Family(ENVIRONMENT_INFO, [((name, *row), 1) for row in db.execute(query)])
         query = "SELECT id, name, method FROM environment JOIN guest_authentication ON environment_id = id WHERE shown"
         yield Family(GUEST_AUTHENTICATION, [((name, *row), 1) for row in db.execute(query + " ORDER BY id, method")])
+
+
+def _known(db: Connection, id_: str) -> list[models.Environment]:
+    """Return an environment as it was known last, if it was."""
+    methods = [
+        method for (method,) in db.execute("SELECT method FROM guest_authentication WHERE environment_id = ?", (id_,))
+    ]
+    return [
+        models.Environment(id=id_, name=name, is_prod=bool(production), guest_authentication=methods)
+        for name, production in db.execute("SELECT name, production FROM environment WHERE id = ?", (id_,))
+    ]

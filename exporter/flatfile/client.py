@@ -100,9 +100,9 @@ class Client:
         if self._owns_worker:
             self._worker.close()
 
-    async def one(self, endpoint: Endpoint, row: type[T], call: Call) -> T:
-        """Ask for a single object."""
-        answer = await self.session.get(endpoint, {}, call)
+    async def one(self, endpoint: Endpoint, row: type[T], call: Call, id_: str | None = None) -> T:
+        """Ask for a single object; `id_` where the endpoint's path has one. Raises ValueError for an id that is none."""
+        answer = await self.session.get(endpoint, {} if id_ is None else {"id": id_}, call)
         shape: type[One[T]] = One[row]  # type: ignore[valid-type]
         return (await self._off_loop(answer, read, answer, shape, endpoint)).data
 

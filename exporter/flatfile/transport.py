@@ -210,7 +210,8 @@ def _request(
     if body is not None:
         headers["Content-Type"] = "application/json"
     content = None if body is None else body.reveal().encode()
-    return client.build_request(endpoint.method, base + endpoint.path, params=params, headers=headers, content=content)
+    path, query = endpoint.target(params)
+    return client.build_request(endpoint.method, base + path, params=query, headers=headers, content=content)
 
 
 async def _read(response: httpx.Response, endpoint: str, max_bytes: int) -> Answer:

@@ -8,6 +8,8 @@ from tests.collectors.exported import Exported, Time
 from tests.simulator.faults import Status
 from tests.simulator.worlds import fixed_world
 
+PROD = "us_env_9f2kQw1d"
+
 
 async def test_both_kinds_are_counted_also_where_there_is_none(time: Time) -> None:
     async with Exported(World(time), time) as exported:
@@ -127,3 +129,24 @@ async def test_a_failing_list_of_environments_is_down_and_keeps_what_is_known_un
         assert not page["environments"]
         assert not page["environment_info"]
         assert page["spaces"] == before["spaces"]  # these go on by themselves
+
+
+async def test_a_key_of_one_environment_reads_that_one(time: Time) -> None:
+    """A secret key may not list the environments, nor read the account: the configuration names them."""
+    world = fixed_world(time)
+    async with Exported(world, time, f"environments: {{ids: [{PROD}, us_env_gone0000]}}") as exported:
+        for path in ("/environments", "/accounts/current", "/users"):
+            exported.api.faults.add(path, Status(403))
+        page = await exported.scrape()
+        assert page["up"] == {(): 1}
+        assert {labels[0] for labels in page["environment_info"]} == {PROD}
+        assert sum(page.of("spaces", PROD).values()) == 4
+        assert page.one("guests", PROD) == 4
+        assert (page.ok("environments"), page.errors()["environments", "not_found"]) == (0, 1)
+        rule = exported.api.faults.add("/environments/{id}", Status(500))
+        page = await exported.later(61)
+        assert page["up"] == {(): 0}
+        assert {labels[0] for labels in page["environment_info"]} == {PROD}
+        exported.api.faults.remove(rule)
+        page = await exported.later(301)
+        assert page["up"] == {(): 1}

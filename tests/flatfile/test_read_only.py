@@ -39,6 +39,7 @@ def test_the_list() -> None:
         ("POST", "/auth"),
         ("GET", "/accounts/current"),
         ("GET", "/environments"),
+        ("GET", "/environments/{id}"),
         ("GET", "/spaces"),
         ("GET", "/agents"),
         ("GET", "/agents/executions"),
@@ -119,6 +120,27 @@ async def test_no_parameter_leads_elsewhere(api: SimulatedServer) -> None:
     assert not api.forbidden_requests
 
 
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "",
+        "..",
+        "current",
+        "subscription-token",
+        "us_env_a/../../secrets",
+        "us_sp_1",
+        "us_env_",
+        "us_env_a?x",
+        "us_env_%2e",
+    ],
+)
+async def test_no_id_leads_elsewhere(api: SimulatedServer, evil: str) -> None:
+    async with connected(api) as asking:
+        with pytest.raises(ValueError, match="not the id of an environment"):
+            await asking.one(Endpoint.ENVIRONMENT, Account, call(), evil)
+    assert api.count() == 0
+
+
 async def test_all_that_is_asked_is_a_read(api: SimulatedServer) -> None:
     async with connected(api, token=None, credentials=(stored(CLIENT_ID), stored(SECRET))) as asking:
         for endpoint in Endpoint:
@@ -127,9 +149,11 @@ async def test_all_that_is_asked_is_a_read(api: SimulatedServer) -> None:
                     "environmentId": next(iter(api.world.environments)),
                     "spaceId": next(iter(api.world.spaces)),
                 }
+                if endpoint is Endpoint.ENVIRONMENT:
+                    environment = {"id": environment["environmentId"]}
                 await asking.session.get(endpoint, environment if endpoint is not Endpoint.ACCOUNT else {}, call())
     assert not api.forbidden_requests
-    assert {(request.method, request.path) for request in api.requests} == {(e.method, e.path) for e in Endpoint}
+    assert {(request.method, request.endpoint) for request in api.requests} == {(e.method, e.path) for e in Endpoint}
     assert all(request.headers["x-disable-hooks"] == "true" for request in api.requests)
     assert all(request.headers["user-agent"] == "flatfile-exporter/test" for request in api.requests)
     assert ["authorization" in request.headers for request in api.requests] == [False] + [True] * (len(Endpoint) - 1)

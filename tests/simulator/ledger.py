@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -11,6 +12,7 @@ VARIABLE = "EXPORTER_DEMO_LEDGER"
 CLIENT = "flatfile-exporter/"  # how the exporter's User-Agent begins: others may ask for what they like
 
 Kind = tuple[str, str]
+_ID = re.compile(r"(?<=/environments/)[a-z0-9]+_env_[A-Za-z0-9]+$")
 
 
 class Ledger:
@@ -45,7 +47,7 @@ def kinds(path: Path) -> set[Kind]:
 def strange(seen: Iterable[Kind], allowed: Iterable[Kind]) -> list[Kind]:
     """Those that are none of the allowed ones, whatever prefix of the API stands before their path."""
     known = {(method, prefix + path) for method, path in allowed for prefix in ("", "/v1", "/api/v1")}
-    return sorted(set(seen) - known)
+    return sorted(kind for kind in set(seen) if (kind[0], _ID.sub("{id}", kind[1])) not in known)
 
 
 def _kind(line: str) -> Kind:
