@@ -7,7 +7,7 @@ from math import prod
 
 from exporter.account.account import FAMILIES as ACCOUNT_FAMILIES
 from exporter.account.accounts import Accounts
-from exporter.account.api_metrics import Telemetry
+from exporter.account.api_metrics import ApiMetrics
 from exporter.collectors import REGISTRY, executions, jobs
 from exporter.config import Config
 from exporter.config.types import COLLECTORS
@@ -209,11 +209,11 @@ def series(name: str, account: Mapping[str, int]) -> int:
 
 def telemetry_families() -> list[Desc]:
     """The families that count the exporter's requests and errors, as its registry has them."""
-    telemetry = Telemetry("")
+    api_metrics = ApiMetrics("")
     for name in REGISTRY:
-        telemetry.expect(name)
-    telemetry.request(str(Endpoint.AUTH), "200", 0.0, 0)
-    return [family.desc for family in telemetry.families()]
+        api_metrics.expect(name)
+    api_metrics.request(str(Endpoint.AUTH), "200", 0.0, 0)
+    return [family.desc for family in api_metrics.families()]
 
 
 def exporter_families() -> list[Desc]:

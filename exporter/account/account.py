@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from exporter.account.api_metrics import Telemetry
-from exporter.account.refresh import MOST_FAILURES, Failure, Outcome, Refresh
+from exporter.account.api_metrics import ApiMetrics
+from exporter.account.refresh import MAX_FAILURES, Failure, Outcome, Refresh
 from exporter.collectors import REGISTRY
 from exporter.collectors._context import Context, shown_environments
 from exporter.config import AccountConfig, CollectorConfig
@@ -98,7 +98,7 @@ MAX_CLOSE = 1.0  # seconds that closing a file may take
 class Status:
     """A collector's state for people: seconds, unix seconds; `outcome` `None` before the first refresh has finished.
 
-    `trace` are the requests of the refresh under way, else of the last one.
+    `trace` are the requests of the refresh in progress, else of the last one.
     """
 
     collector: str
@@ -111,7 +111,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """What a collector does not show: `environments` by name. `too_old`: some of it is known, and older than max_age."""
+    """What a collector withholds: `environments` by name. `too_old`: some of it is known, and older than max_age."""
 
     everything: bool
     environments: tuple[str, ...]
@@ -124,7 +124,7 @@ class Account:
     def __init__(
         self,
         config: AccountConfig,
-        make_client: Callable[[AccountConfig, Telemetry, Clock, Worker], Client],
+        make_client: Callable[[AccountConfig, ApiMetrics, Clock, Worker], Client],
         clock: Clock,
         path: Path | None = None,
         worker: Worker | None = None,
@@ -133,8 +133,8 @@ class Account:
         self.config = config
         self.worker = worker or Worker(f"account {config.name}")
         self._clock = clock
-        self._telemetry = Telemetry(config.name)
-        self._client = make_client(config, self._telemetry, clock, self.worker)
+        self._api_metrics = ApiMetrics(config.name)
+        self._client = make_client(config, self._api_metrics, clock, self.worker)
         self.database = Database(self.worker, clock, path, account=config.name, owner=api_identity(config.base_url))
         self._context = Context(config, self._client, clock, self.database, self._refresh_now, self._wait_for)
         self._shown = [name for name in REGISTRY if self._settings(name).enabled]
@@ -156,8 +156,8 @@ class Account:
         for required in collector.requires:
             self._add(required)
         settings = self._settings(name)
-        self._refreshes[name] = Refresh(self.name, name, collector, settings, self._clock, self._telemetry.error)
-        self._telemetry.expect(name)
+        self._refreshes[name] = Refresh(self.name, name, collector, settings, self._clock, self._api_metrics.error)
+        self._api_metrics.expect(name)
 
     @property
     def name(self) -> str:
@@ -171,7 +171,7 @@ class Account:
 
     @property
     def tried(self) -> bool:
-        """Whether a first refresh has been tried: whatever came of it, there is something to say."""
+        """Whether a first refresh has been tried, successfully or not."""
         return any(refresh.outcome is not None for refresh in self._refreshes.values())
 
     async def refresh(self, deadline: float, only: Collection[str] | None = None) -> bool:
@@ -219,7 +219,7 @@ class Account:
         return refresh.start(deadline, self._before(refresh))
 
     def _before(self, refresh: Refresh) -> Callable[[Call], Awaitable[None]]:
-        """What the refresh builds on comes first. Raises what keeps it from ever having come."""
+        """Return what refreshes the required collectors first; it raises the error of one that never succeeded."""
 
         async def before(call: Call) -> None:
             required = [self._refreshes[name] for name in refresh.collector.requires]
@@ -238,7 +238,7 @@ class Account:
         await self.force_refresh(name, call.deadline.at)
 
     async def _wait_for(self, name: str, timeout: float) -> None:
-        """Wait for another collector's refresh, if one is under way, at most `timeout` seconds."""
+        """Wait for another collector's refresh, if one is in progress, at most `timeout` seconds."""
         refresh = self._refreshes.get(name)
         if refresh is not None:
             await refresh.wait_for(timeout)
@@ -304,9 +304,9 @@ class Account:
         stored = self.database.stored
         if stored is not None:
             yield Part("account: storage", stored, lambda _: [Family(STORAGE_SUCCESS, [((self.name,), int(stored))])])
-        telemetry, truncated = self._telemetry, self._cache.truncated
-        yield Part("account: requests", telemetry.sent, lambda _: telemetry.requests())
-        yield Part("account: errors", telemetry.failed, lambda _: telemetry.errors())
+        api_metrics, truncated = self._api_metrics, self._cache.truncated
+        yield Part("account: requests", api_metrics.sent, lambda _: api_metrics.requests())
+        yield Part("account: errors", api_metrics.failed, lambda _: api_metrics.errors())
         yield Part("account: labels", truncated, lambda _: [Family(TRUNCATED, [((self.name,), truncated)])])
 
     def _shown_refreshes(self, only: Collection[str] | None) -> list[Refresh]:
@@ -330,7 +330,7 @@ class Account:
             yield Family(TOKEN_EXPIRY, [((self.name,), token_expiry)])
 
     def status(self) -> list[Status]:
-        """Give each shown collector's state."""
+        """Return the state of each shown collector."""
         refreshes = (self._refreshes[name] for name in self._shown)
         return [Status(r.name, r.outcome, r.last_success, r.running, r.due_in, r.trace) for r in refreshes]
 
@@ -340,9 +340,9 @@ class Account:
         return self._client.session.exchanged
 
     def failures(self) -> list[Failure]:
-        """Give the latest failures, the newest first."""
+        """Return the latest failures, newest first."""
         found = [failure for refresh in self._refreshes.values() for failure in refresh.failures]
-        return sorted(found, key=lambda failure: failure.at, reverse=True)[:MOST_FAILURES]
+        return sorted(found, key=lambda failure: failure.at, reverse=True)[:MAX_FAILURES]
 
     async def withheld(self) -> dict[str, Withheld]:
         """Return what each shown collector does not show, and why."""

@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable, Iterator
 
 from exporter.account.account import Account
-from exporter.account.api_metrics import Telemetry
+from exporter.account.api_metrics import ApiMetrics
 from exporter.config import AccountConfig, Config, ConfigError
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
@@ -27,7 +27,7 @@ class Accounts:
         self,
         load: Callable[[], Config],
         clock: Clock,
-        make_client: Callable[[AccountConfig, Telemetry, Clock, Worker], Client] = connect,
+        make_client: Callable[[AccountConfig, ApiMetrics, Clock, Worker], Client] = connect,
         storage: Directory | None = None,
     ) -> None:
         """With `storage` accounts go on where they were, after a restart or a reload that changes them."""
@@ -45,7 +45,7 @@ class Accounts:
         return iter(self._accounts.values())
 
     def get(self, name: str) -> Account | None:
-        """Give the account of that name."""
+        """Return the account of that name."""
         return self._accounts.get(name)
 
     async def reload(self) -> None:
@@ -72,7 +72,7 @@ class Accounts:
             for warning in config.warnings:
                 log.warning("configuration", extra=fields(warning=warning))
             log.info(
-                "loaded configuration",
+                "configuration loaded",
                 extra=fields(accounts=len(accounts), new_or_changed=len(made), gone_or_changed=len(gone)),
             )
             await asyncio.gather(*(account.aclose() for account in gone))

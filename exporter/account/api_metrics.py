@@ -42,7 +42,7 @@ ERRORS = Desc(
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, math.inf)  # seconds
 
 
-class Telemetry:
+class ApiMetrics:
     """Counters of one account.
 
     `sent` and `failed` change whenever the families of requests, or of errors, do. There may be hundreds of accounts, so

@@ -1,4 +1,4 @@
-"""The refreshes of one collector: when one is due, one at a time, and what came of the last."""
+"""Refreshes of one collector: when one is due, one at a time, and the outcome of the last."""
 
 import asyncio
 import logging
@@ -20,14 +20,14 @@ from exporter.flatfile.trace import Spent, Trace
 log = logging.getLogger(__name__)
 
 FIRST_BACKOFF = 5.0  # seconds after the second failure in a row; after the first, the next scrape tries again
-LONGEST_BACKOFF = 300.0
-MOST_FAILURES = 20  # that are kept for people to look back at
+MAX_BACKOFF = 300.0
+MAX_FAILURES = 20  # that are kept for the landing page
 TOLERANCE = 0.05  # of the interval, at most a second: scrapes do not come to the millisecond
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A failure for people to look back at. `at` in unix seconds; `times`: of this kind in the same refresh."""
+    """A failure, as the landing page shows it. `at` in unix seconds; `times`: of this kind in the same refresh."""
 
     at: float
     collector: str
@@ -41,7 +41,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a finished refresh. `reached`: not everything failed. Seconds; unix seconds."""
+    """The outcome of a finished refresh. `reached`: not everything failed. Seconds; unix seconds."""
 
     success: bool
     reached: bool
@@ -74,8 +74,8 @@ class Refresh:
         self.last_success: float | None = None  # steady unix seconds
         self.ever_reached = False
         self.revision = 0  # of what the collector knows: each refresh that ends may have changed it
-        self.trace = Trace()  # of the refresh under way, else of the last one
-        self.failures: deque[Failure] = deque(maxlen=MOST_FAILURES)
+        self.trace = Trace()  # of the refresh in progress, else of the last one
+        self.failures: deque[Failure] = deque(maxlen=MAX_FAILURES)
         self._account = account
         self._clock = clock
         self._count = count
@@ -88,21 +88,21 @@ class Refresh:
 
     @property
     def running(self) -> bool:
-        """Whether a refresh is under way."""
+        """Whether a refresh is in progress."""
         return self._task is not None
 
     @property
     def due(self) -> bool:
-        """Whether a scrape that comes now must ask."""
+        """Whether a scrape must start a refresh now."""
         return self._clock.monotonic() >= self._due_at
 
     @property
     def due_in(self) -> float:
-        """Seconds until a refresh is due, 0 when it is."""
+        """Return the seconds until a refresh is due, 0 when it is."""
         return max(0.0, self._due_at - self._clock.monotonic())
 
     def start(self, deadline: float, before: Callable[[Call], Awaitable[None]]) -> asyncio.Future[None]:
-        """Start a refresh, or join the one under way. The result is done when no scrape needs to wait any more.
+        """Start a refresh, or join the one in progress. The result is done when no scrape needs to wait any more.
 
         `deadline` is the loop time at which the scrape is answered. `before` comes first, and raises what keeps this
         refresh from being tried.
@@ -126,7 +126,7 @@ class Refresh:
     async def force(self, deadline: float, before: Callable[[Call], Awaitable[None]]) -> None:
         """Refresh, due or not, and wait for the end. Raises FlatfileError where everything failed.
 
-        What is under way may have been answered before the question came up, so the next one counts.
+        What is in progress may have been answered before the question came up, so the next one counts.
         """
         if self._task is not None:
             await asyncio.wait([self._task])
@@ -134,24 +134,24 @@ class Refresh:
         await self.finished()
 
     async def finished(self) -> None:
-        """Wait for the refresh under way. Raises FlatfileError where everything failed."""
+        """Wait for the refresh in progress. Raises FlatfileError where everything failed."""
         if self._task is not None:
             await asyncio.wait([self._task])
         if self.outcome is not None and not self.outcome.reached:
             raise self.outcome.errors[0].with_traceback(None)
 
     async def wait_for(self, timeout: float) -> None:
-        """Wait for the refresh under way, if there is one, at most `timeout` seconds, whatever comes of it."""
+        """Wait for the refresh in progress, if there is one, at most `timeout` seconds, whatever comes of it."""
         if self._task is not None:
             await asyncio.wait([self._task], timeout=timeout)
 
     def stop(self) -> None:
-        """Cancel the refresh under way."""
+        """Cancel the refresh in progress."""
         if self._task is not None:
             self._task.cancel()
 
     async def ended(self) -> None:
-        """Wait until the refresh under way has ended."""
+        """Wait until the refresh in progress has ended."""
         task = self._task
         if task is not None:
             await asyncio.wait([task])
@@ -189,7 +189,7 @@ class Refresh:
             self._count(self.name, error.reason)
         self._log(errors, tried)
         for error in errors:
-            _let_go(error)
+            _release_traceback(error)
 
     def _settle(self, started: float, now: float, reached: bool, errors: Sequence[FlatfileError]) -> None:
         """Work out when the next refresh is due: by the interval, or after a failure by a back-off with jitter.
@@ -200,7 +200,7 @@ class Refresh:
         regular = started + interval - min(1.0, interval * TOLERANCE)
         if not errors:
             if self._failures:
-                log.info("refresh works again", extra=self._fields(failures=self._failures))
+                log.info("refresh succeeded again", extra=self._fields(failures=self._failures))
             self._failures = 0
             self._log_throttle.reset()
             self._due_at = regular
@@ -208,7 +208,7 @@ class Refresh:
         self._failures += 1
         wait = 0.0
         if self._failures > 1:
-            longest = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 2, 20))
+            longest = min(MAX_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 2, 20))
             wait = longest * random.uniform(0.5, 1.0)  # noqa: S311
         named = [error.retry_at for error in errors if error.retry_at is not None]
         if named:
@@ -227,7 +227,7 @@ class Refresh:
             number = in_all or number
             log.log(
                 logging.DEBUG if in_all is None else logging.WARNING,
-                "refresh failed" if tried else "refresh not tried: what it builds on failed",
+                "refresh failed" if tried else "refresh skipped: a required collector failed",
                 extra=self._fields(
                     endpoint=endpoint or None,
                     status=status,
@@ -247,12 +247,12 @@ class Refresh:
         return fields(account=self._account, collector=self.name, **more)
 
 
-def _let_go(error: BaseException | None) -> None:
+def _release_traceback(error: BaseException | None) -> None:
     """Cut an error off from the frames it came through: they hold the answer that could not be used, of up to 64 MiB.
 
     An outcome keeps its errors for long. Frames and errors that hold each other would be freed late, or never.
     """
     while error is not None:
         error.__traceback__ = None
-        _let_go(error.__cause__)
+        _release_traceback(error.__cause__)
         error = error.__context__

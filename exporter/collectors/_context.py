@@ -33,7 +33,7 @@ class Context:
     """The surroundings of one account's collectors.
 
     `refresh_now` refreshes another collector, due or not, and raises what it raised. `wait_for` waits for another collector's
-    refresh under way, for so many seconds at most.
+    refresh in progress, for so many seconds at most.
     """
 
     config: AccountConfig

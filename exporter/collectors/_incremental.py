@@ -48,7 +48,7 @@ class ListTable(Generic[T]):
 
 @dataclass(slots=True)
 class Reading:
-    """A reading under way; its rows are in the temporary table."""
+    """A reading in progress; its rows are in the temporary table."""
 
     scope: str
     began: float
@@ -57,7 +57,7 @@ class Reading:
     pages: dict[int, int] = field(default_factory=dict)
     totals: dict[int, int | None] = field(default_factory=dict)
     heads: list[tuple[int, str, float]] = field(default_factory=list)
-    """Of a reading that is not whole: down to which time of which column all rows of a list have come."""
+    """Of a partial reading: down to which time, by which column, all rows of a list were read."""
 
 
 class IncrementalList(Generic[T]):

@@ -87,14 +87,14 @@ class Reading:
         self.floor = floor
         self.whole = True  # it was read back to the floor
         self.pending = False  # some run has not ended
-        self.unusable = 0  # rows of which the end or the result cannot be read
+        self.unusable = 0  # rows whose end or result cannot be read
         self.new: dict[int, Run] = {}
         self.order = RunOrder()
         self._now = now
         self._rows = 0
 
     def add(self, page: Sequence[models.Execution], rows: Sequence[models.Execution]) -> dict[int, Run]:
-        """Add a page, of which `rows` have not come before; return the runs among these that count, by key."""
+        """Add a page whose new rows are `rows`; return the runs among these that count, by key."""
         self.order.follow(page)
         self._rows += len(page)
         found: dict[int, Run] = {}

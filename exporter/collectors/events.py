@@ -132,7 +132,7 @@ class Collector:
     def _without_time(self) -> Sequence[FlatfileError]:
         if not self._unusable:
             return ()
-        text = f"{self._unusable} events without a time that can be read are not counted"
+        text = f"{self._unusable} events without a readable time are not counted"
         return (BadResponse(text, endpoint=str(Endpoint.EVENTS)),)
 
     async def _read(self, scope: str, since: float, call: Call) -> Reading:

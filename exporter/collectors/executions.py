@@ -116,7 +116,7 @@ class Collector:
         await context.database.run(lambda db: _settle(db, at, now))
         unusable = sum(found.values())
         if unusable:
-            text = f"{unusable} runs of which the end or the result cannot be read are not counted"
+            text = f"{unusable} runs whose end or result cannot be read are not counted"
             return [*errors, BadResponse(text, endpoint=str(Endpoint.EXECUTIONS))]
         return errors
 
@@ -218,7 +218,7 @@ class Collector:
         return wanted.keys() & {key(row) for row in rows}
 
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
-        """Return the runs of the agents that are deployed, and those of which the agent is not known."""
+        """Return the runs of the deployed agents, and those whose agent is unknown."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
         took, waited = DURATIONS.select(db), LAGS.select(db)
         runs: list[Sample] = []
@@ -249,7 +249,7 @@ def _agents(db: Connection, environment: str) -> tuple[list[str], float | None]:
 def _write(
     db: Connection, environment: str, reading: Reading, owners: Mapping[int, str], at: float, now: float
 ) -> None:
-    """Count the runs of which the agent may be told, each once, and note how far was read."""
+    """Count the runs whose agent is known or will not become known, each once, and note how far was read."""
     LAGS.create(db, environment)
     for each, agent in owners.items():
         run = reading.new[each]

@@ -152,7 +152,7 @@ class Collector:
         await context.database.run(lambda db: forget_gone(db, "job_reading", *gone, at))
         unusable = sum(found.values())
         if unusable:
-            text = f"{unusable} jobs without a time that can be read are not counted"
+            text = f"{unusable} jobs without a readable time are not counted"
             return [*errors, BadResponse(text, endpoint=str(Endpoint.JOBS))]
         return errors
 

@@ -20,7 +20,7 @@ MISSING_FIRST, MISSING_EVERY = 240.0, 1200.0
 MISSING_FOR = 480.0  # longer than the alert about it waits (5 minutes), scrapes and evaluations included
 CRON = 300.0
 BUSY, QUIET = 15.0, 60.0  # mean seconds from one import to the next, in a production environment and in another
-MOST_SPACES, MOST_GUESTS = 60, 120  # of an environment; beyond them somebody tidies up
+MAX_SPACES, MAX_GUESTS = 60, 120  # of an environment; beyond them somebody tidies up
 Step = Callable[[float], None]
 
 
@@ -173,7 +173,7 @@ class Life:
         what = self._rng.random()
         if space is None or what < 0.2:
             self._space(environment_id, at)
-        elif len(self.world.guests_of[environment_id]) > MOST_GUESTS or what < 0.4:
+        elif len(self.world.guests_of[environment_id]) > MAX_GUESTS or what < 0.4:
             self._guest_leaves(space, at)
         elif what < 0.6:
             self._guest_returns(space, at)
@@ -184,9 +184,9 @@ class Life:
         spaces = self.world.spaces_of[environment_id].values()
         live = [s for s in spaces if s.archived_at is None and s.expired_at is None]
         archived = [s for s in spaces if s.archived_at is not None]
-        if len(spaces) > MOST_SPACES and archived:
+        if len(spaces) > MAX_SPACES and archived:
             self.world.delete_space(archived[0].id, at=at)
-        elif len(live) > MOST_SPACES // 2 or (len(live) > 5 and self._rng.random() < 0.3):
+        elif len(live) > MAX_SPACES // 2 or (len(live) > 5 and self._rng.random() < 0.3):
             self.world.archive_space(live[0].id, at=at)
         else:
             name = f"Project {self._rng.randint(1000, 9999)}"

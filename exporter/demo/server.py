@@ -63,7 +63,7 @@ class DemoServer(Api):
         await self.listen()
 
     async def stop(self) -> None:
-        """Close everything, whatever is under way."""
+        """Close everything, whatever is in progress."""
         await self.stop_listening()
         if self._placeholder is not None:
             self._placeholder.close()

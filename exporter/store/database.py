@@ -44,7 +44,7 @@ class Database:
 
     A file that cannot be read or written never stops the account: it goes on in memory with all that it has, and the file
     is tried again every minute. What is no database of this version, or of another account (`owner`: any text that tells
-    it), is renamed, and the account begins anew.
+    it), is renamed, and the account starts without earlier state.
     """
 
     def __init__(
@@ -164,7 +164,7 @@ class Database:
         return connection
 
     def _replaced(self, connection: sqlite3.Connection, error: sqlite3.Error) -> sqlite3.Connection:
-        """Continue after a failure of the file: in memory with a copy of what it holds, or anew where it is corrupt."""
+        """Continue after a failure of the file: in memory with a copy of its content, or without earlier state if it is corrupt."""
         self.generation += 1
         copy, self._complete = None, True
         if _code(error) in _CORRUPT:

@@ -7,7 +7,7 @@ import pytest
 
 from exporter.account.account import Account
 from exporter.account.accounts import Accounts
-from exporter.account.api_metrics import Telemetry
+from exporter.account.api_metrics import ApiMetrics
 from exporter.config import AccountConfig, Config, ConfigError, parse
 from exporter.core.clock import Clock
 from exporter.core.worker import Worker
@@ -28,10 +28,10 @@ class Source:
     def load(self) -> Config:
         return parse(configuration(*(account_lines(name, URL) for name in self.names)), "config.yaml")
 
-    def connect(self, config: AccountConfig, telemetry: Telemetry, clock: Clock, worker: Worker) -> Client:
+    def connect(self, config: AccountConfig, api_metrics: ApiMetrics, clock: Clock, worker: Worker) -> Client:
         if config.name in self.broken:
             raise self.broken[config.name]
-        return connect(config, telemetry, clock, worker)
+        return connect(config, api_metrics, clock, worker)
 
 
 def shown(accounts: Accounts) -> list[tuple[str, Account]]:

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.account.api_metrics import BOUNDS, BYTES, ERRORS, REQUESTS, RETRIES, SECONDS, Telemetry
+from exporter.account.api_metrics import BOUNDS, BYTES, ERRORS, REQUESTS, RETRIES, SECONDS, ApiMetrics
 from exporter.exposition.text import Format, render
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import REASONS
@@ -13,7 +13,7 @@ SENT = [(SPACES, "200", 0.25, 512), (SPACES, "200", 0.2500001, 1), (SPACES, "err
 
 
 def test_requests_are_counted_as_the_client_library_counts_them() -> None:
-    telemetry, registry = Telemetry("acme"), CollectorRegistry()
+    api_metrics, registry = ApiMetrics("acme"), CollectorRegistry()
     requests = Counter(REQUESTS.name, REQUESTS.help, REQUESTS.labels, registry=registry)
     seconds = Histogram(SECONDS.name, SECONDS.help, SECONDS.labels, registry=registry, buckets=BOUNDS)
     received = Counter(BYTES.name, BYTES.help, BYTES.labels, registry=registry)
@@ -22,13 +22,13 @@ def test_requests_are_counted_as_the_client_library_counts_them() -> None:
         received.labels("acme", endpoint)
         retries.labels("acme", endpoint)
     for endpoint, code, took, wire_bytes in SENT:
-        telemetry.request(endpoint, code, took, wire_bytes)
+        api_metrics.request(endpoint, code, took, wire_bytes)
         requests.labels("acme", endpoint, code).inc()
         seconds.labels("acme", endpoint).observe(took)
         received.labels("acme", endpoint).inc(wire_bytes)
-    telemetry.retry(USERS)
+    api_metrics.retry(USERS)
     retries.labels("acme", USERS).inc()
-    ours = render(telemetry.requests(), Format.TEXT_0_0_4).body
+    ours = render(api_metrics.requests(), Format.TEXT_0_0_4).body
     assert samples(ours) == samples(generate_latest(registry))
 
 
@@ -42,31 +42,31 @@ def samples(page: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
 
 
 def test_errors_start_at_0_for_each_reason() -> None:
-    telemetry = Telemetry("acme")
-    telemetry.expect("spaces")
-    telemetry.error("spaces", "timeout")
-    (errors,) = telemetry.errors()
+    api_metrics = ApiMetrics("acme")
+    api_metrics.expect("spaces")
+    api_metrics.error("spaces", "timeout")
+    (errors,) = api_metrics.errors()
     assert errors.desc == ERRORS
     assert dict(errors.samples) == {("acme", "spaces", reason): int(reason == "timeout") for reason in REASONS}
 
 
 def test_what_changed_is_told() -> None:
-    telemetry = Telemetry("acme")
-    telemetry.expect("spaces")
-    seen = [(telemetry.sent, telemetry.failed)]
-    telemetry.request(SPACES, "200", 1.0, 1)
-    seen.append((telemetry.sent, telemetry.failed))
-    telemetry.retry(SPACES)
-    seen.append((telemetry.sent, telemetry.failed))
-    telemetry.error("spaces", "timeout")
-    seen.append((telemetry.sent, telemetry.failed))
+    api_metrics = ApiMetrics("acme")
+    api_metrics.expect("spaces")
+    seen = [(api_metrics.sent, api_metrics.failed)]
+    api_metrics.request(SPACES, "200", 1.0, 1)
+    seen.append((api_metrics.sent, api_metrics.failed))
+    api_metrics.retry(SPACES)
+    seen.append((api_metrics.sent, api_metrics.failed))
+    api_metrics.error("spaces", "timeout")
+    seen.append((api_metrics.sent, api_metrics.failed))
     assert seen == [(0, 0), (1, 0), (2, 0), (2, 1)]
 
 
 def test_numbers_that_were_given_out_do_not_change() -> None:
-    telemetry = Telemetry("acme")
-    telemetry.request(SPACES, "200", 1.0, 1)
-    given = telemetry.requests()
+    api_metrics = ApiMetrics("acme")
+    api_metrics.request(SPACES, "200", 1.0, 1)
+    given = api_metrics.requests()
     before = render(given, Format.TEXT_0_0_4)
-    telemetry.request(SPACES, "200", 1.0, 1)
+    api_metrics.request(SPACES, "200", 1.0, 1)
     assert render(given, Format.TEXT_0_0_4) == before

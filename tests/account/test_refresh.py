@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import pytest
 
-from exporter.account.refresh import FIRST_BACKOFF, LONGEST_BACKOFF, Refresh
+from exporter.account.refresh import FIRST_BACKOFF, MAX_BACKOFF, Refresh
 from exporter.config import CollectorConfig
 from exporter.exposition.families import Family
 from exporter.exposition.freshness import Freshness
@@ -141,7 +141,7 @@ async def test_the_back_off_doubles_from_the_second_failure_on_and_ends_with_a_s
         tried.time.pass_(tried.refresh.due_in)
     assert longest[0] == 0
     for number, wait in enumerate(longest[1:]):
-        most = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2**number)
+        most = min(MAX_BACKOFF, FIRST_BACKOFF * 2**number)
         assert most / 2 <= wait <= most
     assert longest[-1] > 100
     await tried.run()
@@ -288,7 +288,7 @@ async def test_each_kind_of_failure_is_one_line(caplog: pytest.LogCaptureFixture
         await tried.run()
         await tried.run()
     (record,) = caplog.records
-    assert (record.getMessage(), logged(record)["failures"]) == ("refresh works again", 1)
+    assert (record.getMessage(), logged(record)["failures"]) == ("refresh succeeded again", 1)
 
 
 async def test_a_refresh_can_be_ended(caplog: pytest.LogCaptureFixture) -> None:

@@ -59,7 +59,7 @@ def test_a_secret_on_a_hung_mount_holds_up_its_own_account_alone(api: SimulatedS
         assert running.get("/-/healthy").status_code == 200
         replace(config, configuration(account_lines("acme", api.base_url)))
         running.signal(signal.SIGHUP)
-        running.wait_for("loaded configuration.*gone_or_changed=1")
+        running.wait_for("configuration loaded.*gone_or_changed=1")
         running.signal(signal.SIGTERM)
         assert running.ended() == 0
 
@@ -79,7 +79,7 @@ def test_a_configuration_through_a_fifo_is_refused_and_the_next_reload_works(
         config.unlink()
         replace(config, text)
         running.signal(signal.SIGHUP)
-        running.wait_for("loaded configuration")
+        running.wait_for("configuration loaded")
         assert "flatfile_exporter_config_last_reload_successful 1" in running.page()
 
 
@@ -143,14 +143,14 @@ def test_another_authority_takes_effect_at_a_reload(tmp_path: Path) -> None:
             running.listens()
             assert 'flatfile_up{account="acme"} 0' in running.page()
             running.signal(signal.SIGHUP)
-            running.wait_for("loaded configuration.*new_or_changed=0")
+            running.wait_for("configuration loaded.*new_or_changed=0")
             (tmp_path / "..new").symlink_to("..1")
             (tmp_path / "..new").rename(tmp_path / "..data")
             running.signal(signal.SIGHUP)
-            running.wait_for("loaded configuration.*new_or_changed=1")
+            running.wait_for("configuration loaded.*new_or_changed=1")
             assert 'flatfile_up{account="acme"} 1' in running.page()
             running.signal(signal.SIGHUP)
-            running.wait_for("loaded configuration.*new_or_changed=0")
+            running.wait_for("configuration loaded.*new_or_changed=0")
 
 
 def test_check_config_names_a_secret_that_cannot_be_one(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_the_demo_needs_nothing() -> None:
         assert value(page, "flatfile_agent_missing", agent="importer", environment_name="production") == 0
         assert running.get("/").status_code == 200
         running.signal(signal.SIGHUP)
-        running.wait_for("loaded configuration.*new_or_changed=0")
+        running.wait_for("configuration loaded.*new_or_changed=0")
         running.signal(signal.SIGTERM)
         ends_well(running)
 
@@ -240,7 +240,7 @@ def test_it_comes_back_when_flatfile_does(api: SimulatedServer, tmp_path: Path) 
         assert value(running.page(), "flatfile_up") == 0
         api.call(api.listen)
         eventually(lambda: value(running.page(), "flatfile_up") == 1, "flatfile_up 1")
-        assert "refresh works again" in running.text
+        assert "refresh succeeded again" in running.text
 
 
 # Ending
@@ -336,7 +336,7 @@ def test_hanging_up_reloads_all_or_nothing(api: SimulatedServer, tmp_path: Path)
 
         path.write_text(configuration(one, account_lines("three", api.base_url)))
         running.signal(signal.SIGHUP)
-        running.wait_for("loaded configuration.*accounts=2 new_or_changed=1 gone_or_changed=1")
+        running.wait_for("configuration loaded.*accounts=2 new_or_changed=1 gone_or_changed=1")
         asked = api.count("/users")
         assert {t["labels"].get("__param_target") for t in running.get("/sd").json()} == {None, "one", "three"}
         assert running.get("/probe?target=two").status_code == 400
@@ -362,7 +362,7 @@ def test_hanging_up_reloads_all_or_nothing(api: SimulatedServer, tmp_path: Path)
         running.wait_for("reload failed.*no such file")
         path.write_text(configuration(two))
         running.signal(signal.SIGHUP)
-        running.wait_for("loaded configuration.*accounts=1 new_or_changed=1 gone_or_changed=2")
+        running.wait_for("configuration loaded.*accounts=1 new_or_changed=1 gone_or_changed=2")
         last = running.page()
         assert value(last, "flatfile_exporter_config_last_reload_successful") == 1
         assert 'account="one"' not in last
@@ -383,7 +383,7 @@ def test_a_reload_while_an_account_that_goes_is_being_asked(api: SimulatedServer
             eventually(lambda: api.in_flight, "a request to the API")
             (tmp_path / "config.yaml").write_text(configuration(account_lines("two", api.base_url)))
             running.signal(signal.SIGHUP)
-            running.wait_for("loaded configuration.*gone_or_changed=1")
+            running.wait_for("configuration loaded.*gone_or_changed=1")
             assert scrape.recv(15) == b"HTTP/1.1 200 OK"
         assert "Traceback" not in running.text
 
@@ -401,7 +401,7 @@ def test_logs_are_logfmt_and_a_failure_is_one_line(api: SimulatedServer, tmp_pat
         running.get("/probe?target=acme&collect[]=events")
         (tmp_path / "config.yaml").write_text(configuration(account_lines("acme2", api.base_url)))
         running.signal(signal.SIGHUP)
-        running.wait_for("loaded configuration.*new_or_changed=1")
+        running.wait_for("configuration loaded.*new_or_changed=1")
         running.page("/probe?target=acme2&collect[]=users")
         failures = [line for line in running.lines[quiet:] if "level=WARN" in line]
         assert len(failures) == 1

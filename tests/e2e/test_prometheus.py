@@ -151,7 +151,7 @@ def test_an_account_that_is_removed_goes_from_prometheus(
         eventually(lambda: len(prometheus.query("flatfile_users")) == 2, "users of both accounts")
         (tmp_path / "config.yaml").write_text(configuration(account_lines("acme", api.base_url)))
         exported.signal(1)
-        exported.wait_for("loaded configuration.*accounts=1")
+        exported.wait_for("configuration loaded.*accounts=1")
         eventually(lambda: len(prometheus.query("flatfile_users")) == 1, "the series of the one that went are gone")
         eventually(lambda: len(prometheus.query("up")) == 2, "so is its target")
         assert len(prometheus.targets()) == 2

@@ -131,7 +131,7 @@ def test_a_reload_that_changes_the_account_keeps_its_counts(api: SimulatedServer
         assert totals(running.page()) == {(environment, "job:failed"): 1}
         (tmp_path / "config.yaml").write_text(config + "events: {window: 1m}\n")
         running.signal(signal.SIGHUP)
-        running.wait_for("loaded configuration.*new_or_changed=1")
+        running.wait_for("configuration loaded.*new_or_changed=1")
         assert totals(running.page()) == {(environment, "job:failed"): 1}
         api.call(api.world.emit, "job:failed", environment, runs=False)
         assert totals(running.page()) == {(environment, "job:failed"): 2}

@@ -60,7 +60,7 @@ def test_what_becomes_too_old_goes() -> None:
     assert lines(cache, source.part(), TEXT, 50).blocks, "a clock that was set back"
 
 
-def test_each_format_has_its_own_and_an_outdated_one_is_let_go_of() -> None:
+def test_each_format_has_its_own_and_an_outdated_one_is_release_traceback_of() -> None:
     cache, source = AccountCache(), Source()
     first = {fmt: lines(cache, source.part(), fmt, 10) for fmt in Format}
     assert [text(first[fmt]).split()[-1] for fmt in Format] == [b"1", b"1.0"]
