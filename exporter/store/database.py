@@ -164,7 +164,7 @@ class Database:
         return connection
 
     def _replaced(self, connection: sqlite3.Connection, error: sqlite3.Error) -> sqlite3.Connection:
-        """Continue after a failure of the file: in memory with a copy of its content, or without earlier state if it is corrupt."""
+        """Continue after a failure of the file: in memory with a copy of it, or without earlier state if it is corrupt."""
         self.generation += 1
         copy, self._complete = None, True
         if _code(error) in _CORRUPT:
