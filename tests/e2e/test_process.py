@@ -5,7 +5,6 @@ import os
 import re
 import signal
 import socket
-import stat
 from pathlib import Path
 
 import pytest
@@ -457,12 +456,3 @@ def _free_port() -> int:
 def _answers(port: int) -> bool:
     with socket.socket() as one:
         return one.connect_ex(("127.0.0.1", port)) == 0
-
-
-def test_it_reads_a_configuration_from_a_pipe(api: SimulatedServer, tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    assert stat.S_ISFIFO(pipe.stat().st_mode)
-    with exporter(f"--config.file={pipe}", ANY_PORT) as running:
-        pipe.write_text(configuration(account_lines("acme", api.base_url)))
-        assert value(running.listens().page(), "flatfile_up") == 1

@@ -98,17 +98,17 @@ def test_each_event_counts_once_however_often_it_is_killed(api: SimulatedServer,
                     pass
                 killer.join()
                 running.ended()
-                assert "counts begin anew" not in running.text, f"run {number}"
+                assert "restart at 0" not in running.text, f"run {number}"
     with serving(config, tmp_path, storage) as running:
         eventually(lambda: totals(running.page()) == bustle.emitted, "all events counted, and no more")
         assert totals(running.page()) == bustle.emitted
         stops(running, signal.SIGTERM)
-        assert "counts go on" in running.text
+        assert "resuming event counts" in running.text
     with serving(config, tmp_path, storage) as running:
         assert totals(running.page()) == bustle.emitted
     states = [path.name for path in (tmp_path / "states").iterdir()]
-    assert sum(name.endswith(".json") for name in states) == 1
-    assert not any("corrupt" in name for name in states)
+    assert sum(name.endswith(".sqlite") for name in states) == 1
+    assert not any("unusable" in name for name in states)
 
 
 def test_without_it_counting_begins_anew(api: SimulatedServer, tmp_path: Path) -> None:
@@ -196,4 +196,4 @@ def test_the_demo_goes_on_too(tmp_path: Path) -> None:
         with exporter("demo", ANY_PORT, f"--storage.path={tmp_path / 'states'}") as running:
             running.listens().page()
             stops(running, signal.SIGTERM)
-    assert "counts go on" in running.text
+    assert "resuming event counts" in running.text

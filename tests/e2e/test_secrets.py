@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from exporter.config import ConfigError, load
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.markers import MARKERS
 from exporter.demo.markers import SECRET as MARK
+from tests.pages import ROOT
 from tests.serving import FAST, account_lines, configuration
 from tests.simulator.faults import (
     EmptyBody,
@@ -144,17 +146,29 @@ def test_a_day_on_which_nothing_is_well(marked: SimulatedServer, tmp_path: Path)
         assert "Traceback" not in running.text
 
 
-def test_a_fault_of_the_exporter_itself(tmp_path: Path) -> None:
-    """A traceback is in the log then: without what the frames hold."""
-    config = configuration(
-        account_lines("acme", "http://flatfile.invalid/v1", more="allow_http: true"), more=FAST + EVERYTHING
-    )
-    env = {"ALL_PROXY": f"http://user:{MARK}proxy@127.0.0.1:99999"}
+FAULT = """
+import exporter.collectors.users
+
+async def broken(self, call):
+    held = [self._context.config, self._context.client]
+    raise RuntimeError(repr(held) + "{mark}")
+
+exporter.collectors.users.Collector.refresh = broken
+"""
+
+
+def test_a_fault_of_the_exporter_itself(marked: SimulatedServer, tmp_path: Path) -> None:
+    """A traceback is in the log then: without what the frames hold, and without the error's own text."""
+    (tmp_path / "fault").mkdir()
+    (tmp_path / "fault" / "sitecustomize.py").write_text(FAULT.replace("{mark}", MARK))
+    config = configuration(account_lines("acme", marked.base_url), more=FAST + EVERYTHING)
+    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path / "fault"), str(ROOT)])}
     with serving(config, tmp_path, "--log.level=debug", env=env) as running:
         for text in shown(running):
             assert not leaks(text)
         assert not leaks(running.text)
-        assert "refresh failed" in running.text
+        assert "reason=internal" in running.text
+        assert "Traceback" in running.text
 
 
 def test_credentials_of_the_environment(marked: SimulatedServer) -> None:
