@@ -151,18 +151,19 @@ def test_a_full_disk_is_said_once_and_metrics_go_on(api: SimulatedServer, tmp_pa
     environment = next(iter(api.world.environments))
     with exporter(*arguments, program=("-c", FULL_DISK)) as running:
         running.listens().page()
-        running.wait_for('cannot write a state.*states/events-acme-.*error="File too large"')
+        running.wait_for("continuing in memory.*states/acme.sqlite")
         for number in range(5):
             api.call(api.world.emit, "job:failed", environment, runs=False)
-            assert totals(running.page()) == {(environment, "job:failed"): number + 1}
+            page = running.page()
+            assert totals(page) == {(environment, "job:failed"): number + 1}
         stops(running, signal.SIGTERM)
-        assert running.text.count("cannot write a state") == 1
-    assert not list((tmp_path / "states").glob("*.json"))
+        assert running.text.count("continuing in memory") == 1
+        assert 'flatfile_exporter_storage_success{account="acme"} 0' in page
     with exporter(*arguments) as running:  # there is room again
         running.listens().page()
         stops(running, signal.SIGTERM)
-        assert "cannot write" not in running.text
-    assert len(list((tmp_path / "states").glob("*.json"))) == 1
+        assert "in memory" not in running.text
+    assert len(list((tmp_path / "states").glob("*.sqlite"))) == 1
 
 
 def test_two_exporters_do_not_share_a_directory(api: SimulatedServer, tmp_path: Path) -> None:
@@ -187,7 +188,7 @@ def test_a_directory_that_cannot_be_used_is_an_error_at_the_start(command: str, 
     config = [f"--config.file={tmp_path / 'config.yaml'}"] if command == "serve" else []
     done = run(command, *config, ANY_PORT, f"--storage.path={tmp_path / 'states'}")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"flatfile-exporter: --storage.path: {tmp_path / 'states'} is no directory"
+    assert done.stderr.splitlines()[-1] == f"flatfile-exporter: --storage.path: {tmp_path / 'states'} is not a directory"
     assert "Traceback" not in done.stderr
 
 

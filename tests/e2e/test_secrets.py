@@ -149,9 +149,11 @@ def test_a_day_on_which_nothing_is_well(marked: SimulatedServer, tmp_path: Path)
 FAULT = """
 import exporter.collectors.users
 
+MARK = "".join({mark})
+
 async def broken(self, call):
     held = [self._context.config, self._context.client]
-    raise RuntimeError(repr(held) + "{mark}")
+    raise RuntimeError(repr(held) + MARK)
 
 exporter.collectors.users.Collector.refresh = broken
 """
@@ -160,7 +162,7 @@ exporter.collectors.users.Collector.refresh = broken
 def test_a_fault_of_the_exporter_itself(marked: SimulatedServer, tmp_path: Path) -> None:
     """A traceback is in the log then: without what the frames hold, and without the error's own text."""
     (tmp_path / "fault").mkdir()
-    (tmp_path / "fault" / "sitecustomize.py").write_text(FAULT.replace("{mark}", MARK))
+    (tmp_path / "fault" / "sitecustomize.py").write_text(FAULT.replace("{mark}", repr([*MARK])))
     config = configuration(account_lines("acme", marked.base_url), more=FAST + EVERYTHING)
     env = {"PYTHONPATH": os.pathsep.join([str(tmp_path / "fault"), str(ROOT)])}
     with serving(config, tmp_path, "--log.level=debug", env=env) as running:
