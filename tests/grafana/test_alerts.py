@@ -53,10 +53,7 @@ def contract() -> dict[str, set[str]]:
     common: dict[str, set[str]] = {"account": {"account"}, "process": set(), "environment": environment}
     common["agent"] = environment | {"agent_id", "agent"}
     series: dict[str, set[str]] = {}
-    files = [
-        yaml.safe_load((DATA / name).read_text(encoding="utf-8")) for name in ("contract.yaml", "contract_to_come.yaml")
-    ]
-    for level, families in [level for file in files for level in file.items()]:
+    for level, families in yaml.safe_load((DATA / "contract.yaml").read_text(encoding="utf-8")).items():
         for family, about in families.items():
             labels = common[level] | set(about.get("labels", ()))
             if about["type"] == "histogram":
