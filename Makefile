@@ -75,6 +75,7 @@ generate: $(VENV)/.dev
 	$(PY) -m docs.build.configuration > docs/configuration.md
 	$(PY) -m docs.build.metrics > docs/metrics.md
 	$(PY) -m grafana.build
+	$(PY) -m grafana.alerts.build
 	$(PY) -m deploy.helm.build
 
 lock:

@@ -87,7 +87,7 @@ ELSEWHERE = (
         "docs/alerts.md",
         "yaml",
         "grafana/test_alerts_promtool.py",
-        "test_alertmanager_reads_the_configuration_of_the_runbooks",
+        "test_the_example_for_alertmanager_is_the_same_in_the_runbooks",
         "inhibit_rules:",
     ),
     Elsewhere(
@@ -96,6 +96,20 @@ ELSEWHERE = (
         "grafana/test_alerts_promtool.py",
         "test_the_command_for_the_operator_makes_prometheus_rules",
         "PrometheusRule",
+    ),
+    Elsewhere(
+        "docs/alerts.md",
+        "sh",
+        "grafana/test_alerts_promtool.py",
+        "test_vmalert_takes_the_rules_without_what_older_ones_do_not_know",
+        "keep_firing_for",
+    ),
+    Elsewhere(
+        "docs/alerts.md",
+        "sh",
+        "grafana/test_alerts_promtool.py",
+        "test_an_address_of_grafana_is_put_before_each_link",
+        "grafana.example.com",
     ),
     Elsewhere("docs/audit.md", "sh run", "audit/test_docs.py", "test_commands_end_well"),
     Elsewhere(

@@ -11,17 +11,20 @@ import yaml
 
 ALERTS = Path(__file__).parents[2] / "grafana" / "alerts"
 RULE_FILES = sorted(ALERTS.glob("*.yaml"))
-TEST_FILES = sorted((ALERTS / "tests").glob("*.test.yaml"))
+OPTIONAL_FILES = sorted(ALERTS.glob("optional/*.yaml"))
 
 FILLED_IN = "x"
 """What stands for a label's value in the queries of annotations."""
 
-_QUERY = re.compile(r'printf\s+"((?:[^"\\]|\\.)*)"[^}]*\|\s*query')
+_QUERY = re.compile(r"printf\s+`([^`]*)`[^}]*\|\s*query")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule as its file has it; `name` is the alert's, or that of the series recorded. `wait` is `for`."""
+    """A rule as its file has it.
+
+    `name` is the alert's, or that of the series recorded. `wait` is `for`, `keep` is `keep_firing_for`.
+    """
 
     file: str
     group: str
@@ -29,6 +32,7 @@ class Rule:
     expr: str
     alert: bool
     wait: str
+    keep: str
     labels: dict[str, str]
     annotations: dict[str, str]
 
@@ -36,12 +40,12 @@ class Rule:
         """The PromQL that its annotations ask, with `%q` filled in."""
         for text in self.annotations.values():
             for query in _QUERY.findall(text):
-                yield query.replace("%q", f'"{FILLED_IN}"')
+                yield re.sub(r"%(\[\d\])?q", f'"{FILLED_IN}"', query)
 
 
 def groups() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every group with the name of its file."""
-    for path in RULE_FILES:
+    """Every group with the name of its file, the optional ones too."""
+    for path in (*RULE_FILES, *OPTIONAL_FILES):
         for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
             yield path.name, group
 
@@ -56,6 +60,7 @@ def rules() -> list[Rule]:
             rule["expr"],
             "alert" in rule,
             rule.get("for", ""),
+            rule.get("keep_firing_for", ""),
             rule.get("labels", {}),
             rule.get("annotations", {}),
         )
@@ -85,7 +90,7 @@ def scalar(node: Any) -> bool:
         case parser.ParenExpr() | parser.UnaryExpr():
             return scalar(node.expr)
         case parser.Call():
-            return node.func.name == "time"
+            return node.func.name in ("time", "scalar")
         case parser.BinaryExpr():
             return scalar(node.lhs) and scalar(node.rhs)
     return False
@@ -120,7 +125,7 @@ def _labels_recorded(name: str, recorded: dict[str, str]) -> frozenset[str] | No
 
 
 def _labels_called(node: Any, recorded: dict[str, str]) -> frozenset[str] | None:
-    if node.func.name == "absent":
+    if node.func.name in ("absent", "vector"):
         return frozenset()
     vector = next(argument for argument in node.args if not isinstance(argument, parser.NumberLiteral))
     inner = labels_of(vector, recorded)

@@ -113,14 +113,6 @@ def test_alertmanager_reads_its_configuration() -> None:
     run("amtool", "check-config", ALERTMANAGER)
 
 
-def test_inhibitions_name_alerts_that_exist() -> None:
-    rules = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "grafana" / "alerts").glob("*.yaml"))
-    existing = set(re.findall(r"alert: (\w+)", rules))
-    named = set(re.findall(r"Flatfile\w+", ALERTMANAGER.read_text(encoding="utf-8")))
-    assert named
-    assert named <= existing
-
-
 def test_parts_know_each_other_by_name_and_port() -> None:
     config = load(PROMETHEUS)
     addresses = config["scrape_configs"][0]["static_configs"][0]["targets"]

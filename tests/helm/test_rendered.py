@@ -3,6 +3,7 @@
 import re
 import subprocess
 import tarfile
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,10 @@ import yaml
 
 from deploy.helm.build import copies
 from deploy.helm.build.places import CHART
+from grafana.alerts.build import TEMPLATE
+from grafana.alerts.build import settings as rule_settings
+from grafana.alerts.build.parts import filled_in
+from tests.grafana.alert_rules import RULE_FILES
 
 from . import kube_schemas
 from .rendering import KUBERNETES, NAMESPACE, RELEASE, VALUES_FILES, Helm, Manifest, Rendered
@@ -204,30 +209,43 @@ def test_the_monitor_has_one_endpoint_or_one_for_each_account(all_rendered: dict
     assert monitor["spec"]["sampleLimit"] == 10000
 
 
-def original_groups() -> list[Manifest]:
-    rules = [content for path, content in copies.present().items() if path.suffix == ".yaml"]
-    return [group for content in rules for group in yaml.safe_load(content)["groups"]]
+def original_groups(*, optional: bool = False, **settings: str | float) -> list[Manifest]:
+    """The groups of the rule files, with these settings."""
+    text = filled_in(TEMPLATE.read_text(encoding="utf-8"), rule_settings() | settings)
+    groups: list[Manifest] = yaml.safe_load(text)["groups"]
+    return [group for group in groups if optional or not group["name"].startswith("flatfile-optional")]
 
 
 def test_the_rules_are_those_of_the_files(all_rendered: dict[str, Rendered]) -> None:
     assert all_rendered["everything"].one("PrometheusRule")["spec"]["groups"] == original_groups()
+    from_files = [group for path in RULE_FILES for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]]
+    assert sorted(original_groups(), key=itemgetter("name")) == sorted(from_files, key=itemgetter("name"))
 
 
-def test_rules_can_be_left_out_labelled_and_added(all_rendered: dict[str, Rendered]) -> None:
+def test_rules_can_be_left_out_labelled_set_and_added(all_rendered: dict[str, Rendered]) -> None:
     rule = all_rendered["operator"].one("PrometheusRule")
     assert rule["metadata"]["labels"]["release"] == "kube-prometheus-stack"
     *groups, own = rule["spec"]["groups"]
     assert own["name"] == "own"
-    expected = original_groups()
+    settings: dict[str, str | float] = {"grafana_url": "https://grafana.example.com", "failing_fast_short_ratio": 0.25}
+    expected = original_groups(optional=True, severity_production="page", **settings)
     left_out = 0
     for group in expected:
-        left_out += sum(one.get("alert") == "FlatfileDataOld" for one in group["rules"])
-        group["rules"] = [one for one in group["rules"] if one.get("alert") != "FlatfileDataOld"]
+        left_out += sum(one.get("alert") == "FlatfileAgentQueueLag" for one in group["rules"])
+        group["rules"] = [one for one in group["rules"] if one.get("alert") != "FlatfileAgentQueueLag"]
         for one in group["rules"]:
             if "alert" in one:
                 one["labels"] = one.get("labels", {}) | {"team": "imports"}
     assert left_out
     assert groups == expected
+    assert "dashboard_url: https://grafana.example.com/d/" in yaml.safe_dump(groups)
+
+
+def test_a_setting_that_there_is_not_is_refused(helm: Helm) -> None:
+    flags = ("--set=demo=true,prometheusRule.enabled=true", "--set=prometheusRule.settings.memroy=1d")
+    done = helm.run("template", RELEASE, CHART, *flags)
+    assert done.returncode != 0
+    assert "memroy" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["operator", "everything"])

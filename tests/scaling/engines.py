@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from tests.e2e.process import PATIENCE, eventually
 from tests.grafana.e2e.programs import free_port
@@ -88,7 +89,18 @@ def vmalert(program: str, engine: VictoriaMetrics, rule_files: Sequence[Path], d
         f"-remoteRead.url={engine.url}",
         "-notifier.url=http://127.0.0.1:9",  # required, and nothing listens there
         "-evaluationInterval=1s",
+        "-remoteWrite.flushInterval=100ms",  # 5s otherwise, which is long where a second stands for two minutes
         f"-httpListenAddr={url.removeprefix('http://')}",
     ]
     with _process(command, url, directory / "vmalert.log"):
         yield
+
+
+def for_older_vmalert(path: Path) -> Path:
+    """As docs/alerts.md says: Debian's vmalert does not know `keep_firing_for`."""
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for group in content["groups"]:
+        for rule in group["rules"]:
+            rule.pop("keep_firing_for", None)
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path

@@ -10,12 +10,10 @@ GRAFANA = ROOT / "grafana"
 
 def wanted() -> dict[Path, bytes]:
     """What the copies should be: path -> content."""
-    originals = [
-        *GRAFANA.glob("alerts/*.yaml"),
-        *GRAFANA.glob("dashboards/*.json"),
-        *GRAFANA.glob("dashboards-loki/*.json"),
-    ]
-    return {FILES / original.relative_to(GRAFANA): original.read_bytes() for original in sorted(originals)}
+    rules = {FILES / "alerts" / name: GRAFANA / "mixin" / name for name in ("rules.yaml", "settings.yaml")}
+    boards = [*GRAFANA.glob("dashboards/*.json"), *GRAFANA.glob("dashboards-loki/*.json")]
+    originals = rules | {FILES / board.relative_to(GRAFANA): board for board in boards}
+    return {copy: original.read_bytes() for copy, original in sorted(originals.items())}
 
 
 def present() -> dict[Path, bytes]:

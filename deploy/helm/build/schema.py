@@ -1,6 +1,7 @@
 """The part of the values' JSON schema that says what the exporter's configuration may hold, from the exporter's own keys."""
 
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,7 @@ from deploy.helm.build.places import CHART
 from exporter.config import values
 from exporter.config.schema import Entry, Key, Kind, Section
 from exporter.config.types import ACCOUNT, SHARED
+from grafana.alerts import build as rules
 
 FILE = CHART / "values.schema.json"
 GIVEN_OTHERWISE = ("name", "auth")
@@ -42,8 +44,21 @@ def definitions() -> dict[str, Schema]:
 def render(text: str) -> str:
     """The schema file with these definitions instead of those that it has."""
     whole = json.loads(text)
-    whole["definitions"] |= definitions()
+    whole["definitions"] |= definitions() | {"ruleSettings": _rule_settings()}
     return json.dumps(whole, indent=2) + "\n"
+
+
+def _rule_settings() -> Schema:
+    """The settings of the alert rules: each of the default's type."""
+
+    def types(value: object) -> list[str]:
+        return ["number", "string"] if re.fullmatch(r"[0-9.]+", str(value)) else ["string"]
+
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: {"type": types(value)} for name, value in rules.settings().items()},
+    }
 
 
 def write() -> None:

@@ -1,4 +1,4 @@
-"""The shipped rule files with time running faster: every duration of their expressions and every `for` divided by `FACTOR`.
+"""The shipped rule files with time running faster: every duration of their expressions and every wait divided by `FACTOR`.
 
 Annotations stay as they are: they are compared word by word, and a window in their queries only looks further back.
 """
@@ -9,18 +9,24 @@ from typing import Any
 
 import yaml
 
+from grafana.alerts import build
+from grafana.alerts.build.parts import filled_in
 from tests.grafana.alert_rules import RULE_FILES
 
 FACTOR = 120  # a second stands for two minutes; a longer factor would leave no room for scrapes of a second
 
-SECONDS = {
-    "FlatfileDataOld": ("> 900", f"> {900 / FACTOR}"),
-    "FlatfileJobOpenTooLong": ("> 4 * 3600", f"> {4 * 3600 / FACTOR}"),
-}
-"""Numbers that are seconds, which nothing but their meaning tells: what stands in the rule, and what is to stand there."""
+SECONDS = ("environment_gone_after", "job_executing_seconds", "collector_grace")
+"""Settings that are seconds of the rules' time."""
 
-TIMES_COMPARED = {"FlatfileTokenNotRenewed"}
-"""Alerts that compare two times of the exporter with each other: nothing to scale."""
+CLOCKS = {
+    "account:flatfile_environments_seen:timestamp",
+    "collector:flatfile_overdue:seconds",
+    "environment:flatfile_events_seen:timestamp",
+    "environment:flatfile_events_silent:timestamp",
+    "environment:flatfile_job_executing_age:seconds",
+    "environment:flatfile_production_seen:timestamp",
+}
+"""Rules that look at the clock; what they are compared with is in `SECONDS`, or another of them."""
 
 _UNITS_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 _PART = re.compile(r"(\d+)(ms|[smhdw])")
@@ -56,23 +62,23 @@ def scaled_expr(expr: str) -> str:
 
 
 def _scaled(rule: dict[str, Any]) -> dict[str, Any]:
-    expr = scaled_expr(rule["expr"])
-    if rule.get("alert") in SECONDS:
-        number, instead = SECONDS[rule["alert"]]
-        if expr.count(number) != 1:
-            raise ValueError(f"{rule['alert']}: {number} is expected once in {expr}")
-        expr = expr.replace(number, instead)
-    scaled = rule | {"expr": expr}
-    return scaled | {"for": scaled_duration(rule["for"])} if "for" in rule else scaled
+    waits = {key: scaled_duration(rule[key]) for key in ("for", "keep_firing_for") if key in rule}
+    return rule | {"expr": scaled_expr(rule["expr"])} | waits
 
 
 def write_scaled(directory: Path) -> list[Path]:
     """Write every rule file, scaled, to `directory`."""
     written = []
+    settings = build.settings()
+    settings |= {name: settings[name] / FACTOR for name in SECONDS}
+    template = yaml.safe_load(filled_in(build.TEMPLATE.read_text(encoding="utf-8"), settings))
+    groups = {group["name"]: group for group in template["groups"]}
     for path in RULE_FILES:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for group in content["groups"]:
-            group["rules"] = [_scaled(rule) for rule in group["rules"]]
+        content["groups"] = [
+            {"name": group["name"], "rules": [_scaled(rule) for rule in groups[group["name"]]["rules"]]}
+            for group in content["groups"]
+        ]
         target = directory / path.name
         target.write_text(yaml.safe_dump(content, allow_unicode=True, sort_keys=False), encoding="utf-8")
         written.append(target)

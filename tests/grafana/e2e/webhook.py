@@ -27,14 +27,16 @@ class Notified:
 
 
 class Webhook:
-    """`notified` is all that came so far, in the order in which it came."""
+    """`notified` is all that came so far, in the order in which it came, in so many `messages`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.notified: list[Notified] = []
+        self.messages = 0
 
     def take(self, body: bytes) -> None:
         message: dict[str, Any] = json.loads(body)
+        self.messages += 1
         for alert in message["alerts"]:
             self.notified.append(Notified(alert["status"], alert["labels"], alert["annotations"]))
 

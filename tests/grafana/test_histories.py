@@ -1,0 +1,282 @@
+"""What fires in written histories, at which minute, and what does not; on each promtool at hand."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+import yaml
+
+from .histories import History, Values, counter, steps, write
+from .promtools import PROMTOOLS, each_promtool, run
+
+pytestmark = pytest.mark.timeout(900)  # days of minutes on a busy machine
+
+P = 'account="acme", environment_id="p", environment_name="Shop"'
+D = 'account="acme", environment_id="d", environment_name="Test"'
+DOWN, MISSING = "FlatfileExporterDown critical", "FlatfileAgentMissing critical"
+RUNS = ', agent_id="i", agent="importer", result='
+
+
+def missing(history: History, values: Values | float, *agents: str, of: str = P, instance: str = "a:1") -> History:
+    for agent in agents:
+        history.put("flatfile_agent_missing", f'{of}, agent="{agent}"', values, instance)
+    return history
+
+
+def runs(history: History, of: str, good: Values, bad: Values) -> History:
+    history.put("flatfile_agent_executions_total", f'{of}{RUNS}"success"', good)
+    return history.put("flatfile_agent_executions_total", f'{of}{RUNS}"failure"', bad)
+
+
+def jobs(history: History, of: str, good: Values, bad: Values) -> History:
+    history.put("flatfile_jobs_finished_total", f'{of}, type="file", status="complete"', good)
+    return history.put("flatfile_jobs_finished_total", f'{of}, type="file", status="failed"', bad)
+
+
+def agents() -> list[History]:
+    gone = steps((60, 0), (60, 1), (180, 0))
+    all_gone = History("all three production agents go", 300, {MISSING: [(65, 135)] * 3}).exporter("acme")
+    missing(all_gone, gone, "importer", "validator", "mapper")
+    all_gone.put("flatfile_agents", f'{P}, system="false"', steps((60, 3), (60, 0), (180, 3)))
+    all_gone.put("flatfile_agents_expected_min", P, 3)
+
+    lost = History(
+        "all agents go, and none was expected", 300, {"FlatfileProductionLostAllAgents critical": [(65, 135)]}
+    )
+    lost.exporter("acme").put("flatfile_agents", f'{P}, system="false"', steps((60, 3), (60, 0), (180, 3)))
+    lost.put("flatfile_agents", f'{D}, system="false"', steps((60, 3), (60, 0), (180, 3)))
+
+    few = History("fewer than the minimum", 200, {"FlatfileAgentsBelowMinimum critical": [(65, 115)]}).exporter("acme")
+    few.put("flatfile_agents", f'{P}, system="false"', steps((60, 3), (40, 2), (100, 3)))
+    few.put("flatfile_agents_expected_min", P, 3)
+
+    elsewhere = History("one goes that is not in production", 200, {"FlatfileAgentMissing warning": [(65, 120)]})
+    missing(elsewhere.exporter("acme"), gone, "importer", of=D)
+
+    near = History("missing for four minutes", 100, {})
+    missing(near.exporter("acme"), steps((60, 0), (4, 1), (36, 0)), "importer")
+
+    # 7 minutes gone and 2 there, for two hours
+    flaps = History("a deployment that flaps", 240, {MISSING: [(25, 154)]}).exporter("acme")
+    missing(flaps, steps((20, 0), *[(7, 1.0), (2, 0.0)] * 13, (2, 1), (101, 0)), "importer")
+
+    restart = History("Prometheus restarts, 7 minutes", 120, {MISSING: [(15, 120)]}).exporter("acme")
+    missing(restart, steps((10, 0), (110, 1)), "importer").gap(40, 47)
+
+    stops = History("the exporter stops while one is missing", 300, {MISSING: [(15, 215)], DOWN: [(43, 172)]})
+    missing(stops.exporter("acme"), steps((10, 0), (190, 1), (100, 0)), "importer").down(30, 150)
+
+    withheld = History(
+        "Flatfile fails while one is missing",
+        300,
+        {MISSING: [(15, 215)], "FlatfileAccountUnreachable warning": [(45, 160)]},
+    )
+    missing(withheld.exporter("acme"), steps((10, 0), (190, 1), (100, 0)), "importer")
+    withheld.put("flatfile_up", 'account="acme"', steps((30, 1), (120, 0), (150, 1)))
+    for what in ("flatfile_agent", "flatfile_environment", "flatfile_jobs"):
+        withheld.end(what, 45, 150)
+
+    unknown = History("nothing begins while the exporter is down", 200, {DOWN: [(43, 137)]})
+    missing(unknown.exporter("acme"), 0, "importer").down(30, 115)
+
+    deleted = History(
+        "its environment is deleted", 200, {MISSING: [(15, 83)], "FlatfileEnvironmentGone critical": [(80, 200)]}
+    )
+    missing(deleted.exporter("acme"), steps((10, 0), (190, 1)), "importer").end('environment_id="p"', 60)
+
+    removed = History(
+        "its account is removed", 400, {MISSING: [(15, 195)], "FlatfileAccountGone warning": [(133, 400)]}
+    )
+    missing(removed.exporter("acme", "globex"), steps((10, 0), (390, 1)), "importer").end('account="acme"', 120)
+
+    unexpected = History("it is not expected any more", 200, {MISSING: [(15, 83)]})
+    missing(unexpected.exporter("acme"), steps((10, 0), (190, 1)), "importer").end("flatfile_agent_missing", 60)
+
+    pair = History("of a pair, one says it is missing", 200, {})
+    pair.exporter("acme").exporter("acme", instance="b:1")
+    missing(missing(pair, steps((200, 1)), "importer"), steps((200, 0)), "importer", instance="b:1")
+
+    ghost = History(
+        "an expected environment that there is not", 100, {"FlatfileExpectedEnvironmentMissing warning": [(30, 100)]}
+    )
+    ghost.exporter("acme").put(
+        "flatfile_agent_missing",
+        'account="acme", environment_name="Ghost", agent="importer"',
+        steps((20, None), (80, 1)),
+    )
+
+    hours = 60 * 24
+    failing = History(
+        "9 of 9 runs an hour in production fail for 12 hours; 60 of 60 elsewhere",
+        hours + 240,
+        {
+            "FlatfileAgentRunsFailing critical": [(762, hours + 49)],
+            "FlatfileAgentRunsFailing warning": [(728, hours + 30)],
+        },
+    ).exporter("acme")
+    runs(failing, P, counter((720, 9), (720, 0), (240, 9)), counter((720, 0), (720, 9), (240, 0)))
+    runs(failing, D, counter((720, 60), (720, 0), (240, 60)), counter((720, 0), (720, 60), (240, 0)))
+
+    lag = History("events wait for their agents", 300, {"FlatfileAgentQueueLag warning": [(140, 206)]}).exporter("acme")
+    for le, share in (("15", 0.5), ("300", 1.0), ("+Inf", 1.0)):
+        lag.put(
+            "flatfile_agent_queue_lag_seconds_bucket", f'{P}, le="{le}"', counter((120, 0), (60, 120 * share), (120, 0))
+        )
+    lag.put("flatfile_agent_queue_lag_seconds_count", P, counter((120, 0), (60, 120), (120, 0)))
+    return [
+        all_gone, lost, few, elsewhere, near, flaps, restart, stops, withheld, unknown, deleted, removed, unexpected, pair,
+        ghost, failing, lag,
+    ]  # fmt: skip
+
+
+def imports() -> list[History]:
+    hours = 60
+    failing = History(
+        "100 jobs an hour fail from hour 26 to 34", 40 * hours, {"FlatfileJobsFailing critical": [(1568, 2085)]}
+    )
+    jobs(
+        failing.exporter("acme"),
+        P,
+        counter((26 * 60, 100), (8 * 60, 0), (360, 100)),
+        counter((26 * 60, 0), (480, 100), (360, 0)),
+    )
+    few = History(
+        "one job an hour fails from hour 12 on", 24 * hours, {"FlatfileJobsFailing critical": [(902, 24 * 60)]}
+    )
+    jobs(few.exporter("acme"), P, counter((720, 1), (720, 0)), counter((720, 0), (720, 1)))
+    some = History("2 of 100 fail", 12 * hours, {})
+    jobs(some.exporter("acme"), P, counter((720, 98)), counter((720, 2)))
+    stops = History(
+        "the exporter stops while jobs fail", 600, {"FlatfileJobsFailing critical": [(128, 600)], DOWN: [(193, 322)]}
+    )
+    jobs(stops.exporter("acme"), P, counter((120, 100), (480, 0)), counter((120, 0), (480, 100))).down(180, 300)
+    stuck = History("a job executes for 6 hours; another waits", 600, {"FlatfileJobOpenTooLong warning": [(311, 428)]})
+    stuck.exporter("acme")
+    stuck.put(
+        "flatfile_job_oldest_open_timestamp_seconds",
+        f'{P}, status="executing"',
+        steps((60, None), (360, 3600), (180, None)),
+    )
+    stuck.end('status="executing"}', 420).put("flatfile_jobs", f'{P}, status="executing"', 1)
+    stuck.put("flatfile_job_oldest_open_timestamp_seconds", f'{P}, status="waiting"', 60)
+    return [failing, few, some, stops, stuck]
+
+
+def exporter() -> list[History]:
+    down = History("the target is down", 120, {DOWN: [(43, 87)]}).exporter("acme").down(30, 65)
+    short = History("the target is down for five minutes", 90, {}).exporter("acme").down(30, 35)
+    absent = History("the target is gone", 120, {DOWN: [(43, 120)]}).exporter("acme").end("", 30)
+    one = History("one of a pair is down", 120, {"FlatfileExporterDown warning": [(43, 73)]})
+    one.exporter("acme").exporter("acme", instance="b:1").down(30, 65)
+    both = History("both of a pair are down", 120, {DOWN: [(43, 120)] * 2})
+    both.exporter("acme").exporter("acme", instance="b:1").down(30, 120).down(30, 120, "b:1")
+    flaps = History("7 minutes down and 2 up, for two hours", 240, {DOWN: [(45, 166)]}).exporter("acme")
+    for begin in range(30, 147, 9):
+        flaps.down(begin, begin + 7)
+    moved = History("the pod moves", 120, {}).exporter("acme").exporter("acme", instance="b:1")
+    moved.end('instance="a:1"', 60).end('instance="b:1"', 0, 61)
+    gone = History("an account goes while others stay", 200, {"FlatfileAccountGone warning": [(73, 200)]})
+    gone.exporter("acme", "globex").end('account="acme"', 60)
+    nothing = History("the configured environments match nothing", 120, {"FlatfileNoEnvironments warning": [(10, 120)]})
+    nothing.exporter("acme")
+    for production in ("true", "false"):
+        nothing.put("flatfile_environments", f'account="acme", production="{production}"', 0)
+        nothing.end(f'environment_id="{"p" if production == "true" else "d"}"', 0)
+    flapping = History("Flatfile answers one time in three", 200, {"FlatfileAccountUnreachable warning": [(40, 159)]})
+    flapping.exporter("acme").put("flatfile_up", 'account="acme"', steps((20, 1), *[(2, 0.0), (1, 1.0)] * 45, (45, 1)))
+    refused = History(
+        "the credentials are refused", 240, {"FlatfileCredentialsRefused critical": [(70, 195)], DOWN: [(113, 167)]}
+    )
+    refused.exporter("acme").put("flatfile_up", 'account="acme"', steps((60, 1), (120, 0), (60, 1)))
+    refused.put(
+        "flatfile_exporter_collector_errors_total",
+        'account="acme", collector="environments", reason="unauthorized"',
+        counter((60, 0), (120, 12), (60, 0)),
+    ).down(100, 145)
+    failing = History(
+        "/spaces fails in all environments", 200, {"FlatfileCollectorFailing warning": [(78, 151)]}
+    ).exporter("acme")
+    failing.put(
+        "flatfile_exporter_collector_success", 'account="acme", collector="spaces"', steps((60, 1), (90, 0), (50, 1))
+    )
+    failing.put(
+        "flatfile_exporter_collector_last_success_timestamp_seconds",
+        'account="acme", collector="spaces"',
+        [*(60.0 * m for m in range(60)), *[3540.0] * 90, *(60.0 * m for m in range(150, 200))],
+    )
+    off = History("a collector is switched off", 200, {}).exporter("acme").end('collector="spaces"', 60)
+    storage = History("the disk is full", 120, {"FlatfileStorageFailing warning": [(35, 60)]})
+    storage.exporter("acme").put(
+        "flatfile_exporter_storage_success", 'account="acme"', steps((30, 1), (30, 0), (60, 1))
+    )
+    reload = History("a bad configuration", 120, {"FlatfileReloadFailed warning": [(35, 120)], DOWN: [(63, 107)]})
+    reload.exporter("acme").put("flatfile_exporter_config_last_reload_successful", "", steps((30, 1), (90, 0))).down(
+        50, 85
+    )
+    return [
+        down, short, absent, one, both, flaps, moved, gone, nothing, flapping, refused, failing, off, storage, reload,
+    ]  # fmt: skip
+
+
+HISTORIES = {"agents": agents(), "imports": imports(), "exporter": exporter()}
+
+
+@each_promtool
+@pytest.mark.parametrize("history", [pytest.param(one, id=one.name) for found in HISTORIES.values() for one in found])
+def test_what_fires_and_when(promtool: Path, history: History, tmp_path: Path) -> None:
+    path = tmp_path / "history.yaml"
+    write([history], path, without=["flatfile-recording-events"])  # which is costly, and has nothing to say here
+    run(promtool, "test", "rules", path)
+
+
+ALONE = [
+    history
+    for history in HISTORIES["agents"] + HISTORIES["imports"]
+    if history.minutes <= 400 and DOWN not in history.fires and not any("b:1" in name for name in history.series)
+]
+
+
+@pytest.mark.skipif(not PROMTOOLS, reason="no promtool: apt-get install prometheus")
+@pytest.mark.parametrize("history", ALONE, ids=lambda history: history.name)
+def test_a_pair_whose_targets_have_labels_of_their_own_fires_the_same(history: History, tmp_path: Path) -> None:
+    path = tmp_path / "history.yaml"
+    write([history.doubled()], path, without=["flatfile-recording-events"])
+    run(next(iter(PROMTOOLS.values())), "test", "rules", path)
+
+
+@each_promtool
+def test_constant_events_that_stop_are_noticed_within_an_hour(promtool: Path, tmp_path: Path) -> None:
+    weeks, stop = 3 * 7 * 24 * 60, 3 * 7 * 24 * 60 + 60
+    values = [5.0] * (stop // 5) + [0.0] * 24 + [5.0] * 12
+    series = {
+        f'environment:flatfile_events_per_second:sum{{account="acme", environment_id="{key}"}}': values for key in "pd"
+    }
+    for key, production in (("p", "true"), ("d", "false")):
+        of = f'account="acme", environment_id="{key}", environment_name="x", production="{production}"'
+        series[f"flatfile_environment_info{{{of}}}"] = [1.0] * len(values)
+    history = History("5 a second for three weeks, then none", weeks + 240, {}, series, interval=5)
+    history.fires["FlatfileEventsSilent warning"] = [(stop + 40, stop + 120)]
+    path = tmp_path / "history.yaml"
+    write([history], path, without=["flatfile-recording", "flatfile-agents", "flatfile-exporter"], every=5)
+    run(promtool, "test", "rules", path)
+
+
+@each_promtool
+def test_rare_events_start_no_false_alarm(promtool: Path, tmp_path: Path) -> None:
+    """0.3 events an hour, in 6 environments for 3 weeks after 2 to learn from: 0.1 starts an environment and week at most."""
+    week = 7 * 24 * 12
+    chance = Random(17)
+    series: dict[str, Values] = {}
+    for key in map(str, range(6)):
+        events: Values = [1 / 300 if chance.random() < 0.3 / 12 else 0.0 for _ in range(5 * week)]
+        series[f'environment:flatfile_events_per_second:sum{{account="acme", environment_id="{key}"}}'] = events
+        info = f'flatfile_environment_info{{account="acme", environment_id="{key}", environment_name="x", production="true"}}'
+        series[info] = [1.0] * (5 * week)
+    history = History("rare events", 5 * week * 5 - 5, {}, series, interval=5)
+    path = tmp_path / "history.yaml"
+    write([history], path, without=["flatfile-recording", "flatfile-agents", "flatfile-exporter"], every=30)
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    starts = 'sum(count_over_time(ALERTS{alertname="FlatfileEventsSilent", alertstate="firing"}[5w:30m])) > 0'
+    content["tests"][0]["promql_expr_test"] = [{"eval_time": "34d", "expr": starts, "exp_samples": []}]
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    run(promtool, "test", "rules", path)
