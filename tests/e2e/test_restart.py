@@ -188,7 +188,9 @@ def test_a_directory_that_cannot_be_used_is_an_error_at_the_start(command: str, 
     config = [f"--config.file={tmp_path / 'config.yaml'}"] if command == "serve" else []
     done = run(command, *config, ANY_PORT, f"--storage.path={tmp_path / 'states'}")
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == f"flatfile-exporter: --storage.path: {tmp_path / 'states'} is not a directory"
+    assert (
+        done.stderr.splitlines()[-1] == f"flatfile-exporter: --storage.path: {tmp_path / 'states'} is not a directory"
+    )
     assert "Traceback" not in done.stderr
 
 
