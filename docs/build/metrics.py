@@ -30,7 +30,7 @@ SYMBOLS = {
     "D": "2, with `spaces.per_space` 3",
     "J": f"types of jobs that an environment has had since counting began: at most {len(jobs.TYPES) + 1}",
     "C": f"collectors that are enabled: {len(REGISTRY)} by default",
-    "P": f"paths of the API that have been asked: {len(Endpoint)} by default",
+    "P": f"paths of the API that have been asked: {len(Endpoint) - 1} by default",
 }
 
 EXAMPLE = {
@@ -42,7 +42,7 @@ EXAMPLE = {
     "I": 2,
     "J": 3,
     "C": len(REGISTRY),
-    "P": len(Endpoint),
+    "P": len(Endpoint) - 1,
 }
 
 # Series of each family for one account: a number, and the symbols to multiply it with.
