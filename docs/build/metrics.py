@@ -30,7 +30,7 @@ SYMBOLS = {
     "D": "2, with `spaces.per_space` 3",
     "J": f"types of jobs in an environment since counting began: at most {len(jobs.TYPES) + 1}",
     "C": f"enabled collectors: {len(REGISTRY)} by default",
-    "P": f"requested paths of the API: {len(Endpoint)} by default",
+    "P": f"requested paths of the API: {len(Endpoint) - 1} by default, one more with `environments.ids`",
 }
 
 EXAMPLE = {
@@ -42,7 +42,7 @@ EXAMPLE = {
     "I": 2,
     "J": 3,
     "C": len(REGISTRY),
-    "P": len(Endpoint),
+    "P": len(Endpoint) - 1,
 }
 
 # Series of each family for one account: a number, and the symbols to multiply it with.
