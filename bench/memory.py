@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scrapes = parser.parse_args(arguments).scrapes
     rows = []
     with exporting("demo") as exporter:
-        rows.append(("demo: the exporter and the made-up account's API in one process", *_measured(exporter, scrapes)))
+        rows.append(("demo: the exporter and the simulated API in one process", *_measured(exporter, scrapes)))
     with simulated(SMALL, 0.0) as api, tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "config.yaml")
         file.write_text(configuration(api.base_url, CLIENT_ID, SECRET))

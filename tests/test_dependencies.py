@@ -31,7 +31,7 @@ def licence(package: str) -> str:
 
 
 def test_licences_are_as_documented() -> None:
-    page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = page[page.index("| package |") : page.index("\n\n", page.index("| package |"))]
     _, _, *lines = table.splitlines()
     rows = {package: said for package, said, _ in (line.strip("| ").split(" | ") for line in lines)}

@@ -17,14 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from docs.build import metrics as metrics_docs
 from exporter.config import load
 from exporter.demo.accounts import demo_world
 from tests.collectors.exported import Exported, Time
+from tests.e2e.process import eventually
 from tests.grafana.e2e import programs
-from tests.pages import ROOT, Block, blocks, pages, read
+from tests.pages import ROOT, Block, blocks, pages, prose, read
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import fixed_world
@@ -38,8 +40,8 @@ CHECKED = {
     "sh run-behind-tls",
     "sh run-with-account",
     "sh run-with-alertmanager",
+    "sh run-with-prometheus",
     "sh serves",
-    "sh by-audit",
     "yaml config",
     "yaml prometheus",
     "text metrics",
@@ -130,7 +132,7 @@ ELSEWHERE = (
     Elsewhere(
         "docs/kubernetes.md", "yaml prometheus", "helm/test_pages.py", "test_promtool_takes_the_scrape_configuration"
     ),
-    Elsewhere("docs/scaling.md", "sh benchmarks", "test_bench.py", "test_the_guide_names_every_benchmark"),
+    Elsewhere("docs/figures.md", "sh benchmarks", "test_bench.py", "test_the_guide_names_every_benchmark"),
     Elsewhere("docs/scaling.md", "yaml hashmod", "scaling/test_sharding.py", "test_accounts_are_shared_out"),
     Elsewhere("docs/scaling.md", "yaml pair", "scaling/test_sharding.py", "test_a_pair_knows_each_account_twice"),
     Elsewhere(
@@ -297,17 +299,29 @@ def test_commands_that_serve_answer(page: str, block: Block, place: Path) -> Non
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@each("sh by-audit")
-def test_commands_of_the_audit_log_are_those_of_its_page(page: str, block: Block) -> None:
-    assert Block("sh run", block.text.replace("python -m exporter", "flatfile-exporter")) in blocks("docs/audit.md")
-
-
 @each("yaml prometheus")
 def test_scrape_configurations_are_good(page: str, block: Block, promtool: str, tmp_path: Path) -> None:
     file = tmp_path / "prometheus.yml"
     file.write_text(block.text, encoding="utf-8")
     done = subprocess.run([promtool, "check", "config", "--syntax-only", file], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@each("sh run-with-prometheus")
+def test_prometheus_takes_the_configuration_and_the_rules(
+    page: str, block: Block, prometheus_program: str, tmp_path: Path
+) -> None:
+    """In a checkout: the alerts that the page names are among the rules, and the demo is scraped."""
+    assert block.text.split() == ["prometheus", "--config.file=prometheus.yml"]
+    (text,) = (block.text for block in blocks(page) if block.kind == "yaml prometheus")
+    with exporter("demo", place=tmp_path) as address:
+        config = yaml.safe_load(text.replace(PORT, address).replace("30s", "1s").replace("10s", "1s"))
+        config["rule_files"] = [str(ROOT / path) for path in config["rule_files"]]
+        with programs.prometheus(prometheus_program, config, tmp_path) as running:
+            named = set(re.findall(r"`(Flatfile\w+)`", prose(page)))
+            assert named
+            assert named <= {rule["name"] for rule in running.rules()}
+            eventually(lambda: running.now("flatfile_up == 1") != [], "the demo is scraped")
 
 
 def shell(command: str, place: Path) -> subprocess.CompletedProcess[str]:

@@ -19,18 +19,18 @@ from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS
 from exporter.web.self_metrics import OwnMetrics
 
 SYMBOLS = {
-    "E": "environments that the configuration selects",
-    "A": "deployed agents, in all environments together",
-    "X": "expected agents (`expected_agents[].agents`), once for each environment that the entry's glob matches",
-    "M": "entries of `expected_agents` with `min`, once for each environment that the entry's glob matches",
-    "K": f"known event topics that `events.include` and `events.exclude` choose: {len(KNOWN_TOPICS)} by default",
-    "T": "topics of events that the exporter has seen since its start",
+    "E": "selected environments",
+    "A": "deployed agents in all environments",
+    "X": "expected agents, once for each environment that the entry matches",
+    "M": "entries of `expected_agents` with `min`, once for each environment that the entry matches",
+    "K": f"known event topics that `events.include` and `events.exclude` select: {len(KNOWN_TOPICS)} by default",
+    "T": "event topics seen since the start",
     "I": "entries of `spaces.inactive_after`: 2 by default",
-    "S": "spaces that are shown by themselves: at most `spaces.max_series`, and none without `spaces.per_space`",
+    "S": "with `spaces.per_space`: spaces, at most `spaces.max_series`; else 0",
     "D": "2, with `spaces.per_space` 3",
-    "J": f"types of jobs that an environment has had since counting began: at most {len(jobs.TYPES) + 1}",
-    "C": f"collectors that are enabled: {len(REGISTRY)} by default",
-    "P": f"paths of the API that have been asked: {len(Endpoint) - 1} by default",
+    "J": f"types of jobs in an environment since counting began: at most {len(jobs.TYPES) + 1}",
+    "C": f"enabled collectors: {len(REGISTRY)} by default",
+    "P": f"requested paths of the API: {len(Endpoint) - 1} by default, one more with `environments.ids`",
 }
 
 EXAMPLE = {
@@ -106,53 +106,52 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_exporter_scrapes_total": (4, ""),
 }
 NOTES = {
-    "flatfile_environment_guest_authentication": "1 more where guests may enter in two ways",
+    "flatfile_environment_guest_authentication": "1 more if guests may enter in two ways",
     "flatfile_exporter_storage_success": "0 without `--storage.path`",
-    "flatfile_agent_executions_total": "2 more in an environment with runs of which the agent is not known",
+    "flatfile_agent_executions_total": "2 more in an environment with runs of unknown agents",
     "flatfile_agent_execution_duration_seconds": "0 for an agent that has not run",
-    "flatfile_jobs": "1 more for each status that is not known, at most 20 and `other`",
-    "flatfile_job_oldest_open_timestamp_seconds": "0 for a status in which no job is open",
-    "flatfile_events_total": "1 more for each topic that is not known, in the environments that have it",
-    "flatfile_exporter_api_requests_total": "1 more for each other status that came",
+    "flatfile_jobs": "1 more for each unknown status, at most 20 and `other`",
+    "flatfile_job_oldest_open_timestamp_seconds": "0 without an open job",
+    "flatfile_events_total": "1 more for each unknown topic, in the environments that have it",
+    "flatfile_exporter_api_requests_total": "1 more for each other status",
     "flatfile_exporter_token_expiry_timestamp_seconds": "0 with an access token",
-    "flatfile_environment_last_space_created_timestamp_seconds": "0 where there is no space",
-    "flatfile_environment_last_activity_timestamp_seconds": "0 where no space has one",
+    "flatfile_environment_last_space_created_timestamp_seconds": "0 without spaces",
+    "flatfile_environment_last_activity_timestamp_seconds": "0 if no space has one",
     "flatfile_event_last_timestamp_seconds": "0 before the first event",
 }
 
 LABELS = {
-    "account": "the account's name in the configuration; `default` when environment variables name the account",
+    "account": "the account's name in the configuration; `default` with environment variables",
     "account_id": "the account's id",
     "account_name": "the account's display name in Flatfile",
-    "environment_id": "the environment's id; it alone identifies, because two environments may share a name",
+    "environment_id": "the environment's id; names need not be unique",
     "environment_name": "the environment's display name",
     "production": "`true` or `false`: whether Flatfile marks the environment as production",
-    "agent_id": "the agent's id; empty for runs of which the agent is not known",
-    "agent": "the agent's slug, or its id where it has none; in `flatfile_agent_missing` the configured glob; "
-    "`unknown` for runs of which the agent is not known",
-    "flatfile_namespace": "the agent's or the space's namespace, empty where it has none",
+    "agent_id": "the agent's id; empty for runs of unknown agents",
+    "agent": "the agent's slug, else its id; in `flatfile_agent_missing` the configured glob; "
+    "`unknown` for runs of unknown agents",
+    "flatfile_namespace": "the namespace of the agent or space, empty if it has none",
     "space_id": "the space's id",
     "space": "the space's name",
-    "app_id": "the id of the space's app, empty where it has none",
-    "system": "`true` for agents of Flatfile's own, else `false`",
+    "app_id": "the id of the space's app, empty if it has none",
+    "system": "`true` for Flatfile's own agents, else `false`",
     "result": "`success` or `failure`",
-    "status": ", ".join(f"`{name}`" for name in jobs.STATUSES)
-    + "; others under their own name, `unknown` where there is none",
+    "status": ", ".join(f"`{name}`" for name in jobs.STATUSES) + "; others by their name, `unknown` if there is none",
     "type": ", ".join(f"`{name}`" for name in jobs.TYPES) + "; `other` for any other type",
-    "method": "`shared_link`, `magic_link`, or another one that Flatfile names",
+    "method": "`shared_link`, `magic_link`, or another one of Flatfile's",
     "state": "`active`, `archived` or `expired`",
-    "idle": "how long without activity: the values of `spaces.inactive_after`, by default `30d` and `90d`",
+    "idle": "time without activity: the values of `spaces.inactive_after`",
     "window": "the time until now: `1d`, `7d` or `30d`",
     "topic": "the event's topic, such as `job:failed`; `other` beyond `events.max_topics`",
     "actor_type": ", ".join(f"`{name}`" for name in ACTOR_TYPES),
     "collector": ", ".join(f"`{name}`" for name in REGISTRY),
     "reason": ", ".join(f"`{name}`" for name in REASONS),
     "endpoint": "path of the API: " + ", ".join(f"`{endpoint}`" for endpoint in Endpoint),
-    "code": "the answer's status, or `error` where none came",
+    "code": "the HTTP status, or `error` without a response",
     "version": "the exporter's version",
-    "revision": "the source revision it was built from, empty where that is not known",
-    "pythonversion": "the version of Python that it runs on",
-    "path": "the exporter's own path that was asked for",
+    "revision": "the source revision, empty if unknown",
+    "pythonversion": "the version of Python",
+    "path": "the exporter's path that was requested",
     "outcome": "`complete` or `partial`",
 }
 
@@ -161,43 +160,36 @@ _HEAD = """\
 
 <!-- Generated by `python -m docs.build.metrics`: change the families in the code or the texts there, not this file. -->
 
-Names, labels and meanings are the exporter's interface: they may be added to, and are not changed without notice in
-[CHANGELOG.md](../CHANGELOG.md). Times are unix seconds, durations seconds.
+Times are unix seconds, durations seconds. [stability.md](stability.md) says what may change.
 
-**Not known is never zero.** A series that is missing means "not known". When Flatfile fails to answer, the last good
-value stays until it is older than the collector's `max_age` (15m by default); then its series go away. A failure in one
-environment touches that environment's series alone. An environment, space or agent that Flatfile no longer lists is
-gone at the next refresh. `0` means that Flatfile said so.
+**An unknown value is never 0.** A missing series means "not known", and `0` means that Flatfile said so. When a request
+fails, the last value stays until it is older than the collector's `max_age` (15m by default), then its series end. A failure
+in one environment affects only that environment. What Flatfile no longer lists is gone at the next refresh.
 
-**How old a value can be.** A scrape asks Flatfile only for what is older than the collector's `interval`, given at each
-heading below. Of more than two pages of spaces or users, it asks for what has changed, and trusts that if the result has
-as many rows as Flatfile counts: a change that shows in no count, in no time of activity and in no event is seen within
-`spaces.full_resync` (1h by default; 1h for users). Where Flatfile neither counts nor sorts, all of a long list is read, at
-least every third of `max_age`. `flatfile_exporter_collector_last_success_timestamp_seconds` says when that was.
+**Age of values.** A scrape refreshes what is older than the collector's `interval`, given at each heading below. Of more
+than two pages of spaces or users, only changed rows are read, if the result has as many rows as Flatfile counts. A change
+that shows in no count, no time of activity and no event is seen within `spaces.full_resync` (1h by default; users: 1h). If
+Flatfile neither counts nor sorts, a long list is read completely, at least every third of `max_age`.
 
-**Counters start at 0 with the exporter.** They count what is created from then on, and known topics are there from the
-beginning, so that `increase()` sees a first event. With `--storage.path` they persist across restarts.
+**Counters start at 0 with the exporter** and count what is created from then on. Known topics exist from the beginning, so
+that `increase()` sees a first event. With `--storage.path` counters persist across restarts.
 
-**Joins.** Join on `(account, environment_id)`, for example
-`flatfile_guests * on (account, environment_id) group_left (production) flatfile_environment_info`.
+**Labels.** All metrics below have the label `account`, except those of [the exporter](#exporter). `environment_*` stands for
+`environment_id` and `environment_name`. Join on `(account, environment_id)`, for example
+`flatfile_guests * on (account, environment_id) group_left (production) flatfile_environment_info`. A target must not have a
+label `account`: Prometheus would rename the exporter's to `exported_account`.
 
-**Target labels.** A target must not have a label `account`: Prometheus would rename the exporter's to `exported_account`. The
-other labels do not collide with common target labels.
+## Number of series
 
-## Series
-
-The column "series" says how many there are for one account, with
+The column "series" counts the series of one account with these symbols:
 
 """
 
 _TAIL = """\
-## The process
+## Process
 
-Beside these, `prometheus_client` adds its usual metrics about the process and Python, among them
-`process_resident_memory_bytes`, `process_cpu_seconds_total`, `process_open_fds`, `process_start_time_seconds`,
-`python_info` and `python_gc_collections_total`.
-
-The metrics about the exporter as a whole, which have no `account` label, are on `/metrics` and not on `/probe`.
+`prometheus_client` adds its usual metrics of the process and Python, among them `process_resident_memory_bytes`,
+`process_cpu_seconds_total`, `process_open_fds` and `process_start_time_seconds`.
 """
 
 
@@ -242,11 +234,11 @@ def render() -> str:
         summary = (module.__doc__ or "").splitlines()[0]
         interval = COLLECTORS[name][0]
         when = "at every scrape" if interval == "0s" else f"`{interval}`"
-        parts.append(f"## Collector `{name}`\n\n{summary} Interval by default: {when}.\n\n")
+        parts.append(f"## Collector `{name}`\n\n{summary} Default interval: {when}.\n\n")
         parts += _table(module.FAMILIES)
-    parts.append("## Each account's refreshes and requests\n\n")
+    parts.append("## Refreshes and requests\n\n")
     parts += _table((*ACCOUNT_FAMILIES, *telemetry_families()))
-    parts.append("## The exporter as a whole\n\n")
+    parts.append("## Exporter\n\nOnly on `/metrics`, not on `/probe`.\n\n")
     parts += _table(exporter_families())
     used = dict.fromkeys(label for desc in families() for label in desc.labels)
     parts.append("## Labels\n\n| label | value |\n| --- | --- |\n")
@@ -257,7 +249,8 @@ def render() -> str:
 def _table(families: Iterable[Desc]) -> Iterator[str]:
     yield "| metric | type | labels | series | meaning |\n| --- | --- | --- | --- | --- |\n"
     for desc in families:
-        labels = ", ".join(f"`{label}`" for label in desc.labels)
+        labels = ", ".join(f"`{label}`" for label in desc.labels if label != "account")
+        labels = labels.replace("`environment_id`, `environment_name`", "`environment_*`")
         note = f" ({NOTES[desc.name]})" if desc.name in NOTES else ""
         count = _product(*SERIES[desc.name]) + note
         yield f"| `{desc.name}` | {desc.type} | {labels} | {count} | {desc.help} |\n"
@@ -279,7 +272,7 @@ def _total() -> str:
     example = dict.fromkeys(SYMBOLS, 0) | EXAMPLE
     total = sum(series(desc.name, example) for desc in families() if "account" in desc.labels)
     numbers_of = ", ".join(f"{symbol} = {number}" for symbol, number in EXAMPLE.items())
-    return f"Together: {together}. With {numbers_of} and nothing expected, that is {total:,}.\n"
+    return f"Total: {together}. Example: {total:,} with {numbers_of}.\n"
 
 
 def _product(number: int, symbols: str) -> str:

@@ -16,7 +16,7 @@ from exporter.demo.world import World
 BACKFILL = 3600.0  # seconds of history at the start, and the most that a pause is made up for
 KEPT = 2 * 3600.0  # seconds for which events and runs are kept
 JOBS_KEPT = 25 * 3600.0
-MISSING_FIRST, MISSING_EVERY = 240.0, 1200.0
+MISSING_FIRST, MISSING_EVERY = 60.0, 1200.0
 MISSING_FOR = 480.0  # longer than the alert about it waits (5 minutes), scrapes and evaluations included
 CRON = 300.0
 BUSY, QUIET = 15.0, 60.0  # mean seconds from one import to the next, in a production environment and in another
@@ -27,7 +27,7 @@ Step = Callable[[float], None]
 class Life:
     """Brings a world up to the present. When this is made, the last hour has happened already.
 
-    `missing`: environment name and slug of the agent that is deleted 4 minutes after the start, deployed again 8
+    `missing`: environment name and slug of the agent that is deleted a minute after the start, deployed again 8
     minutes later, and so on every 20 minutes; None: no agent goes missing.
     """
 

@@ -1,7 +1,9 @@
 """What can be said of the chart without Helm: it is about this exporter, and its generated files are up to date."""
 
 import copy
+import itertools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from deploy.helm.build import copies, readme, schema
+from deploy.helm.build import copies, schema
 from deploy.helm.build.places import CHART
 from exporter import __version__
 from exporter.config.schema import Key, walk
@@ -22,7 +24,8 @@ APPLY_LIMIT = 256 * 1024
 """Bytes of annotations of an object, in which `kubectl apply` (and Argo CD with it) keeps the whole object."""
 
 CHART_ABOUT = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
-VALUES = yaml.safe_load(readme.VALUES.read_text(encoding="utf-8"))
+VALUES_FILE = CHART / "values.yaml"
+VALUES = yaml.safe_load(VALUES_FILE.read_text(encoding="utf-8"))
 SCHEMA = json.loads(schema.FILE.read_text(encoding="utf-8"))
 
 
@@ -58,35 +61,30 @@ def test_each_dashboard_fits_into_a_config_map_that_is_applied() -> None:
         assert len(content) < APPLY_LIMIT / 2, path  # as a string in JSON its quotes and line breaks take two
 
 
-def test_the_readme_has_the_values_as_they_are() -> None:
-    text = readme.FILE.read_text(encoding="utf-8")
-    assert text == readme.render(text, readme.VALUES.read_text(encoding="utf-8")), COMMAND
-    assert text.count(readme.BEGIN) == text.count(readme.END) == 1
-
-
 def test_the_schema_has_the_exporters_keys_as_they_are() -> None:
     text = schema.FILE.read_text(encoding="utf-8")
     assert text == schema.render(text), COMMAND
 
 
-def test_a_row_has_what_stands_above_its_value() -> None:
-    text = "# -- First\n# and more.\na: 1\n\n# no mark\nb:\n  # -- Inner | part.\n  c: [x]\n"
-    rows = readme.rows(text)
-    assert [(row.path, row.default, row.meaning) for row in rows] == [
-        ("a", 1, "First and more."),
-        ("b.c", ["x"], "Inner | part."),
-    ]
-    table = readme.render(f"before\n{readme.BEGIN}old\n{readme.END}after\n", text)
-    assert "| `a` | number | `1` | First and more. |\n" in table
-    assert "Inner \\| part." in table
-    assert "old" not in table
-    assert table.startswith("before\n")
-    assert table.endswith("after\n")
+def test_every_value_is_explained() -> None:
+    """A comment with the mark `# --` stands above each value, or above a mapping that it is in."""
+    lines = VALUES_FILE.read_text(encoding="utf-8").splitlines()
 
+    def unexplained(mapping: yaml.MappingNode, path: str) -> Iterator[str]:
+        for key, value in mapping.value:
+            above = itertools.takewhile(
+                lambda line: line.strip().startswith("#"), reversed(lines[: key.start_mark.line])
+            )
+            if any(line.strip().startswith("# -- ") for line in above):
+                continue
+            if isinstance(value, yaml.MappingNode) and value.value:
+                yield from unexplained(value, f"{path}{key.value}.")
+            else:
+                yield path + key.value
 
-def test_a_value_without_a_comment_is_found() -> None:
-    with pytest.raises(ValueError, match=r"b\.c has no comment"):
-        readme.rows("# -- Fine.\na: 1\nb:\n  # a comment, but none for the table\n  c: 2\n")
+    document = yaml.compose("\n".join(lines), Loader=yaml.SafeLoader)
+    assert isinstance(document, yaml.MappingNode)
+    assert [*unexplained(document, "")] == []
 
 
 def test_the_schema_knows_the_values_that_there_are_and_no_others() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deploy.helm.build import readme
 from deploy.helm.build.places import CHART, ROOT
 from tests.pages import Block
 
@@ -16,7 +15,7 @@ from .rendering import KUBERNETES, Helm, Rendered
 from .test_generated import problems
 
 KUBERNETES_PAGE = ROOT / "docs" / "kubernetes.md"
-PAGES = (KUBERNETES_PAGE, readme.FILE)
+PAGES = (KUBERNETES_PAGE, CHART / "README.md")
 CHECKED = {"yaml values", "yaml prometheus"}
 NOT_RUN = {
     "sh needs-docker": "needs a Docker daemon and a registry",

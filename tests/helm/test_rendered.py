@@ -384,7 +384,7 @@ def test_notes_tell_what_is_next(helm: Helm) -> None:
     assert f"port-forward service/{RELEASE}-flatfile-exporter 10056:10056" in demo
     (job,) = yaml.safe_load(re.search(r"^  - job_name.*?/sd$", demo, re.MULTILINE | re.DOTALL)[0])  # type: ignore[index]
     assert job["http_sd_configs"] == [{"url": f"http://{RELEASE}-flatfile-exporter.{NAMESPACE}.svc:10056/sd"}]
-    assert "made-up account" in demo
+    assert "simulated account" in demo
     monitored = notes("--set=demo=true,serviceMonitor.enabled=true,replicaCount=2")
     assert "serviceMonitorSelector" in monitored
     assert "job_name" not in monitored

@@ -1,6 +1,6 @@
 """docs/reliability.md, from what was seen in the cells. Pure: the same results give the same text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from exporter.collectors import REGISTRY
 
@@ -19,102 +19,93 @@ from .trials import (
     Trial,
 )
 
+Seen = Mapping[tuple[str, str, str], Result]
+
 OPENING = """\
-# What happens when Flatfile fails
+# Reliability
 
 <!-- Written by the run of tests/matrix: each line says what was seen there. Do not edit by hand. -->
 
-Everything on this page was tried and seen: {cells} times an account was given to the real exporter process, on a simulated
-Flatfile API that failed in one way at one endpoint (`/auth` is where credentials are exchanged for a token). Each time there were
-three scrapes with every collector due: before the fault (left out where the fault was there from the start), during it, and
-after it. Between the first and the last something changed in everything that is counted, so that an old value can be told
-from a new one.
+How the exporter behaves when Flatfile fails. Each fault was tried at each endpoint of a simulated API, with the real exporter
+process, from the start and in the steady state: {cells} times. Every collector was due in each scrape, and everything that is
+counted changed in between, so that an old value differs from a new one.
 
-## What held every time
+## Guarantees
 
-- The scrape was answered in time, with status 200.
-- Every value on the page was true: the present one where the collector succeeded, the last good one where it did not, or none.
-  A failure is never shown as 0, and never as an agent that is missing.
-- The collector that met the fault said so: `flatfile_exporter_collector_success` 0,
-  `flatfile_exporter_collector_last_success_timestamp_seconds` where it was, and
-  `flatfile_exporter_collector_errors_total` one or more higher for the `reason` in the tables, and for no other.
-- The other collectors succeeded, and their series were exactly those of an account without any fault (or, where they build on
-  what the failing one knows, as old as that).
-- One scrape after the end of the fault everything was there and right, with each event, run and job counted once. Where the
-  answer asks for a pause, the exporter keeps to it: then it was the first scrape after the pause. Only
-  `flatfile_agent_queue_lag_seconds`, for which two collectors must have seen the same event, may take one scrape more.
-- Memory stayed bounded: an answer is read up to `requests.max_response_bytes` (64 MiB by default, 16 here), unpacked, and no
-  further. For {huge} MB the process grew by no more than that for each request under way.
-- No redirect was followed, nothing but the allowed requests was sent, and no secret was logged.
+These held every time:
 
-## What was tried
+- Each scrape was answered in time, with status 200.
+- Every value was true: the current one if the collector succeeded, the last good one or none if it failed. A failure was
+  never shown as 0, nor as a missing agent.
+- The failing collector was reported: `flatfile_exporter_collector_success` was 0,
+  `flatfile_exporter_collector_last_success_timestamp_seconds` did not move, and `flatfile_exporter_collector_errors_total`
+  increased for the `reason` below and for no other.
+- The other collectors succeeded, with the series of an account without faults (or, if they depend on the failing one, with
+  data as old as that).
+- One scrape after the fault everything was right, with each event, run and job counted once; if the answer had asked for a
+  pause, one scrape after the pause. Only `flatfile_agent_queue_lag_seconds`, which needs two collectors, may take one more.
+- Memory stayed bounded: answers are read up to `requests.max_response_bytes` (64 MiB by default, 16 here), unpacked. With
+  answers of {huge} MB the process grew by no more than that for each concurrent request.
+- No redirect was followed, no other request was sent, no secret was logged.
 
-Where nothing was known yet, "the last values" are none: a series appears once its value is known. Values older than the
-collector's `max_age` (15 minutes unless configured) are withheld. At `/auth` a refusal is `unauthorized` whatever its
-status, and "next scrape" is the next one after a wait of about {wait:.0f} seconds.
+## Faults
 
+| reason | faults | values shown meanwhile | recovery |
+| --- | --- | --- | --- |
 """
-LEGEND = """\
+ENDPOINTS = """\
 
-## Each fault at each endpoint
+The last values are shown until they are older than the collector's `max_age` (15m by default); there are none if nothing was
+known before. [Differences by endpoint](#appendix-differences-by-endpoint) are listed below.
 
-A cell is the `reason` that was counted; `a`, then `b`, where it was `a` before the first success and `b` in the steady state.
-**{coped}**: the exporter copes, and gets all that it asks for. {na}: the endpoint cannot fail in that way.
+## Collectors by endpoint
 
+| endpoint that fails | failing collectors, from the start | in the steady state | `flatfile_up` |
+| --- | --- | --- | --- |
 """
-LESS = """\
+MORE = """\
 
-## Where to know more
+## Limits and delays
 
-- **`{account}` is asked once an hour** (it tells the account's name). It is not due in the steady state of these cells, so
-  its faults were tried at the start alone.
-- **Refused credentials** (any 4xx of `{auth}` but 408 and 429) are not tried again for about {wait:.0f} seconds, then
-  less and less often, up to every 5 minutes. Changing a `*_file` that they come from ends that
-  wait; a collector's own, below, stays.
-- **Failures in a row.** After a first failure the next scrape tries again; after more the collector waits 5 seconds,
-  doubling up to 5 minutes. Once the cause is mended, that is how long it may take to show.
-- **A 429 pauses all requests of the account**, so other collectors may answer later than usual. A pause that would last
-  longer than the scrape waits is not waited for: what is due fails as `rate_limited`, and its last values stay.
-- **An environment that is hidden without an error.** Lists of the whole account may leave out an environment that the
-  token may not read. The exporter asks for a silent environment by itself now and then: for events within a third of
-  `collectors.events.max_age` (5 minutes unless configured), during which new events there go unnoticed. The cells are
-  with {believed:.0f} seconds.
-- **What cannot be seen.** A list that does not say how long it is (`/events`, `/guests`) and is wrong in itself cannot be
-  told from a right one. Where it repeats itself, it ends there.
+- **Refused credentials** (any 4xx of `{auth}` except 408 and 429) are tried again after about {wait:.0f} seconds, then less
+  often, up to every 5 minutes. A change of their `*_file` ends that wait, but not that of a collector.
+- **Repeated failures.** After a first failure the next scrape tries again, after more the collector waits 5 seconds, doubling
+  to 5 minutes. Recovery may take that long.
+- **A 429 pauses the whole account**, so other collectors may answer later. If the pause is longer than the scrape can wait,
+  due collectors fail as `rate_limited`.
+- **Hidden environments.** Lists of the whole account may omit an environment that the token may not read. The exporter queries a
+  silent environment by itself: for events within a third of `collectors.events.max_age` (5 minutes by default; {believed:.0f}
+  seconds in these tests). New events there go unnoticed until then.
+- **Undetectable errors.** A list without a total (`/events`, `/guests`) that is wrong in itself cannot be told from a right one.
+  If it repeats itself, it ends there.
+- **`{account}`** is requested once an hour, so its faults were tried from the start only.
 
-## What to look at
+To monitor failures, use [the alerts](alerts.md), or `flatfile_up == 0`, `flatfile_exporter_collector_success == 0` and
+`increase(flatfile_exporter_collector_errors_total[15m]) > 0`. The log names endpoint, status and number of attempts.
 
-| question | query |
-| --- | --- |
-| Is an account cut off? | `flatfile_up == 0` |
-| Which collectors fail? | `flatfile_exporter_collector_success == 0` |
-| Why? | `increase(flatfile_exporter_collector_errors_total[15m]) > 0` |
-| How old is what is shown? | `time() - flatfile_exporter_collector_last_success_timestamp_seconds` |
+## Appendix: differences by endpoint
 
-The log tells of a failure with the endpoint, the status and the number of tries. [Alerts](alerts.md) stand on these metrics.
+All other faults had the reason of the table above at each endpoint. {coped}: the exporter copes and gets all data.
+`a`, then `b`: `a` from the start, `b` in the steady state.
+
+| fault | endpoints that differ | where it cannot occur |
+| --- | --- | --- |
 """
 
 
 def render(results: Sequence[Result]) -> str:
     """The whole page."""
     seen = {(result.path, result.trial, result.start): result for result in results}
+    paths = _paths(results)
     return (
-        OPENING.format(cells=len(results), huge=HUGE // 1_000_000, wait=REFUSED_CREDENTIALS_WAIT)
-        + _table(("what goes wrong", "reason", "shown meanwhile", "well again"), map(_tried, (*TRIALS, *HOST_TRIALS)))
-        + "\n## Which collectors an endpoint takes along\n\n"
-        + _table(
-            ("endpoint", "fail before the first success", "fail in the steady state", "`flatfile_up` meanwhile"),
-            (_endpoint(path, results) for path in (HOST, *_paths(results))),
+        OPENING.format(cells=len(results), huge=HUGE // 1_000_000)
+        + _rows(_faults())
+        + ENDPOINTS
+        + _rows(_endpoint(path, results) for path in (HOST, *paths))
+        + MORE.format(
+            account=ACCOUNT, auth=AUTH, wait=REFUSED_CREDENTIALS_WAIT, believed=SILENCE_BELIEVED, coped=f"**{COPED}**"
         )
-        + LEGEND.format(coped=COPED, na=NOT_APPLICABLE)
-        + _table(
-            ("", *(f"`{path}`" for path in _paths(results))),
-            (
-                *((trial.what, *(_cell(trial, path, seen) for path in _paths(results))) for trial in TRIALS),
-                *((trial.what, *(_cell(trial, HOST, seen) for _ in _paths(results))) for trial in HOST_TRIALS),
-            ),
-        )
-        + LESS.format(account=ACCOUNT, auth=AUTH, wait=REFUSED_CREDENTIALS_WAIT, believed=SILENCE_BELIEVED)
+        + _rows(_differences(seen, paths))
     )
 
 
@@ -123,11 +114,20 @@ def _paths(results: Sequence[Result]) -> list[str]:
     return [path for path in COLLECTORS if path in tried]
 
 
-def _tried(trial: Trial) -> tuple[str, ...]:
+def _faults() -> Iterator[tuple[str, ...]]:
+    """The faults with the same reason and recovery in one row."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for trial in (*TRIALS, *HOST_TRIALS):
+        groups.setdefault(_outcome(trial), []).append(trial.what)
+    for (reason, meanwhile, recovery), faults in groups.items():
+        yield reason, "; ".join(faults), meanwhile, recovery
+
+
+def _outcome(trial: Trial) -> tuple[str, str, str]:
     if trial.reason == COPED:
-        return (trial.what, "none", "everything, as new as ever", "at once")
-    meanwhile = "that environment: the last values; the others: as ever" if trial.one_environment else "the last values"
-    return (trial.what, f"`{trial.reason}`", meanwhile, "after the pause asked for" if trial.wait else "next scrape")
+        return "none", "current", "at once"
+    meanwhile = "that environment: the last ones; others: current" if trial.one_environment else "the last ones"
+    return f"`{trial.reason}`", meanwhile, "after the pause" if trial.wait else "next scrape"
 
 
 def _endpoint(path: str, results: Sequence[Result]) -> tuple[str, ...]:
@@ -143,12 +143,25 @@ def _collectors(failed: Iterable[Result], start: str) -> str:
     return "all" if set(most) == set(REGISTRY) else ", ".join(f"`{name}`" for name in most)
 
 
-def _cell(trial: Trial, path: str, seen: dict[tuple[str, str, str], Result]) -> str:
+def _differences(seen: Seen, paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """A row for each fault of which something else was seen at an endpoint than its reason."""
+    for trial in (*TRIALS, *HOST_TRIALS):
+        places = [HOST] if trial in HOST_TRIALS else paths
+        usual = f"**{COPED}**" if trial.reason == COPED else f"`{trial.reason}`"
+        cells: dict[str, list[str]] = {}
+        for path in places:
+            cells.setdefault(_cell(trial, path, seen), []).append("any" if path == HOST else f"`{path}`")
+        absent = cells.pop(NOT_APPLICABLE, [])
+        others = [f"{cell} at {', '.join(where)}" for cell, where in cells.items() if cell != usual]
+        if absent or others:
+            yield trial.what, "; ".join(others) or "none", ", ".join(absent) or "–"
+
+
+def _cell(trial: Trial, path: str, seen: Seen) -> str:
     found = [seen.get((path, trial.id, start)) for start in STARTS]
     words = [" and ".join(f"`{reason}`" for reason in result.reasons) or f"**{COPED}**" for result in found if result]
     return ", then ".join(dict.fromkeys(words)) or NOT_APPLICABLE
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def _rows(rows: Iterable[Sequence[str]]) -> str:
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)

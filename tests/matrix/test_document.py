@@ -10,7 +10,7 @@ from docs.build import metrics as metrics_docs
 from . import record
 from .cells import Result
 from .document import render
-from .trials import ACCOUNT, AUTH, HOST
+from .trials import ACCOUNT, AUTH, COPED, HOST, HOST_TRIALS, TRIALS, Trial
 
 SEEN = [
     Result(HOST, "refused", "before", ("connection",), ("events", "users"), "0"),
@@ -33,13 +33,29 @@ def lines(text: str, first: str) -> list[list[str]]:
 def test_what_was_seen_is_what_is_written() -> None:
     text = render(SEEN)
     assert f"{len(SEEN)} times" in text
-    assert lines(text, "")[0] == ["", f"`{ACCOUNT}`", "`/users`"]
-    assert lines(text, "500")[1] == ["500", "`server_error`", "`server_error`"]
-    assert lines(text, "Each row twice")[1] == ["Each row twice", "–", "**ok**"]
-    assert lines(text, "408")[1] == ["408", "–", "`timeout`, then `server_error`"]
-    assert lines(text, "Connections refused")[1] == ["Connections refused", "`connection`", "`connection`"]
+    assert lines(text, "500") == []
+    assert lines(text, "408") == [["408", "`timeout`, then `server_error` at `/users`", f"`{ACCOUNT}`"]]
+    assert lines(text, "Each row twice") == [["Each row twice", "none", f"`{ACCOUNT}`"]]
+    assert lines(text, "Connections refused") == []
     assert lines(text, "`/users`") == [["`/users`", "`users`", "`users`", "1"]]
     assert lines(text, f"`{ACCOUNT}`") == [[f"`{ACCOUNT}`", "`environments`", "not asked", "1"]]
+
+
+def test_what_differs_is_written() -> None:
+    seen = [
+        *SEEN,
+        Result(AUTH, "500", "before", (), (), "1"),
+        Result(HOST, "no-name", "steady", ("timeout",), ("users",), "0"),
+    ]
+    text = render(seen)
+    assert lines(text, "500") == [["500", f"**ok** at `{AUTH}`", "–"]]
+    assert lines(text, "An unresolvable host name") == [["An unresolvable host name", "`timeout` at any", "–"]]
+
+
+@pytest.mark.parametrize("trial", [*TRIALS, *HOST_TRIALS], ids=lambda trial: trial.id)
+def test_each_fault_is_named_with_its_reason(trial: Trial) -> None:
+    reason = "none" if trial.reason == COPED else f"`{trial.reason}`"
+    assert [row for row in lines(render(SEEN), reason) if trial.what in row[1].split("; ")]
 
 
 def test_names_and_links() -> None:

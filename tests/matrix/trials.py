@@ -120,7 +120,7 @@ SAME_PAGE: Mapping[str, Expected] = {**OF_LISTS, "/events": COPED, "/guests": CO
 TRIALS: tuple[Trial, ...] = (
     Trial(id="400", what="400", fault=Status(400), reason="bad_response", but=REFUSED),
     Trial(id="401-once", what="401, once", fault=Status(401), count=1, reason=COPED, but=REFUSED),
-    Trial(id="401", what="401 for good", fault=Status(401), reason="unauthorized"),
+    Trial(id="401", what="401, persistent", fault=Status(401), reason="unauthorized"),
     Trial(id="403", what="403", fault=Status(403), reason="forbidden", but=REFUSED),
     Trial(
         id="403-one-environment",
@@ -140,7 +140,7 @@ TRIALS: tuple[Trial, ...] = (
     Trial(id="502-html", what="502, a web page", fault=Status(502, body="html"), reason="server_error"),
     Trial(id="503", what="503 with `Retry-After`", fault=Status(503, 1), reason="server_error", wait=1),
     Trial(id="redirect", what="A redirect to another host", fault=Redirect(), reason="bad_response", lost="not_found"),
-    Trial(id="reset", what="A connection reset in the middle of the body", fault=Reset(), reason="connection"),
+    Trial(id="reset", what="A connection reset within the body", fault=Reset(), reason="connection"),
     Trial(id="truncated", what="A body shorter than declared", fault=Truncated(), reason="connection"),
     Trial(id="empty", what="An empty body", fault=EmptyBody(), reason="bad_response"),
     Trial(id="html", what="200 with a web page", fault=NotJson(), reason="bad_response", lost="not_found"),
@@ -165,38 +165,42 @@ TRIALS: tuple[Trial, ...] = (
         id="no-id", what="A row without an id", fault=RowWithoutId(), reason="bad_response", but={AUTH: NOT_APPLICABLE}
     ),
     Trial(id="duplicates", what="Each row twice", fault=DuplicateRows(), reason=COPED, but=OF_LISTS),
-    Trial(id="pages-again", what="The first page for ever", fault=EndlessPages(), reason="bad_response", but=SAME_PAGE),
+    Trial(
+        id="pages-again",
+        what="The first page again and again",
+        fault=EndlessPages(),
+        reason="bad_response",
+        but=SAME_PAGE,
+    ),
     Trial(
         id="pages-fresh",
-        what="Pages without end, with new ids on each",
+        what="Endless pages with new ids",
         fault=EndlessPages(fresh=True),
         reason="too_large",
         but={**OF_LISTS, "/guests": NOT_APPLICABLE},
     ),
-    Trial(
-        id="total-more", what="A total that is one too many", fault=WrongTotal(1), reason="bad_response", but=OF_LISTS
-    ),
-    Trial(id="total-less", what="A total that is one too few", fault=WrongTotal(-1), reason=COPED, but=OF_LISTS),
+    Trial(id="total-more", what="A total one too high", fault=WrongTotal(1), reason="bad_response", but=OF_LISTS),
+    Trial(id="total-less", what="A total one too low", fault=WrongTotal(-1), reason=COPED, but=OF_LISTS),
     Trial(id="huge", what="A body of 300 MB", fault=HugeBody(HUGE), reason="too_large", requests=NARROW, heavy=True),
     Trial(
         id="bomb",
-        what="A small packed body that unpacks to 300 MB",
+        what="A small compressed body of 300 MB",
         fault=HugeBody(HUGE, gzip=True),
         reason="too_large",
         requests=NARROW,
         heavy=True,
     ),
-    Trial(id="headers", what="Headers that never end", fault=EndlessHeaders(), reason="connection"),
-    Trial(id="drip", what="A body that comes byte by byte", fault=Drip(), reason="timeout", requests=HURRIED),
+    Trial(id="headers", what="Endless headers", fault=EndlessHeaders(), reason="connection"),
+    Trial(id="drip", what="A body sent byte by byte", fault=Drip(), reason="timeout", requests=HURRIED),
     Trial(id="hang", what="No answer at all", fault=Hang(), reason="timeout", requests=HURRIED),
 )
 
 HOST_TRIALS: tuple[Trial, ...] = (
     Trial(id="refused", what="Connections refused", fault=None, reason="connection"),
-    Trial(id="no-name", what="A host name that does not resolve", fault=None, reason="connection"),
+    Trial(id="no-name", what="An unresolvable host name", fault=None, reason="connection"),
     Trial(id="tls-authority", what="TLS: a certificate of another authority", fault=None, reason="connection"),
     Trial(id="tls-name", what="TLS: a certificate of another host", fault=None, reason="connection"),
-    Trial(id="tls-expired", what="TLS: a certificate that has expired", fault=None, reason="connection"),
+    Trial(id="tls-expired", what="TLS: an expired certificate", fault=None, reason="connection"),
 )
 
 

@@ -1,11 +1,10 @@
-"""Write the chart's generated files: copies of rules and dashboards, the README's table, the schema of the configuration."""
+"""Write the chart's generated files: copies of rules and dashboards, the schema of the configuration."""
 
-from deploy.helm.build import copies, readme, schema
+from deploy.helm.build import copies, schema
 
 
 def main() -> None:
     copies.write()
-    readme.write()
     schema.write()
 
 
