@@ -1,7 +1,8 @@
 """What a collector works with: the client, the clock, the database, and the other collectors of its account."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -94,16 +95,23 @@ class Context:
         return frozenset(environment.id for environment in await self.environments())
 
 
-async def both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
-    """Await two answers side by side; when one fails, the other is cancelled."""
+@contextlib.contextmanager
+def first_failure() -> Iterator[None]:
+    """Raise the first FlatfileError of a group of tasks by itself. A fault among them is raised as it came."""
     try:
-        async with asyncio.TaskGroup() as group:
-            one, other = group.create_task(first), group.create_task(second)
+        yield
     except ExceptionGroup as group:
         failures, faults = group.split(FlatfileError)
         if failures is None or faults is not None:
             raise
         raise failures.exceptions[0] from None
+
+
+async def both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
+    """Await two answers side by side; when one fails, the other is cancelled."""
+    with first_failure():
+        async with asyncio.TaskGroup() as group:
+            one, other = group.create_task(first), group.create_task(second)
     return one.result(), other.result()
 
 

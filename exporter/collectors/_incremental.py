@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from exporter.collectors._context import Context
+from exporter.collectors._context import Context, first_failure
 from exporter.flatfile.client import Listing
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
@@ -179,14 +179,9 @@ class IncrementalList(Generic[T]):
 
     async def _each_list(self, ask: Callable[[int], Coroutine[Any, Any, U]]) -> list[U]:
         """Ask for the lists side by side; when one fails, the other is cancelled."""
-        try:
+        with first_failure():
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(ask(bit)) for bit in self._bits]
-        except ExceptionGroup as group:
-            failures, faults = group.split(FlatfileError)
-            if failures is None or faults is not None:
-                raise
-            raise failures.exceptions[0] from None
         return [task.result() for task in tasks]
 
     # What follows runs on the account's thread.
