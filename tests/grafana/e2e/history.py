@@ -119,7 +119,9 @@ class History:
 
 def accounts(clock: Callable[[], float]) -> tuple[World, World]:
     """The account that things happen to, and a small one that is only there. Their ids are the same each time."""
-    return demo_world(clock), sized_world(clock, environments=1, spaces=2, guests=3, users=1)
+    world = demo_world(clock)
+    next(iter(world.environments.values())).guest_authentication = ("magic_link", "shared_link")
+    return world, sized_world(clock, environments=1, spaces=2, guests=3, users=1)
 
 
 def accounts_now() -> tuple[SimulatedServer, SimulatedServer]:
