@@ -1,4 +1,4 @@
-"""The families that dashboards and rules may ask for, and which of them the exporter does not export yet."""
+"""The families that dashboards and rules may query."""
 
 from pathlib import Path
 from typing import Any

@@ -21,6 +21,7 @@ from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world
 from exporter.demo.life import Life
 from exporter.demo.world import World
 from exporter.exposition.text import Format, render
+from exporter.store.directory import Directory
 from exporter.web.self_metrics import OwnMetrics
 from tests.collectors.exported import Time, settled
 from tests.simulator.server import SimulatedServer
@@ -59,11 +60,11 @@ requests: {{per_second: 10000, retries: 1}}
 class Replica:
     """One exporter without its web side. `broken`: its configuration file is; `hidden`: nobody can scrape it."""
 
-    def __init__(self, instance: str, now: Time, text: str) -> None:
+    def __init__(self, instance: str, now: Time, text: str, storage: Directory) -> None:
         self.instance = instance
         self.text = text
         self.broken = self.hidden = False
-        self.accounts = Accounts(self._load, now.clock)
+        self.accounts = Accounts(self._load, now.clock, storage=storage)
         self._own = OwnMetrics(self.accounts)
         self._own.expect("/metrics", "/probe")
 
@@ -118,7 +119,9 @@ class History:
 
 def accounts(clock: Callable[[], float]) -> tuple[World, World]:
     """The account that things happen to, and a small one that is only there. Their ids are the same each time."""
-    return demo_world(clock), sized_world(clock, environments=1, spaces=2, guests=3, users=1)
+    world = demo_world(clock)
+    next(iter(world.environments.values())).guest_authentication = ("magic_link", "shared_link")
+    return world, sized_world(clock, environments=1, spaces=2, guests=3, users=1)
 
 
 def accounts_now() -> tuple[SimulatedServer, SimulatedServer]:
@@ -148,8 +151,11 @@ async def write(directory: Path) -> None:
         async with AsyncExitStack() as stack:
             for server in (api, other):
                 await stack.enter_async_context(server)
-            replicas = [Replica(instance, now, SETTINGS % (api.base_url, other.base_url)) for instance in INSTANCES]
-            for replica in replicas:
+            replicas: list[Replica] = []
+            for instance in INSTANCES:
+                storage = stack.enter_context(Directory(directory / f"storage-{len(replicas)}"))
+                replica = Replica(instance, now, SETTINGS % (api.base_url, other.base_url), storage)
+                replicas.append(replica)
                 stack.push_async_callback(replica.accounts.aclose)
                 await replica.reload(broken=False)
             for now.now in sorted(before):

@@ -113,7 +113,8 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
         config = SETTINGS % (api.base_url, other.base_url) + EAGER
         built = {"FLATFILE_EXPORTER_REVISION": "0123abc"}
         exporters = [
-            stack.enter_context(serving(config, tmp_path_factory.mktemp("exporter"), env=built)) for _ in INSTANCES
+            stack.enter_context(serving(config, place, f"--storage.path={place / 'storage'}", env=built))
+            for place in (tmp_path_factory.mktemp("exporter") for _ in INSTANCES)
         ]
         yield Living(api, exporters)
 
