@@ -60,6 +60,7 @@ class Collector:
         self._context = context
         self._account_asked_at: float | None = None  # monotonic
         self._account_refused = False
+        self._nothing_selected = False
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """List the environments. A failure to read the account itself fails only that."""
@@ -68,8 +69,19 @@ class Collector:
         (rows, errors), error = await both(
             self._one_by_one(ids, call) if ids else self._listed(call), self._refresh_account(call)
         )
-        await context.database.run(lambda db: self._write(db, rows, at))
+        selected = await context.database.run(lambda db: self._write(db, rows, at))
+        self._warn_of_none(rows, selected)
         return [*errors, error] if error else errors
+
+    def _warn_of_none(self, rows: Sequence[models.Environment], selected: int) -> None:
+        """Log once when environments are listed and the configuration selects none of them."""
+        nothing = bool(rows) and not selected
+        if nothing and not self._nothing_selected:
+            log.warning(
+                "environments.include and environments.exclude select no environment",
+                extra=fields(account=self._context.account, listed=len(rows)),
+            )
+        self._nothing_selected = nothing
 
     async def _listed(self, call: Call) -> tuple[list[models.Environment], list[FlatfileError]]:
         return await self._context.client.rows(LISTING, {}, call), []
@@ -99,12 +111,13 @@ class Collector:
             raise errors[0]
         return rows, errors
 
-    def _write(self, db: Connection, rows: Sequence[models.Environment], at: float) -> None:
+    def _write(self, db: Connection, rows: Sequence[models.Environment], at: float) -> int:
+        """Replace the environments; return how many of them are selected."""
         chosen = self._context.config.environments.match
         most = self._context.config.environments.max_series
-        selected = [row.id for row in rows if chosen(row.name or row.id, row.id)]
+        selected = {row.id for row in rows if chosen(row.name or row.id, row.id)}
         first = sorted(row.id for row in rows if row.is_prod and row.id in selected)
-        shown = {*[*first, *sorted({*selected}.difference(first))][:most]}
+        shown = {*[*first, *sorted(selected.difference(first))][:most]}
         db.execute("DELETE FROM environment")
         db.executemany(
             "INSERT INTO environment VALUES (?, ?, ?, ?, ?)",
@@ -118,6 +131,7 @@ class Collector:
         db.execute("DELETE FROM known WHERE environment_id NOT IN (SELECT id FROM environment UNION SELECT '')")
         mark_known(db, NAME, [WHOLE_ACCOUNT], at)
         db.execute("INSERT OR REPLACE INTO series_dropped VALUES (?, ?)", (NAME, len(selected) - len(shown)))
+        return len(selected)
 
     async def _refresh_account(self, call: Call) -> FlatfileError | None:
         """Read the account; credentials that may not read it are no failure, and are asked again in an hour."""
