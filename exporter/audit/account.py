@@ -1,23 +1,22 @@
-"""The audit of one account: passes over its events, each turned into lines and written."""
+"""The audit of one account: passes over its events, each event made into a line and written."""
 
 import asyncio
 import logging
 import random
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-import msgspec
+from msgspec import UNSET
 
-from exporter.audit.actors import Telling
-from exporter.audit.cursor import Cursor
+from exporter.audit.actors import Display
+from exporter.audit.journal import Journal
 from exporter.audit.line import Format, Line
 from exporter.audit.models import EventContext, EventWithPayload
 from exporter.audit.names import Labels, Names
-from exporter.audit.outputs import Journal
 from exporter.audit.progress import Progress
-from exporter.audit.reading import Reader, Trouble
-from exporter.audit.spool import Found, Spool
+from exporter.audit.reading import Failure, Reader
+from exporter.audit.state import AuditError, Found
 from exporter.core.logs import fields
 from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.errors import FlatfileError, Reason
@@ -26,25 +25,24 @@ from exporter.flatfile.times import iso
 
 log = logging.getLogger(__name__)
 
-BATCH = 500  # events written at a time: as many may have to be found again in the file after a crash
-LONGEST_BACKOFF = 300.0
-PATIENCE = 900.0  # seconds that a pause is sat out which the API asks for: nobody waits for an answer here
+BATCH = 500  # events written at a time: after a crash, as many may have to be found again in the file
+MAX_BACKOFF = 300.0
+TIMEOUT = 900.0  # seconds for a batch or a list, including pauses that the API asks for: nobody waits for an answer
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class LineOptions:
     """How lines are made."""
 
     format: Format
-    telling: Telling
-    people: bool
+    display: Display
     payload: bool
 
 
 class AccountAudit:
-    """Reads one account and writes what is new. `name` is the account's, as lines tell it.
+    """Reads one account and writes what is new. `name` is its name in lines.
 
-    `backoff` are the seconds after a first failure; they double up to five minutes.
+    `backoff` is the wait in seconds after a first failure; it doubles up to five minutes.
     """
 
     def __init__(
@@ -52,94 +50,92 @@ class AccountAudit:
         name: str,
         reader: Reader,
         names: Names,
-        cursor: Cursor,
         journal: Journal,
-        manner: Manner,
+        overlap: float,
+        options: LineOptions,
         progress: Progress,
         *,
         backoff: float = 5.0,
     ) -> None:
-        self._backoff = backoff
         self._name = name
         self._reader = reader
         self._names = names
-        self._cursor = cursor
         self._journal = journal
-        self._manner = manner
+        self._overlap = overlap
+        self._options = options
         self._progress = progress
-        self._known: set[tuple[str | None, Reason]] = set()
-        self._without_names = False
-        names.refused = self._nameless
+        self._backoff = backoff
+        self._failing: set[tuple[str | None, Reason]] = set()
+        self._lacks_names = False
+        names.refused = self._names_refused
 
-    async def whole(self) -> bool:
-        """Make one pass for good, and say whether everything could be read. Raises as `once` does for what is written."""
+    async def run_to_end(self) -> bool:
+        """Make the only pass, and return whether everything could be read. Raises what `run_pass` does for writing."""
         try:
-            return await self.once() and not self._without_names
+            return await self.run_pass() and not self._lacks_names
         except FlatfileError as error:
-            self._report([Trouble(None, error)])
+            self._report([Failure(None, error)])
             return False
 
-    async def once(self) -> bool:
-        """Make one pass, and say whether everything could be read.
+    async def run_pass(self) -> bool:
+        """Make a pass, and return whether everything could be read.
 
-        Raises FlatfileError where nothing could, OSError where lines cannot be written, sqlite3.Error where there is no
-        room for what was read.
+        Raises FlatfileError if nothing could, OSError and AuditError if lines cannot be written, sqlite3.Error if the state
+        cannot be saved or there is no space for what was read.
         """
         loop = asyncio.get_running_loop()
-        call = Call(Deadline(loop.time() + PATIENCE, loop.time))
-        spool = Spool()
-        try:
-            done = await self._reader.read(self._cursor, spool, call)
-            self._report(done.troubles)
-            for batch in spool.batches(BATCH):
-                call.deadline.extend(loop.time() + PATIENCE)
-                lines = self._lines(batch, await self._names.of(batch, call))
-                up_to = batch[-1].at
-                await self._journal.write(self._cursor, batch, lines, done.streams, min(up_to, done.most))
-                self._progress.wrote(len(lines), up_to)
-            await self._journal.write(self._cursor, (), (), done.streams, done.to)
-        finally:
-            spool.close()
-        return not done.troubles
+        call = Call(Deadline(loop.time() + TIMEOUT, loop.time))
+        done = await self._reader.read(call)
+        self._report(done.failures)
+        while batch := await self._journal.run(self._journal.state.waiting, self._name, BATCH):
+            call.deadline.extend(loop.time() + TIMEOUT)
+            labels = await self._names.labels(batch, call)
+            lines = [self._line(*event) for event in zip(batch, labels, strict=True)]
+            up_to = batch[-1].at
+            to = min(up_to, done.max_to)
+            await self._write(batch, lines, done.environments, to)
+            self._progress.wrote(len(lines), up_to)
+        await self._write((), (), done.environments, done.to)
+        return not done.failures
 
     async def follow(self, interval: float) -> None:
-        """Make pass after pass, for ever; what fails is tried again, later and later."""
+        """Make pass after pass, without end; after a failure with a growing wait."""
         loop = asyncio.get_running_loop()
         failures = 0
         while True:
             wait = interval
             try:
-                await self.once()
+                await self.run_pass()
                 failures = 0
             except BrokenPipeError:
                 raise
-            except (FlatfileError, OSError, sqlite3.Error) as error:
+            except (FlatfileError, AuditError, OSError, sqlite3.Error) as error:
                 failures += 1
-                backoff = min(LONGEST_BACKOFF, self._backoff * 2 ** min(failures - 1, 10))
+                backoff = min(MAX_BACKOFF, self._backoff * 2 ** min(failures - 1, 10))
                 wait = max(interval, random.uniform(backoff / 2, backoff))  # noqa: S311
                 if isinstance(error, FlatfileError):
-                    self._report([Trouble(None, error)])
+                    self._report([Failure(None, error)])
                     wait = max(wait, (error.retry_at or 0.0) - loop.time())
                 else:
                     log.warning("events could not be written", extra=fields(account=self._name, error=error))
             await asyncio.sleep(wait)
 
-    def _lines(self, batch: Sequence[Found], labels: Sequence[Labels]) -> list[bytes]:
-        return [
-            self._manner.format.encode(self._line(found, label)) for found, label in zip(batch, labels, strict=True)
-        ]
+    async def _write(
+        self, events: Sequence[Found], lines: Sequence[bytes], environments: Collection[str], to: float
+    ) -> None:
+        await self._journal.run(self._journal.write, self._name, events, lines, environments, to, self._overlap)
 
-    def _line(self, found: Found, labels: Labels) -> Line:
+    def _line(self, found: Found, labels: Labels) -> bytes:
         row, context = found.row, found.row.context or EventContext()
-        actor = self._manner.telling(labels.actor)
+        actor = self._options.display(labels.actor)
         line = Line(
             time=iso(found.at),
             event_id=row.id,
             topic=row.topic or row.type,
             domain=row.domain,
             account=self._name,
-            environment_id=found.stream or None,
-            environment=self._reader.names.get(found.stream),
+            environment_id=found.environment_id or None,
+            environment=self._reader.names.get(found.environment_id),
             space_id=context.space_id,
             space=labels.space,
             workbook_id=context.workbook_id,
@@ -147,40 +143,35 @@ class AccountAudit:
             job_id=context.job_id,
             file_id=context.file_id,
             agent_id=context.agent_id,
-            actor_type=labels.actor.type,
+            app_id=context.app_id,
+            actor_type=actor.type,
             actor_id=actor.id,
             actor_name=actor.name,
             actor_email=actor.email,
+            payload=row.payload if self._options.payload and isinstance(row, EventWithPayload) else UNSET,
         )
-        if self._manner.payload and isinstance(row, EventWithPayload):
-            return msgspec.structs.replace(line, payload=row.payload)
-        return line
+        return self._options.format.encode(line)
 
-    def _report(self, troubles: Sequence[Trouble]) -> None:
-        """Log what is wrong when it begins, and what is well again."""
-        now = {(trouble.environment, trouble.error.reason) for trouble in troubles}
-        for trouble in troubles:
-            if (trouble.environment, trouble.error.reason) not in self._known:
-                self._failed(trouble.environment, trouble.error)
-        for environment, reason in self._known - now:
-            log.info("can be read again", extra=fields(account=self._name, environment_id=environment, was=reason))
-        self._known = now
+    def _report(self, failures: Sequence[Failure]) -> None:
+        """Log each failure when it begins and when it is over."""
+        now = {(failure.environment, failure.error.reason) for failure in failures}
+        for failure in failures:
+            if (failure.environment, failure.error.reason) not in self._failing:
+                account = failure.environment is None
+                log.error(
+                    "events could not be read" if account else "events of an environment could not be read",
+                    extra=fields(environment_id=failure.environment, **self._about(failure.error), error=failure.error),
+                )
+        for environment, reason in self._failing - now:
+            log.info(
+                "events can be read again", extra=fields(account=self._name, environment_id=environment, was=reason)
+            )
+        self._failing = now
 
-    def _nameless(self, error: FlatfileError) -> None:
-        """Log that some names cannot be had."""
-        if not self._without_names:
-            about = fields(account=self._name, endpoint=error.endpoint, reason=error.reason, status=error.status)
-            log.error("some names could not be read: they are null", extra=about)
-        self._without_names = True
+    def _names_refused(self, error: FlatfileError) -> None:
+        if not self._lacks_names:
+            log.error("some names could not be read: they are null", extra=fields(**self._about(error)))
+        self._lacks_names = True
 
-    def _failed(self, environment: str | None, error: FlatfileError) -> None:
-        where = "events could not be read" if environment is None else "events of an environment could not be read"
-        about = fields(
-            account=self._name,
-            environment_id=environment,
-            endpoint=error.endpoint,
-            reason=error.reason,
-            status=error.status,
-            error=error,
-        )
-        log.error(where, extra=about)
+    def _about(self, error: FlatfileError) -> dict[str, object]:
+        return {"account": self._name, "endpoint": error.endpoint, "reason": error.reason, "status": error.status}

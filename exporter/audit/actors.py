@@ -1,9 +1,9 @@
-"""Who caused an event, as a line tells it: in full, by id alone, or as keyed hashes. Pure."""
+"""Who caused an event, as a line shows it: in full, by id only, or as keyed hashes. Pure."""
 
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from msgspec import UNSET, UnsetType
@@ -15,53 +15,47 @@ MODES: tuple[Mode, ...] = ("full", "id", "hash")
 
 HASHED: frozenset[ActorType] = frozenset({"user", "guest", "unknown"})
 """Actors that are people, or may be."""
-LEAST_KEY = 16  # bytes
+MIN_KEY_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """An actor: `name` and `email` are `None` where they are not known."""
+    """An actor: `name` and `email` are `None` if they are not known, `UNSET` if a line does not have the key."""
 
     type: ActorType
     id: str | None
-    name: str | None = None
-    email: str | None = None
+    name: str | UnsetType | None = None
+    email: str | UnsetType | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a line says of an actor; `UNSET`: it has no such key."""
-
-    id: str | None
-    name: str | UnsetType | None
-    email: str | UnsetType | None
+Display = Callable[[Actor], Actor]
 
 
-Telling = Callable[[Actor], Shown]
+def display(mode: Mode, key: bytes) -> Display:
+    """Return a function from an actor to what a line shows of it. `key` is for `hash` only.
 
-
-def telling(mode: Mode, key: bytes) -> Telling:
-    """Give what turns an actor into a line's words. `key` is for `hash` alone.
-
-    A hash is of the id, the name or the address, each on its own: equal ones give equal hashes under one key. Addresses are
-    compared without regard to case, so that a user who is a guest elsewhere is recognised.
+    The id, the name and the address are hashed separately: equal ones have equal hashes under one key. Case is ignored in
+    addresses, so a user who is a guest elsewhere is recognised.
     """
-    if mode == "full":
-        return lambda actor: Shown(actor.id, actor.name, actor.email)
-    if mode == "id":
-        return lambda actor: Shown(actor.id, UNSET, UNSET)
 
-    def hashed(actor: Actor) -> Shown:
+    def hashed(actor: Actor) -> Actor:
         if actor.type not in HASHED:
-            return Shown(actor.id, actor.name, actor.email)
+            return actor
         email = actor.email.strip().casefold() if actor.email else actor.email
-        return Shown(_hash(key, "id", actor.id), _hash(key, "name", actor.name), _hash(key, "email", email))
+        shown = {
+            what: _hash(key, what, text) for what, text in (("id", actor.id), ("name", actor.name), ("email", email))
+        }
+        return Actor(actor.type, **shown)
 
-    return hashed
+    if mode == "hash":
+        return hashed
+    if mode == "id":
+        return lambda actor: replace(actor, name=UNSET, email=UNSET)
+    return lambda actor: actor
 
 
-def _hash(key: bytes, what: str, text: str | None) -> str | None:
-    if text is None:
+def _hash(key: bytes, what: str, text: str | UnsetType | None) -> str | None:
+    if not isinstance(text, str):
         return None
     digest = hmac.new(key, f"{what}\0{text}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
     return f"hmac:{digest[:32]}"

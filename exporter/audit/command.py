@@ -1,29 +1,32 @@
 """The command `audit`: from its options to an exit status."""
 
 import asyncio
-import contextlib
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from fnmatch import fnmatchcase
+from functools import partial
 
 from exporter.account.one_shot import UnknownAccount, select_accounts
-from exporter.audit.account import AccountAudit, Manner
-from exporter.audit.actors import telling
-from exporter.audit.cursor import Cursor, Place
-from exporter.audit.disk import Disk
+from exporter.audit.account import AccountAudit, LineOptions
+from exporter.audit.actors import display
+from exporter.audit.journal import Journal, StandardOutput
 from exporter.audit.line import Format, line_format
-from exporter.audit.log_file import LogFile
+from exporter.audit.log_file import Disk, LogFile
 from exporter.audit.names import Names
 from exporter.audit.options import Options
-from exporter.audit.outputs import File, Journal, Stream, learn
 from exporter.audit.progress import Progress
 from exporter.audit.reading import Reader
 from exporter.audit.selection import Selection
-from exporter.audit.state import AuditError, StateFile
+from exporter.audit.state import AuditError, State
 from exporter.config import AccountConfig, Config
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
+from exporter.core.worker import Worker
+from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
+from exporter.flatfile.topics import KNOWN_TOPICS
 from exporter.web.signals import Signals
 
 log = logging.getLogger(__name__)
@@ -31,93 +34,79 @@ STANDARD_OUTPUT = 1
 
 
 def audit(options: Options, load: Callable[[], Config], environ: Mapping[str, str], progress: Progress) -> int:
-    """Run the command and give its exit status: 0, or 1 where something could not be read or written.
+    """Run the command and return its exit status: 0, or 1 if something could not be read or written.
 
     Raises ConfigError and BadOptions. The log goes to `progress`.
     """
-    clock = Clock()
-    options.check(clock.wall())
+    options.check()
     key = options.key(environ)
     config = load()
     try:
-        return asyncio.run(_audit(options, _chosen(config, options), key, clock, progress))
+        accounts = select_accounts(config, options.accounts)
+        for warning in config.warnings:
+            log.warning(warning)
+        for glob in options.topics:
+            if not any(fnmatchcase(topic, glob) for topic in KNOWN_TOPICS):
+                log.warning("--topic matches no topic that is known to this version", extra=fields(pattern=glob))
+        return asyncio.run(_audit(options, accounts, key, Clock(), progress))
     except BrokenPipeError:
-        return 0  # the reader has seen enough
+        return 0  # the reader has read enough
     except (asyncio.CancelledError, KeyboardInterrupt):
-        return 0  # told to end
+        return 0  # stopped by a signal
     except (AuditError, UnknownAccount, OSError) as error:
         progress.write(f"flatfile-exporter: {error}\n")
     except sqlite3.Error as error:
-        progress.write(f"flatfile-exporter: no room for what is sorted on disk (in the folder TMPDIR): {error}\n")
+        place = f"{options.state}, or " if options.state else ""
+        progress.write(f"flatfile-exporter: cannot write {place}temporary files in the directory TMPDIR: {error}\n")
     finally:
         progress.clear()
     return 1
 
 
-def _chosen(config: Config, options: Options) -> list[AccountConfig]:
-    accounts = select_accounts(config, options.accounts)
-    for warning in config.warnings:
-        log.warning(warning)
-    return accounts
-
-
 async def _audit(options: Options, accounts: list[AccountConfig], key: bytes, clock: Clock, progress: Progress) -> int:
     signals = Signals()
-    now = clock.wall()
     lines = line_format(options.format, people=options.people, payload=options.payload)
-    async with contextlib.AsyncExitStack() as stack:
-        journal, places = stack.enter_context(_opened(options, lines, [account.name for account in accounts], now))
-        signals.on_hangup = lambda: _reopen(journal)
+    worker, disk = Worker("audit"), Disk()
+    async with AsyncExitStack() as stack:
+        stack.callback(worker.close)
+        state = State(options.state)
+        stack.push_async_callback(worker.run, state.close)
+        state.begin([account.name for account in accounts], options.since)
+        output = (
+            LogFile(options.output, lines.header, disk)
+            if options.output
+            else StandardOutput(STANDARD_OUTPUT, lines.header, disk)
+        )
+        journal = Journal(state, output, lines, worker)
+        stack.push_async_callback(worker.run, journal.close)
+        await worker.run(journal.recover)
+        signals.on_hangup = partial(worker.run, journal.reopen)
         audits = []
         for account in accounts:
             client = connect(account, progress, clock)
-            stack.push_async_callback(client.session.aclose)
-            chosen = Selection(account.environments, options.environments, options.topics, options.until_at(now))
-            reader = Reader(client, chosen, payload=options.payload, progress=progress.read)
-            cursor = Cursor(places[account.name], account.events.overlap)
-            manner = Manner(lines, telling(options.actors, key), options.people, options.payload)
-            audits.append(
-                AccountAudit(
-                    account.name, reader, Names(client, people=options.people), cursor, journal, manner, progress
-                )
-            )
+            stack.push_async_callback(client.aclose)
+            audits.append(_account(options, account, client, journal, lines, key, progress))
         if options.follow:
             await asyncio.gather(*(one.follow(options.interval) for one in audits))
-        whole = [await one.whole() for one in audits]
+        complete = [await one.run_to_end() for one in audits]
     progress.clear()
-    log.info("audit ended", extra=fields(events=progress.written))
-    return 0 if all(whole) else 1
+    log.info("audit finished", extra=fields(events=progress.written))
+    return 0 if all(complete) else 1
 
 
-@contextlib.contextmanager
-def _opened(
-    options: Options, lines: Format, accounts: Iterable[str], now: float
-) -> Iterator[tuple[Journal, Mapping[str, Place]]]:
-    """Open the output where it was left, and give each account's place in its events."""
-    disk = Disk()
-    state = None if options.state is None else StateFile(options.state, disk)
-    saved = state.load() if state is not None else None
-    places = {name: Place(options.since.at(now)) for name in accounts} | (saved.accounts if saved else {})
-    if options.output is None:
-        journal = Journal(Stream(STANDARD_OUTPUT, lines.header, disk), places, state)
-        journal.save()
-        yield journal, places
-        return
-    file = LogFile(options.output, lines.header, disk)
-    try:
-        learn(file.open(saved.output if saved else None), lines, places)
-        journal = Journal(File(file), places, state)
-        journal.save()
-        yield journal, places
-    finally:
-        file.close()
-
-
-async def _reopen(journal: Journal) -> None:
-    """What SIGHUP does: the output was renamed, and goes on under its old name in a new file."""
-    try:
-        await journal.reopen()
-    except (AuditError, OSError) as error:
-        log.warning("the output could not be opened anew: it goes on in the old file", extra=fields(error=error))
-    else:
-        log.info("the output was opened anew")
+def _account(
+    options: Options,
+    account: AccountConfig,
+    client: Client,
+    journal: Journal,
+    lines: Format,
+    key: bytes,
+    progress: Progress,
+) -> AccountAudit:
+    configured = account.environments
+    selection = Selection(configured, options.environments, options.topics, options.until, configured.ids)
+    overlap = account.events.overlap
+    reader = Reader(account.name, client, selection, journal, overlap, payload=options.payload, progress=progress.read)
+    names = Names(client, people=options.people)
+    how = LineOptions(lines, display(options.actors, key), options.payload)
+    return AccountAudit(account.name, reader, names, journal, overlap, how, progress)

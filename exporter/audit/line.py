@@ -1,4 +1,4 @@
-"""One line of the audit log, as JSON or CSV, and what can be read back of a line. Pure."""
+"""One line of the audit log, as JSON or CSV, and the parts that are read back. Pure."""
 
 import csv
 import io
@@ -13,13 +13,13 @@ from exporter.flatfile import times
 
 FormatName = Literal["jsonl", "csv"]
 
-# What would end a record for somebody who reads line by line, and what a spreadsheet takes for a formula.
+# What ends a line for some readers, and what a spreadsheet takes for a formula.
 _BREAKS = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029\0]")
 _FORMULA = ("=", "+", "-", "@", "\t")
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """An event as the log tells it (docs/audit.md says what each key means). `UNSET` keys are not in the line."""
+    """An event in the log (docs/audit.md describes the keys). `UNSET` keys are not in the line."""
 
     time: str
     event_id: str
@@ -35,6 +35,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     job_id: str | None
     file_id: str | None
     agent_id: str | None
+    app_id: str | None
     actor_type: str
     actor_id: str | None
     actor_name: str | UnsetType | None = UNSET
@@ -42,14 +43,14 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     payload: msgspec.Raw | UnsetType = UNSET
 
 
-KEYS: tuple[str, ...] = Line.__struct_fields__[:16]
+KEYS: tuple[str, ...] = Line.__struct_fields__[:17]
 """The keys that every line has, in their order."""
 PEOPLE = ("actor_name", "actor_email")
 PAYLOAD = "payload"
 
 
-class Told(msgspec.Struct, frozen=True):
-    """What tells an event apart in a line that was written before."""
+class WrittenEvent(msgspec.Struct, frozen=True):
+    """The identity of an event, as read from a line."""
 
     time: str
     event_id: str
@@ -63,17 +64,17 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Format(Protocol):
-    """How lines are written. A line is one line of text in every format, so that a torn one has no end."""
+    """How lines are written. A line is one line of text in every format, so a torn one lacks its newline."""
 
     @property
     def header(self) -> bytes:
-        """What a file begins with."""
+        """Return what a file begins with."""
 
     def encode(self, line: Line) -> bytes:
-        """Write a line, its newline included."""
+        """Return a line with its newline."""
 
-    def decode(self, text: bytes) -> Told | None:
-        """Read a line back; `None` for what is no event's line."""
+    def decode(self, text: bytes) -> WrittenEvent | None:
+        """Read a line back; `None` if it is not the line of an event."""
 
 
 class JsonLines:
@@ -82,15 +83,15 @@ class JsonLines:
     header = b""
 
     def __init__(self) -> None:
-        self._decoder = msgspec.json.Decoder(Told)
+        self._decoder = msgspec.json.Decoder(WrittenEvent)
 
     def encode(self, line: Line) -> bytes:
-        """Write a line; a payload that came spread over lines is put on one."""
+        """Return a line; a payload of several lines is put on one."""
         if isinstance(line.payload, msgspec.Raw):
             line = msgspec.structs.replace(line, payload=_on_one_line(line.payload))
         return msgspec.json.encode(line) + b"\n"
 
-    def decode(self, text: bytes) -> Told | None:
+    def decode(self, text: bytes) -> WrittenEvent | None:
         """Read a line back."""
         try:
             return self._decoder.decode(text)
@@ -99,17 +100,17 @@ class JsonLines:
 
 
 class Csv:
-    """Comma-separated values with a header; line breaks in values are blanks, and no value is a formula."""
+    """Comma-separated values with a header; line breaks in values become blanks, and no value is a formula."""
 
     def __init__(self, *, people: bool, payload: bool) -> None:
         self._columns = (*KEYS, *(PEOPLE if people else ()), *((PAYLOAD,) if payload else ()))
         self.header = _row(self._columns)
 
     def encode(self, line: Line) -> bytes:
-        """Write a line."""
+        """Return a line."""
         return _row([_cell(getattr(line, column)) for column in self._columns])
 
-    def decode(self, text: bytes) -> Told | None:
+    def decode(self, text: bytes) -> WrittenEvent | None:
         """Read a line back."""
         try:
             (cells,) = csv.reader([text.decode()], strict=True)
@@ -118,11 +119,11 @@ class Csv:
         if len(cells) != len(self._columns) or text == self.header.removesuffix(b"\n"):
             return None
         named = dict(zip(self._columns, (_uncell(cell) for cell in cells), strict=True))
-        return Told(named["time"], named["event_id"], named["account"], named["environment_id"] or None)
+        return WrittenEvent(named["time"], named["event_id"], named["account"], named["environment_id"] or None)
 
 
 def line_format(name: FormatName, *, people: bool, payload: bool) -> Format:
-    """Give the format of that name, for lines with or without the people's names and the payload."""
+    """Return the format of that name, for lines with or without people's names and the payload."""
     return Csv(people=people, payload=payload) if name == "csv" else JsonLines()
 
 

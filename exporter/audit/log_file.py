@@ -1,167 +1,198 @@
-"""The output file: whole lines appended, found again after a crash or a rotation, with a torn last line cut off."""
+"""The output file: appends whole lines, finds them again after a crash or a rotation, cuts off a torn last line."""
 
-import contextlib
 import fcntl
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from exporter.audit.disk import PRIVATE, Disk
-from exporter.audit.state import AuditError, Position
+import msgspec
+
+from exporter.audit.state import AuditError
 from exporter.core.logs import fields
 
 log = logging.getLogger(__name__)
 
-FINGERPRINT = 4096  # bytes before the offset that tell a file apart
-PIECE = 1 << 16
+FINGERPRINT_BYTES = 4096  # before the end, by which a file is recognised
+CHUNK_BYTES = 1 << 16
+
+
+class Disk:
+    """System calls that change the output. A test can make any of them fail half way. Each raises OSError."""
+
+    def write(self, file: int, data: bytes) -> int:
+        """Write as much as possible at once; return the number of bytes."""
+        return os.write(file, data)
+
+    def sync(self, file: int) -> None:
+        """Wait until what was written is on the disk."""
+        os.fsync(file)
+
+    def truncate(self, file: int, size: int) -> None:
+        """Cut the file off."""
+        os.ftruncate(file, size)
+
+    def write_all(self, file: int, data: bytes) -> None:
+        """Write everything."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self.write(file, bytes(rest)) :]
+
+
+class End(msgspec.Struct, frozen=True):
+    """Where an output file ends, as the state keeps it.
+
+    `before` is a hash of the last bytes before `offset`: another file may have the same name or the same inode.
+    """
+
+    path: str
+    device: int
+    inode: int
+    offset: int
+    before: str
 
 
 class LogFile:
-    """One process writes it at a time. `header` is what each new file begins with."""
+    """An open output file, locked against other processes. `header` is what each new file begins with."""
 
     def __init__(self, path: Path, header: bytes, disk: Disk) -> None:
-        self.path = path
+        """Open or create the file. Raises AuditError and OSError."""
+        self._path = path
         self._header = header
         self._disk = disk
-        self._file = -1
-        self._offset = 0
-        self._before = b""
-        self._torn = False  # bytes after the offset are part of what could not be written
-
-    def open(self, last: Position | None) -> Iterator[bytes]:
-        """Open the file, and give the lines that were written after the position `last`, without their newlines.
-
-        They are in this file, or in the one that it was renamed or copied to meanwhile. A torn line at their end is cut
-        off. Nothing is opened before the first line is asked for. Raises AuditError, and OSError.
-        """
-        self._file = self._alone()
-        self._look()
-        found = None if last is None else self._find(last)
-        if last is not None and found is not None:
-            with _opened(found, os.O_RDWR) as file:
-                yield from self._recovered(file, last.offset)
+        self._offset, self._before = 0, b""
+        self._torn = False  # bytes after the offset are part of a failed write
+        if path.exists() and not path.is_file():
+            raise AuditError(f"{path} is not a regular file: omit --output, and redirect standard output instead")
+        self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with _opened(path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY) as directory:
+                disk.sync(directory)
             self._look()
-        elif last is not None:
-            log.warning(
-                "what was written last was not found: up to a few hundred events may be written again",
-                extra=fields(path=last.path),
-            )
+        except BlockingIOError:
+            self.close()
+            raise AuditError(f"{path} is in use by another process") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def recover(self, saved: str | None) -> Iterator[bytes]:
+        """Yield the lines that were written after the end that was saved, without their newlines.
+
+        They are in this file, or in the one that it was renamed or copied to meanwhile. A torn line is cut off. Raises
+        AuditError and OSError.
+        """
+        if saved is not None:
+            last = msgspec.json.decode(saved, type=End)
+            if (path := self._find(last)) is None:
+                log.warning(
+                    "the last lines were not found: up to a few hundred events may be written again",
+                    extra=fields(path=last.path),
+                )
+            else:
+                with _opened(path, os.O_RDWR) as file:
+                    yield from self._lines_after(file, last.offset)
+                self._look()
         self._must_end_with_a_line()
 
-    def append(self, data: bytes) -> None:
-        """Write whole lines and wait until they are on the disk. Raises OSError; nothing of them counts as written then."""
-        if self._torn:
-            self._disk.truncate(self._file, self._offset)
-        elif os.fstat(self._file).st_size != self._offset:
-            self._look()  # cut off or written to by somebody else
-        if not self._offset:
-            data = self._header + data
+    def append(self, lines: Sequence[bytes]) -> None:
+        """Write lines and wait until they are on the disk. Raises OSError; then none of them counts as written."""
+        self._cut_off_torn_line()
+        if os.fstat(self._file).st_size != self._offset:
+            self._look()  # somebody else has truncated or written it
+        data = b"".join([b"" if self._offset else self._header, *lines])
         self._torn = True
         self._disk.write_all(self._file, data)
         self._disk.sync(self._file)
         self._torn = False
         self._offset += len(data)
-        self._before = (self._before + data)[-FINGERPRINT:]
+        self._before = (self._before + data)[-FINGERPRINT_BYTES:]
 
-    def reopen(self) -> None:
-        """Go on in the file that has the name now: a new one, where the old one was renamed.
+    def successor(self) -> "LogFile | None":
+        """Open the file that has the name now; `None` where it is still this one. Raises AuditError and OSError."""
+        if self._path.exists() and os.path.samestat(self._path.stat(), os.fstat(self._file)):
+            return None
+        self._cut_off_torn_line()
+        new = LogFile(self._path, self._header, self._disk)
+        try:
+            new._must_end_with_a_line()
+        except AuditError:
+            new.close()
+            raise
+        return new
 
-        Raises AuditError and OSError; the old file is kept then.
-        """
-        if self.path.exists() and os.path.samestat(self.path.stat(), os.fstat(self._file)):
-            return
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._file)
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether the file has no name any more."""
+        return os.fstat(self._file).st_nlink == 0
+
+    @property
+    def end(self) -> str:
+        """Where the file ends, for `recover`."""
+        about = os.fstat(self._file)
+        end = End(str(self._path.absolute()), about.st_dev, about.st_ino, self._offset, _hash(self._before))
+        return msgspec.json.encode(end).decode()
+
+    def _cut_off_torn_line(self) -> None:
+        """Remove what a failed write left. Raises OSError."""
         if self._torn:
             self._disk.truncate(self._file, self._offset)
             self._torn = False
-        old, offset, before = self._file, self._offset, self._before
-        self._file = self._alone()
-        try:
-            self._look()
-            self._must_end_with_a_line()
-        except (AuditError, OSError):
-            os.close(self._file)
-            self._file, self._offset, self._before = old, offset, before
-            raise
-        os.close(old)
-
-    def close(self) -> None:
-        """Leave the file."""
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-
-    @property
-    def position(self) -> Position:
-        """How far the file has been written."""
-        about = os.fstat(self._file)
-        path = str(self.path.absolute())
-        return Position(path, about.st_dev, about.st_ino, self._offset, _hash(self._before))
-
-    def _alone(self) -> int:
-        """Open the file, and see to it that nobody else writes it."""
-        if self.path.exists() and not self.path.is_file():
-            raise AuditError(f"{self.path} is no file: leave --output out, and send standard output there")
-        file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._disk.sync_directory(self.path.absolute())
-        except BlockingIOError:
-            os.close(file)
-            raise AuditError(f"{self.path} is written by another process") from None
-        except BaseException:
-            os.close(file)
-            raise
-        return file
-
-    def _look(self) -> None:
-        """Learn where the file ends, and what stands there. Raises AuditError where it begins otherwise than ours do."""
-        self._offset = os.fstat(self._file).st_size
-        self._before = _last(self._file, self._offset)
-        start = os.pread(self._file, len(self._header), 0)
-        if not self._header.startswith(start):
-            raise AuditError(f"{self.path} begins with another header: it has other columns, or is no CSV file")
 
     def _must_end_with_a_line(self) -> None:
+        """Raise AuditError if the file ends within a line."""
         if self._before and not self._before.endswith(b"\n"):
-            raise AuditError(f"{self.path} does not end with a whole line: mend it, or choose another file")
+            raise AuditError(f"{self._path} does not end with a whole line: repair it, or choose another file")
 
-    def _find(self, last: Position) -> Path | None:
-        """The file that holds the position: under its own name, or under another one in the same folder."""
-        known = []
-        with contextlib.suppress(FileNotFoundError), os.scandir(Path(last.path).parent) as entries:
-            for path in (self.path.absolute(), *(Path(entry.path) for entry in entries if entry.is_file())):
-                with contextlib.suppress(FileNotFoundError):
-                    known.append((path, path.stat()))
-        known.sort(key=lambda one: _likelihood(one[0], one[1], last), reverse=True)
-        for path, about in known:
-            is_it = (about.st_dev, about.st_ino) == (last.device, last.inode)
-            if about.st_size >= last.offset and (last.offset or is_it) and _holds(path, last):
+    def _look(self) -> None:
+        """Learn where the file ends. Raises AuditError if it begins with another header."""
+        self._offset = os.fstat(self._file).st_size
+        self._before = _last(self._file, self._offset)
+        if not self._header.startswith(os.pread(self._file, len(self._header), 0)):
+            raise AuditError(f"{self._path} begins with another header: it has other columns, or is not a CSV file")
+
+    def _find(self, last: End) -> Path | None:
+        """Return the file that holds an end: under its own name, or another one in the same directory."""
+
+        def likelihood(known: tuple[Path, os.stat_result]) -> tuple[bool, bool, int]:
+            """The file itself first, then one of its name, then the longest: a copy may lack the last lines."""
+            path, about = known
+            return (about.st_dev, about.st_ino) == (last.device, last.inode), str(path) == last.path, about.st_size
+
+        files = []
+        with suppress(FileNotFoundError), os.scandir(Path(last.path).parent) as entries:
+            for path in (self._path.absolute(), *(Path(entry.path) for entry in entries if entry.is_file())):
+                with suppress(FileNotFoundError):
+                    files.append((path, path.stat()))
+        for known in sorted(files, key=likelihood, reverse=True):
+            path, about = known
+            is_itself = likelihood(known)[0]
+            if about.st_size >= last.offset and (last.offset or is_itself) and _holds(path, last):
                 return path
         return None
 
-    def _recovered(self, file: int, offset: int) -> Iterator[bytes]:
-        """The whole lines from the offset on; what follows them is cut off."""
+    def _lines_after(self, file: int, offset: int) -> Iterator[bytes]:
+        """Yield the whole lines from the offset on, and cut off what follows them."""
         rest, end = b"", offset
-        while piece := os.pread(file, PIECE, end + len(rest)):
-            *lines, rest = (rest + piece).split(b"\n")
+        while chunk := os.pread(file, CHUNK_BYTES, end + len(rest)):
+            *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 end += len(line) + 1
                 yield line
         if rest:
-            log.warning("a line was cut short by a crash and is written anew", extra=fields(path=str(self.path)))
+            log.warning("a line that a crash had cut short was removed", extra=fields(path=str(self._path)))
             self._disk.truncate(file, end)
             self._disk.sync(file)
 
 
-def _likelihood(path: Path, about: os.stat_result, last: Position) -> tuple[bool, bool, int]:
-    """The file itself first, then one of its name, then the longest: a copy may have been made before the last lines."""
-    is_it = (about.st_dev, about.st_ino) == (last.device, last.inode)
-    return is_it, str(path) == last.path, about.st_size
-
-
-def _holds(path: Path, last: Position) -> bool:
+def _holds(path: Path, last: End) -> bool:
     try:
         with _opened(path, os.O_RDONLY) as file:
             return _hash(_last(file, last.offset)) == last.before
@@ -169,7 +200,7 @@ def _holds(path: Path, last: Position) -> bool:
         return False
 
 
-@contextlib.contextmanager
+@contextmanager
 def _opened(path: Path, flags: int) -> Iterator[int]:
     file = os.open(path, flags | os.O_CLOEXEC)
     try:
@@ -179,8 +210,8 @@ def _opened(path: Path, flags: int) -> Iterator[int]:
 
 
 def _last(file: int, offset: int) -> bytes:
-    """The bytes before an offset, as many as a fingerprint takes."""
-    start = max(0, offset - FINGERPRINT)
+    """Return the bytes before an offset, as many as a fingerprint takes."""
+    start = max(0, offset - FINGERPRINT_BYTES)
     return os.pread(file, offset - start, start)
 
 

@@ -1,7 +1,7 @@
 """What the audit log reads of the API: wider than what the metrics need, and still only what a line shows.
 
-Names and e-mail addresses live here and in the lines, nowhere else in the exporter. A payload is read only where it is
-asked for, as bytes that nobody looks into.
+Names and e-mail addresses are here and in the lines, nowhere else in the exporter. A payload is read only with --payload, as
+bytes that are not looked into.
 """
 
 import msgspec
@@ -13,6 +13,7 @@ from exporter.flatfile.models import Model
 class EventContext(models.EventContext, frozen=True):
     """Where an event happened, what it is about and who caused it. `agentId` is in no definition, but in agents' events."""
 
+    app_id: str | None = None
     workbook_id: str | None = None
     sheet_id: str | None = None
     job_id: str | None = None
@@ -28,21 +29,15 @@ class Event(models.Event, frozen=True):
 
 
 class EventWithPayload(Event, frozen=True):
-    """An event with what it carries: customers' data, in any shape."""
+    """An event with its payload: customers' data, in any shape."""
 
     payload: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Person(Model, frozen=True):
-    """A user or a guest."""
+class Named(Model, frozen=True):
+    """A space, a user, a guest or an agent (which has a `slug`)."""
 
     id: str
     name: str | None = None
+    slug: str | None = None
     email: str | None = None
-
-
-class NamedSpace(Model, frozen=True):
-    """A space."""
-
-    id: str
-    name: str | None = None

@@ -1,15 +1,13 @@
-"""Names of spaces and people, asked for when an event needs them, and only as far as events name them."""
+"""Names of spaces, people and agents, requested when an event needs them."""
 
 import asyncio
-import logging
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 from exporter.audit.actors import Actor
-from exporter.audit.models import NamedSpace, Person
-from exporter.audit.spool import Found
+from exporter.audit.models import EventContext, Named
+from exporter.audit.state import Found
 from exporter.collectors import agents
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
@@ -17,50 +15,33 @@ from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call
 from exporter.flatfile.topics import actor_type
 
-T = TypeVar("T")
-log = logging.getLogger(__name__)
-
-USERS = Listing(Endpoint.USERS, Person, identity)
-GUESTS = Listing(Endpoint.GUESTS, Person, identity, paged=False)
+MAX_AGE = 3600.0  # seconds for which a name is used before it is requested again
 NEWEST_FIRST = {"sortField": "createdAt", "sortDirection": "desc"}
-SPACES = Listing(Endpoint.SPACES, NamedSpace, identity, sort=NEWEST_FIRST)
-KEPT = 3600.0  # seconds for which a name is used before it is asked for again
+
+LISTS: dict[str, tuple[Listing[Named], str | None]] = {
+    "space": (Listing(Endpoint.SPACES, Named, identity, sort=NEWEST_FIRST), "environmentId"),
+    "user": (Listing(Endpoint.USERS, Named, identity), None),
+    "guest": (Listing(Endpoint.GUESTS, Named, identity, paged=False), "spaceId"),
+    "agent": (Listing(Endpoint.AGENTS, Named, identity, page_size=agents.LISTING.page_size), "environmentId"),
+}
+"""By kind: the list, and the parameter that names one of its places (an environment or a space)."""
+
+Key = tuple[str, str, str]
+"""Kind, place and id."""
 
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What an event's line says beside the event: its space's name, and its actor."""
+    """What a line says beside the event: the name of its space, and its actor."""
 
     space: str | None
     actor: Actor
 
 
-class _Book(Generic[T]):
-    """What is known by id within one place (a space, an environment, the account), and what was looked for in vain."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str], T] = {}
-        self._unknown: set[tuple[str, str]] = set()
-
-    def get(self, place: str, id_: str) -> T | None:
-        return self._known.get((place, id_))
-
-    def missing(self, place: str, ids: Iterable[str]) -> set[str]:
-        """Those that must be asked for."""
-        return {id_ for id_ in ids if (place, id_) not in self._known and (place, id_) not in self._unknown}
-
-    def note(self, place: str, found: Mapping[str, T], looked_for: Collection[str]) -> None:
-        self._known.update({(place, id_): value for id_, value in found.items()})
-        self._unknown |= {(place, id_) for id_ in looked_for if id_ not in found}
-
-    def forget(self, place: str, id_: str) -> None:
-        self._known.pop((place, id_), None)
-
-
 class Names:
-    """Knows one account's names. `refused` is told of what the API does not give: such names stay unknown.
+    """The names of one account. `refused` is called with each error by which the API denies names: they stay unknown.
 
-    `people` False: nobody is asked for, as only ids are wanted.
+    With `people` False no actors are looked up, as only ids are shown.
     """
 
     def __init__(self, client: Client, *, people: bool) -> None:
@@ -72,121 +53,80 @@ class Names:
     def _forget(self) -> None:
         self._since = asyncio.get_running_loop().time()
         self._asked_at: float | None = None  # by the server's clock
-        self._spaces: _Book[str | None] = _Book()
-        self._users: _Book[Person] = _Book()
-        self._guests: _Book[Person] = _Book()
-        self._agents: _Book[str | None] = _Book()
+        self._known: dict[Key, Named | None] = {}  # None: not listed, or denied
 
-    async def of(self, events: Collection[Found], call: Call) -> list[Labels]:
-        """Give the names for some events. Raises FlatfileError for what may be had by asking again."""
-        if asyncio.get_running_loop().time() - self._since > KEPT:
+    async def labels(self, events: Collection[Found], call: Call) -> list[Labels]:
+        """Return the names for some events. Raises FlatfileError for what may be available on another try."""
+        if asyncio.get_running_loop().time() - self._since > MAX_AGE:
             self._forget()
         if self._asked_at is None:
             self._asked_at = self._client.session.now
-        by_kind: dict[str, defaultdict[str, set[str]]] = {
-            kind: defaultdict(set) for kind in ("space", "user", "guest", "agent")
-        }
+        wanted: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         for found in events:
-            space, actor = _space(found), _actor(found)
-            if space:
-                if found.at > self._asked_at and (found.row.topic or "").startswith("space:"):
-                    self._spaces.forget(found.stream, space)  # it may have another name now
-                by_kind["space"][found.stream].add(space)
-            if actor and self._people:
-                kind = actor_type(actor)
-                place = {"user": "", "guest": space or "", "agent": found.stream}.get(kind)
-                if place is not None:
-                    by_kind[kind][place].add(actor)
-        await asyncio.gather(
-            *(
-                self._look_up(self._spaces, place, ids, self._ask_spaces, call)
-                for place, ids in by_kind["space"].items()
-            ),
-            *(self._look_up(self._users, place, ids, self._ask_users, call) for place, ids in by_kind["user"].items()),
-            *(
-                self._look_up(self._guests, place, ids, self._ask_guests, call)
-                for place, ids in by_kind["guest"].items()
-            ),
-            *(
-                self._look_up(self._agents, place, ids, self._ask_agents, call)
-                for place, ids in by_kind["agent"].items()
-            ),
-        )
+            if found.at > self._asked_at and (found.row.topic or "").startswith("space:"):
+                self._known.pop(_space(found), None)  # it may have been renamed
+            for key in self._keys(found):
+                if key not in self._known:
+                    wanted[key[:2]].add(key[2])
+        await asyncio.gather(*(self._look_up(*place, ids, call) for place, ids in wanted.items()))
         return [self._labels(found) for found in events]
 
-    def _labels(self, found: Found) -> Labels:
-        space, actor = _space(found), _actor(found)
-        kind = actor_type(actor)
-        person: Person | None = None
-        name: str | None = None
-        if actor and kind == "user":
-            person = self._users.get("", actor)
-        elif actor and kind == "guest":
-            person = self._guests.get(space or "", actor)
-        elif actor and kind == "agent":
-            name = self._agents.get(found.stream, actor)
-        if person is not None:
-            name = person.name
-        return Labels(
-            self._spaces.get(found.stream, space) if space else None,
-            Actor(kind, actor, name, person.email if person else None),
-        )
+    def _keys(self, found: Found) -> Iterator[Key]:
+        """Yield what an event needs."""
+        if _space(found)[2]:
+            yield _space(found)
+        kind, _, id_ = _actor(found)
+        if id_ and self._people and kind in LISTS:
+            yield _actor(found)
 
-    async def _look_up(
-        self,
-        book: _Book[T],
-        place: str,
-        ids: Iterable[str],
-        ask: Callable[[str, set[str], Call], Awaitable[Mapping[str, T]]],
-        call: Call,
-    ) -> None:
-        """Ask for what is not known yet. What is refused, or not there, is unknown from then on."""
-        missing = book.missing(place, ids)
-        if not missing:
-            return
+    def _labels(self, found: Found) -> Labels:
+        space, actor = self._known.get(_space(found)), self._known.get(_actor(found))
+        id_ = _context(found).actor_id
+        name = (actor.slug if actor_type(id_) == "agent" else actor.name) if actor else None
+        return Labels(space.name if space else None, Actor(actor_type(id_), id_, name, actor.email if actor else None))
+
+    async def _look_up(self, kind: str, place: str, ids: set[str], call: Call) -> None:
+        rows: list[Named] = []
         try:
-            found = await ask(place, missing, call)
+            rows = await self._rows(kind, place, ids, call)
         except FlatfileError as error:
             if not error.is_request_rejected:
                 raise
             if not isinstance(error, NotFound):
                 self.refused(error)
-            found = {}
-        book.note(place, found, missing)
+        self._known.update(dict.fromkeys((kind, place, id_) for id_ in ids))
+        # A space may have very many guests.
+        self._known.update({(kind, place, row.id): row for row in rows if kind != "guest" or row.id in ids})
 
-    async def _ask_users(self, place: str, wanted: set[str], call: Call) -> Mapping[str, Person]:
-        return {row.id: row for row in await self._client.rows(USERS, {}, call)}
+    async def _rows(self, kind: str, place: str, ids: set[str], call: Call) -> list[Named]:
+        """List what is in one place. Spaces: the newest first, until all are found; then archived ones, which may be hidden."""
+        listing, parameter = LISTS[kind]
+        where = {parameter: place} if parameter and place else {}
+        if kind != "space":
+            return await self._client.rows(listing, where, call) if where or not parameter else []
+        rows: list[Named] = []
 
-    async def _ask_guests(self, space: str, wanted: set[str], call: Call) -> Mapping[str, Person]:
-        """The guests of one space: who is in no space that an event names is not asked for."""
-        if not space:
-            return {}
-        return {row.id: row for row in await self._client.rows(GUESTS, {"spaceId": space}, call) if row.id in wanted}
-
-    async def _ask_agents(self, environment: str, wanted: set[str], call: Call) -> Mapping[str, str | None]:
-        if not environment:
-            return {}
-        rows = await self._client.rows(agents.LISTING, {"environmentId": environment}, call)
-        return {row.id: row.slug for row in rows}
-
-    async def _ask_spaces(self, environment: str, wanted: set[str], call: Call) -> Mapping[str, str | None]:
-        """The newest first, until all are found; archived ones, which may be hidden, after the others."""
-        where = {"environmentId": environment} if environment else {}
-        found: dict[str, str | None] = {}
-
-        def all_found(rows: Collection[NamedSpace]) -> bool:
-            found.update({row.id: row.name for row in rows})
-            return wanted <= found.keys()
+        def is_complete(page: Collection[Named]) -> bool:
+            rows.extend(page)
+            return ids <= {row.id for row in rows}
 
         for params in (where, {**where, "archived": "true"}):
-            if all_found(await self._client.rows(SPACES, params, call, stop=all_found)):
+            if is_complete(await self._client.rows(listing, params, call, stop=is_complete)):
                 break
-        return found
+        return rows
 
 
-def _space(found: Found) -> str | None:
-    return found.row.context.space_id if found.row.context else None
+def _context(found: Found) -> EventContext:
+    return found.row.context or EventContext()
 
 
-def _actor(found: Found) -> str | None:
-    return found.row.context.actor_id if found.row.context else None
+def _space(found: Found) -> Key:
+    return "space", found.environment_id, _context(found).space_id or ""
+
+
+def _actor(found: Found) -> Key:
+    """Users are of the account, guests of a space, agents of an environment."""
+    context = _context(found)
+    kind = actor_type(context.actor_id)
+    place = {"guest": context.space_id or "", "agent": found.environment_id}.get(kind, "")
+    return kind, place, context.actor_id or ""

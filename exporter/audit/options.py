@@ -1,32 +1,30 @@
-"""What the command was told, checked."""
+"""The options of the command."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.audit.actors import LEAST_KEY, Mode
+from exporter.audit.actors import MIN_KEY_BYTES, Mode
 from exporter.audit.line import FormatName
-from exporter.audit.selection import Moment
 from exporter.config.files import MAX_SECRET_BYTES, parse_secret, read_file, reason
 from exporter.config.values import SECRET
 
 KEY = "FLATFILE_AUDIT_KEY"
 KEY_FILE = "FLATFILE_AUDIT_KEY_FILE"
-DAY = Moment(ago=86400.0)
 
 
 class BadOptions(Exception):
-    """Flags that do not go together. The text is for the user."""
+    """Flags that contradict one another. The text is for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The flags of `audit`. `accounts`, `environments` and `topics` empty: all of them. `interval` in seconds."""
+    """The flags of `audit`; times in unix seconds, `interval` in seconds. Empty `accounts`, `environments`, `topics`: all."""
 
+    since: float
+    until: float = math.inf
     accounts: tuple[str, ...] = ()
-    since: Moment = DAY
-    until: Moment | None = None
     environments: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     actors: Mode = "full"
@@ -40,32 +38,28 @@ class Options:
 
     @property
     def people(self) -> bool:
-        """Whether lines have the people's keys."""
+        """Whether lines have the keys with people's names."""
         return self.actors != "id"
 
-    def check(self, now: float) -> None:
-        """Raise BadOptions where the flags contradict one another. `now` in unix seconds."""
-        if self.follow and self.until is not None:
-            raise BadOptions("--until does not go with --follow, which has no end")
-        if self.until is not None and self.since.at(now) > self.until.at(now):
+    def check(self) -> None:
+        """Raise BadOptions if flags contradict one another."""
+        if self.follow and self.until < math.inf:
+            raise BadOptions("--until and --follow exclude each other: --follow has no end")
+        if self.since > self.until:
             raise BadOptions("--since is later than --until")
         if self.payload and self.actors == "hash":
             raise BadOptions(
-                "--payload does not go with --actors=hash: a payload may name the people that the hashes hide"
+                "--payload and --actors=hash exclude each other: a payload may name the people that are hashed"
             )
         if self.hash_key_file is not None and self.actors != "hash":
-            raise BadOptions("--hash-key-file is for --actors=hash alone")
+            raise BadOptions("--hash-key-file requires --actors=hash")
         if self.state is not None and self.state == self.output:
-            raise BadOptions("--state and --output cannot be one file")
-
-    def until_at(self, now: float) -> float:
-        """The time after which nothing is told, in unix seconds."""
-        return math.inf if self.until is None else self.until.at(now)
+            raise BadOptions("--state and --output must be different files")
 
     def key(self, environ: Mapping[str, str]) -> bytes:
-        """The key of the hashes, from --hash-key-file, else from the environment; nothing where none is needed.
+        """Return the key of the hashes, from --hash-key-file or the environment; empty if none is needed.
 
-        Raises BadOptions where there is none, or too short a one.
+        Raises BadOptions if there is none, or if it is too short.
         """
         if self.actors != "hash":
             return b""
@@ -80,6 +74,6 @@ class Options:
         except ValueError as error:
             raise BadOptions(f"the key of --actors=hash: the content of {path} {error}") from None
         key = text.encode("utf-8", "surrogatepass")
-        if len(key) < LEAST_KEY:
-            raise BadOptions(f"the key of --actors=hash has {len(key)} bytes: at least {LEAST_KEY} are needed")
+        if len(key) < MIN_KEY_BYTES:
+            raise BadOptions(f"the key of --actors=hash has {len(key)} bytes: it needs at least {MIN_KEY_BYTES}")
         return key

@@ -1,4 +1,4 @@
-"""How far it has come, on one line of a terminal that is written over again and again."""
+"""Progress, on one line of a terminal that is overwritten."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,21 +7,21 @@ from typing import TextIO
 from exporter.audit.models import Event
 from exporter.flatfile import times
 
-EVERY = 0.2  # seconds
+MIN_INTERVAL = 0.2  # seconds
 CLEAR = "\r\x1b[K"
 
 
 class Progress:
-    """Counts what is read and written. On anything but a terminal it shows nothing.
+    """Counts requests, events and lines, and shows them on a terminal.
 
-    It is also the stream of the log, which it writes above its line, and it is told of each request.
+    It is also the stream of the log, which it writes above its line.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream
         self._terminal = stream.isatty()
         self._clock = clock
-        self._shown_at = -EVERY
+        self._shown_at = -MIN_INTERVAL
         self._shown = False
         self._requests = 0
         self._read = 0
@@ -34,21 +34,21 @@ class Progress:
         self._show()
 
     def retry(self, endpoint: str) -> None:
-        """A retry is another request."""
+        """Do nothing: a retry is another request."""
 
     def read(self, events: Sequence[Event]) -> None:
-        """Count events that came, some of them perhaps once more."""
+        """Count events that were read, some of them perhaps again."""
         self._read += len(events)
 
     def wrote(self, number: int, up_to: float) -> None:
-        """Count lines, the last of them of an event at `up_to` (unix seconds)."""
+        """Count lines that were written, the last of an event at `up_to` (unix seconds)."""
         self.written += number
         self._up_to = times.iso(up_to)
         self._show()
 
     def _show(self) -> None:
         now = self._clock()
-        if not self._terminal or now - self._shown_at < EVERY:
+        if not self._terminal or now - self._shown_at < MIN_INTERVAL:
             return
         self._shown_at, self._shown = now, True
         up_to = f", up to {self._up_to}" if self._up_to else ""
@@ -58,7 +58,7 @@ class Progress:
         self._stream.flush()
 
     def clear(self) -> None:
-        """Take the line away."""
+        """Remove the line."""
         if self._shown:
             self._stream.write(CLEAR)
             self._stream.flush()
@@ -70,5 +70,5 @@ class Progress:
         return self._stream.write(text)
 
     def flush(self) -> None:
-        """Let the text out."""
+        """Flush the stream."""
         self._stream.flush()

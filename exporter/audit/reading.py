@@ -1,15 +1,19 @@
-"""One pass over an account's events: for the whole account at once, and environment by environment where that may hide some."""
+"""One pass over an account's events: of the account as a whole, and environment by environment where that list may hide some."""
 
 import asyncio
+import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from exporter.audit.cursor import WIDE, Cursor
+from exporter.audit.journal import Journal
 from exporter.audit.models import Event, EventWithPayload
 from exporter.audit.selection import Selection
-from exporter.audit.spool import Found, Spool
-from exporter.flatfile import models, times
+from exporter.audit.state import Found, Positions
+from exporter.collectors._context import WHOLE_ACCOUNT
+from exporter.collectors.environments import read_environments
+from exporter.core.logs import fields
+from exporter.flatfile import times
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, NotFound
@@ -18,15 +22,16 @@ from exporter.flatfile.order import Before
 from exporter.flatfile.session import Call
 from exporter.flatfile.times import iso
 
-ENVIRONMENTS = Listing(Endpoint.ENVIRONMENTS, models.Environment, identity)
+log = logging.getLogger(__name__)
+
 EVENTS: Listing[Event] = Listing(Endpoint.EVENTS, Event, identity)
 EVENTS_WITH_PAYLOAD: Listing[Event] = Listing(Endpoint.EVENTS, EventWithPayload, identity, page_size=100)
-FRESH = 60.0  # seconds for which a list of environments is good: a new environment's own events are read from the start
+MAX_AGE = 60.0  # seconds for which a list of environments is used
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
-    """What could not be read. `environment` is its id, `None` for what concerns the whole account."""
+class Failure:
+    """What could not be read: an environment, by its id, or (`None`) the account."""
 
     environment: str | None
     error: FlatfileError
@@ -34,141 +39,154 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """What a pass has found, beside the events in the spool. With those, the `streams` are told up to `to`."""
+    """The result of a pass, beside the events that wait in the journal. With these, `environments` are written up to `to`."""
 
-    streams: frozenset[str]
+    environments: frozenset[str]
     to: float
-    most: float  # what nothing may be told up to before the next pass: later events may still become visible
-    troubles: tuple[Trouble, ...]
+    max_to: float  # nothing counts as written beyond: later events may still become visible
+    failures: tuple[Failure, ...]
 
 
 class Reader:
-    """Reads one account. `progress` is told of each page's events."""
+    """Reads one account's events into the journal. `progress` is called with each page."""
 
     def __init__(
-        self, client: Client, selection: Selection, *, payload: bool, progress: Callable[[Sequence[Event]], object]
+        self,
+        account: str,
+        client: Client,
+        selection: Selection,
+        journal: Journal,
+        overlap: float,
+        *,
+        payload: bool,
+        progress: Callable[[Sequence[Event]], object],
     ) -> None:
+        self._account = account
         self._client = client
         self._selection = selection
+        self._journal = journal
+        self._overlap = overlap
         self._listing = EVENTS_WITH_PAYLOAD if payload else EVENTS
         self._progress = progress
-        self._wide = True
+        self._account_wide = True
         self._listed: Mapping[str, str] = {}
         self._listed_at = -math.inf
+        self._unlisted: list[Failure] = []
+        self._unmatched: list[str] | None = None
         self.names: dict[str, str] = {}
 
-    async def environments(self, call: Call) -> Mapping[str, str]:
-        """Name the account's environments by id, as of the last minute. Raises FlatfileError."""
+    async def read(self, call: Call) -> Pass:
+        """Read everything that is new. Raises FlatfileError if nothing can be read, and as the journal does."""
+        listed = await self._environments(call)
+        wanted = {id_ for id_, name in listed.items() if self._selection.environment(id_, name)}
+        positions = await self._journal.run(self._journal.positions, self._account, self._overlap)
+        progress = _Progress(positions)
+        asked_at = self._client.session.now
+        complete = await self._read_account(progress, call)
+        visible = progress.named if complete and WHOLE_ACCOUNT not in progress.named else ()
+        alone = sorted(id_ for id_ in wanted if id_ not in visible or positions.is_behind(id_))
+        answers = await asyncio.gather(
+            *(self._read(progress, id_, {"environmentId": id_}, call) for id_ in alone), return_exceptions=True
+        )
+        failures = await self._failures(dict(zip(alone, answers, strict=True)), call)
+        if failures and len(failures) == len(alone) and not complete:
+            raise failures[0].error
+        failures += self._unlisted
+        read = {*wanted, *((WHOLE_ACCOUNT, *positions.read_to) if complete else ())}
+        read.difference_update(failure.environment or "" for failure in failures)
+        if progress.unusable:
+            error = BadResponse(f"{len(progress.unusable)} events have no time that can be read", endpoint="/events")
+            failures = [*failures, Failure(None, error)]
+        max_to = asked_at - SLACK
+        return Pass(frozenset(read), min(progress.newest, max_to), max_to, tuple(failures))
+
+    async def _environments(self, call: Call) -> Mapping[str, str]:
+        """Return the names of the environments by id, as listed within the last minute. Raises FlatfileError."""
         now = asyncio.get_running_loop().time()
-        if now - self._listed_at > FRESH:
-            rows = await self._client.rows(ENVIRONMENTS, {}, call)
+        if now - self._listed_at > MAX_AGE:
+            rows, failed = await read_environments(self._client, self._selection.ids, call)
+            for error in failed.values():
+                if not error.is_request_rejected:
+                    raise error
+            self._unlisted = [Failure(id_, error) for id_, error in failed.items()]
             self._listed, self._listed_at = {row.id: row.name or row.id for row in rows}, now
             self.names.update(self._listed)
+            self._report_unmatched()
         return self._listed
 
-    async def read(self, cursor: Cursor, spool: Spool, call: Call) -> Pass:
-        """Put everything that is new into the spool. Raises FlatfileError where nothing can be read."""
-        listed = await self.environments(call)
-        wanted = {id_ for id_, name in listed.items() if self._selection.environment(id_, name)}
-        taken = _Taken(cursor, self._selection, self.names, spool)
-        asked_at = self._client.session.now
-        done = await self._whole_account(taken, call)
-        visible = taken.named if done and not taken.nameless else ()
-        alone = {id_ for id_ in wanted if id_ not in visible or cursor.behind(id_)}
-        answers = await asyncio.gather(
-            *(self._one_environment(taken, id_, call) for id_ in sorted(alone)), return_exceptions=True
-        )
-        troubles = await self._troubles(dict(zip(sorted(alone), answers, strict=True)), call)
-        if troubles and len(troubles) == len(alone) and not done:
-            raise troubles[0].error
-        failed = {trouble.environment for trouble in troubles}
-        streams = {id_ for id_ in wanted if id_ not in failed}
-        if done:
-            streams |= {WIDE, *(id_ for id_ in cursor.streams if id_ not in failed)}
-        if taken.unusable:
-            error = BadResponse(f"{taken.unusable} events without a time that can be read", endpoint="/events")
-            troubles = [*troubles, Trouble(None, error)]
-        most = asked_at - SLACK
-        return Pass(frozenset(streams), min(taken.newest, most), most, tuple(troubles))
+    def _report_unmatched(self) -> None:
+        """Log what selects nothing, once."""
+        unmatched = self._selection.unmatched(self._listed)
+        if unmatched != self._unmatched:
+            for pattern in unmatched:
+                about = fields(
+                    account=self._account, pattern=pattern, environments=", ".join(sorted(self._listed.values()))
+                )
+                log.warning("--environment matches no environment of the account", extra=about)
+            if not any(self._selection.environment(*item) for item in self._listed.items()) and not unmatched:
+                log.warning("no environment is selected", extra=fields(account=self._account))
+        self._unmatched = unmatched
 
-    async def _whole_account(self, taken: "_Taken", call: Call) -> bool:
-        """Read without naming an environment. False where the API does not give that."""
-        if self._wide:
+    async def _read_account(self, progress: "_Progress", call: Call) -> bool:
+        """Read without naming an environment. False if the API does not allow that."""
+        if self._account_wide:
             try:
-                await self._stream(taken, WIDE, {}, call)
+                await self._read(progress, WHOLE_ACCOUNT, {}, call)
             except FlatfileError as error:
                 if not error.is_request_rejected:
                     raise
-                self._wide = False
-        return self._wide
+                self._account_wide = False
+        return self._account_wide
 
-    async def _one_environment(self, taken: "_Taken", environment: str, call: Call) -> None:
-        await self._stream(taken, environment, {"environmentId": environment}, call)
-
-    async def _stream(self, taken: "_Taken", stream: str, where: Mapping[str, str], call: Call) -> None:
-        since = taken.cursor.since(stream)
+    async def _read(self, progress: "_Progress", scope: str, where: Mapping[str, str], call: Call) -> None:
+        """Read one list. What came before a failure is kept: it happened all the same."""
+        since = progress.positions.since(scope)
         params = {**where, "since": iso(since), "includeAcknowledged": "true"}
-
-        older = Before(since)
-        # What an earlier pass over a list that broke off has handed on happened all the same.
+        is_older = Before(since)
         async for page in self._client.pages(self._listing, params, call):
             self._progress(page.rows)
-            taken.take(page.rows, stream)
-            if not page.last and older(page.all_rows):
+            await self._journal.run(self._journal.state.add, self._account, self._new(page.rows, scope, progress))
+            if not page.last and is_older(page.all_rows):
                 break
 
-    async def _troubles(self, answers: Mapping[str, BaseException | None], call: Call) -> list[Trouble]:
-        """What failed. An environment that is not found, and not listed any more either, was deleted meanwhile."""
-        troubles = []
-        for environment, answer in answers.items():
-            if isinstance(answer, FlatfileError):
-                troubles.append(Trouble(environment, answer))
-            elif answer is not None:
-                raise answer
-        if any(isinstance(trouble.error, NotFound) for trouble in troubles):
-            self._listed_at = -math.inf
-            listed = await self.environments(call)
-            troubles = [one for one in troubles if not isinstance(one.error, NotFound) or one.environment in listed]
-        return troubles
-
-
-class _Taken:
-    """Takes in the rows of a pass. `named` are environments that events of the whole account's list name."""
-
-    def __init__(self, cursor: Cursor, selection: Selection, names: Mapping[str, str], spool: Spool) -> None:
-        self.cursor = cursor
-        self.named: set[str] = set()
-        self.nameless = False
-        self.newest = -math.inf
-        self._unusable: set[str] = set()
-        self._selection = selection
-        self._names = names
-        self._spool = spool
-
-    @property
-    def unusable(self) -> int:
-        """How many events cannot be told, because nobody knows when they happened."""
-        return len(self._unusable)
-
-    def take(self, rows: Iterable[Event], stream: str) -> None:
-        """Keep what is new and wanted."""
+    def _new(self, rows: Iterable[Event], scope: str, progress: "_Progress") -> list[Found]:
+        """Return the events that are wanted, and note what the others say."""
         new = []
         for row in rows:
-            of = (row.context.environment_id if row.context else None) or stream
-            if stream == WIDE:
-                self.named.add(of)
-                self.nameless |= of == WIDE
-            elif of != stream:
+            environment = (row.context.environment_id if row.context else None) or scope
+            if scope == WHOLE_ACCOUNT:
+                progress.named.add(environment)
+            elif environment != scope:
                 continue  # of another environment than was asked for
             at = times.unix(row.created_at)
             if at is None:
-                self._unusable.add(row.id)
-                continue
-            if not self.cursor.since(of) <= at <= self._selection.until:
-                continue
-            self.newest = max(self.newest, at)
-            if not self._selection.environment(of, self._names.get(of)):
-                continue
-            if self._selection.topic(row.topic or row.type) and self.cursor.is_new(of, row.id, at):
-                new.append(Found(of, at, row))
-        self._spool.add(new)
+                progress.unusable.add(row.id)
+            elif progress.positions.since(environment) <= at <= self._selection.until:
+                progress.newest = max(progress.newest, at)
+                if self._selection.event(environment, self.names.get(environment), row.topic or row.type):
+                    new.append(Found(environment, at, row))
+        return new
+
+    async def _failures(self, answers: Mapping[str, BaseException | None], call: Call) -> list[Failure]:
+        """Return what failed. An environment that is not found, and not listed any more, was deleted meanwhile."""
+        failures = []
+        for environment, answer in answers.items():
+            if isinstance(answer, FlatfileError):
+                failures.append(Failure(environment, answer))
+            elif answer is not None:
+                raise answer
+        if any(isinstance(failure.error, NotFound) for failure in failures):
+            self._listed_at = -math.inf
+            listed: Collection[str] = await self._environments(call)
+            failures = [one for one in failures if not isinstance(one.error, NotFound) or one.environment in listed]
+        return failures
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What a pass has seen: environments that events of the account-wide list name, the newest time, ids without a time."""
+
+    positions: Positions
+    named: set[str] = field(default_factory=set)
+    newest: float = -math.inf
+    unusable: set[str] = field(default_factory=set)

@@ -1,9 +1,10 @@
-"""Which events are wanted: from when to when, of which environments and topics. Pure."""
+"""Which events are wanted: times, environments and topics. Pure."""
 
 import math
 import re
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from exporter.config import Globs
 from exporter.core.units import parse_duration
@@ -12,57 +13,55 @@ from exporter.flatfile import times
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+)?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """A time as the user gives it: so many seconds ago, or a fixed one (unix seconds)."""
+def parse_time(text: str, now: Callable[[], float] = time.time) -> float:
+    """Read a duration ago (`24h`) or a time (`2026-11-01T00:00:00Z`, `2026-11-01`: midnight UTC) as unix seconds.
 
-    ago: float | None = None
-    fixed: float | None = None
-
-    def at(self, now: float) -> float:
-        """The time in unix seconds."""
-        return now - self.ago if self.ago is not None else self.fixed or 0.0
-
-
-def parse_moment(text: str) -> Moment:
-    """Read a duration (`24h`: so long ago) or a time (`2026-11-01T00:00:00Z`, `2026-11-01`: midnight UTC).
-
-    Raises ValueError that says what is wrong.
+    Raises ValueError with what is wrong.
     """
     if _DATE.fullmatch(text):
         fixed = times.unix(text.upper())
         if fixed is None:
-            raise ValueError(f"{text!r} is no time: write it like {datetime(2026, 11, 1, 9, 30, tzinfo=UTC):%FT%TZ}")
-        return Moment(fixed=fixed)
+            raise ValueError(f"{text!r} is not a time: write it like 2026-11-01T09:30:00Z")
+        return fixed
     try:
-        return Moment(ago=parse_duration(text))
+        return now() - parse_duration(text)
     except ValueError as error:
         raise ValueError(f"{text!r} {error}, or a time such as 2026-11-01T09:30:00Z") from None
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is told. `configured` are the environments that the configuration selects; empty globs select everything.
+    """Which events are wanted, none later than `until` (unix seconds). Empty globs select everything.
 
-    `until` is in unix seconds: no event after it.
+    `configured` and `ids` are the environments that the configuration selects.
     """
 
     configured: Globs
     environments: tuple[str, ...] = ()
     topics: tuple[str, ...] = ()
     until: float = math.inf
+    ids: tuple[str, ...] = ()
 
     def environment(self, id_: str, name: str | None) -> bool:
-        """Whether an environment's events are wanted. `name` is `None` where it is not known: the id alone counts then.
+        """Whether an environment's events are wanted. If its name is not known, only the id counts.
 
-        An empty id is none: such events are wanted only where no environment is left out.
+        Events without an environment (an empty id) are wanted only if no environment is excluded.
         """
         if not id_:
-            return not self.environments and self.configured.matches_all
+            return not self.environments and not self.ids and self.configured.matches_all
+        if self.ids and id_ not in self.ids:
+            return False
         known = (id_,) if name is None else (name, id_)
-        chosen = Globs(self.environments or ("*",), ())
-        return self.configured.match(*known) and chosen.match(*known)
+        return self.configured.match(*known) and Globs(self.environments or ("*",), ()).match(*known)
 
-    def topic(self, topic: str | None) -> bool:
-        """Whether events of this topic are wanted."""
-        return Globs(self.topics or ("*",), ()).match(topic or "")
+    def event(self, environment: str, name: str | None, topic: str | None) -> bool:
+        """Whether an event of this environment and topic is wanted."""
+        return Globs(self.topics or ("*",), ()).match(topic or "") and self.environment(environment, name)
+
+    def unmatched(self, listed: Mapping[str, str]) -> list[str]:
+        """Return the globs of --environment that match none of the environments (names by id)."""
+        return [
+            glob
+            for glob in self.environments
+            if not any(Globs((glob,), ()).match(name, id_) for id_, name in listed.items())
+        ]

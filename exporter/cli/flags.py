@@ -256,7 +256,6 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         )
         for name, text in COMMANDS.items()
     }
-    commands["audit"].set_defaults(**audit.DEFAULTS)
     return parser, commands
 
 

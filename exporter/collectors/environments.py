@@ -11,7 +11,7 @@ from exporter.core.logs import fields
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
-from exporter.flatfile.client import Listing, identity
+from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call
@@ -66,12 +66,13 @@ class Collector:
         """List the environments. A failure to read the account itself fails only that."""
         context, at = self._context, self._context.clock.steady()
         ids = context.config.environments.ids
-        (rows, errors), error = await both(
-            self._one_by_one(ids, call) if ids else self._listed(call), self._refresh_account(call)
-        )
+        (rows, failures), error = await both(read_environments(context.client, ids, call), self._refresh_account(call))
+        for id_, failure in failures.items():
+            if not isinstance(failure, NotFound):
+                rows += await context.database.run(partial(_known, id_=id_))
         selected = await context.database.run(lambda db: self._write(db, rows, at))
         self._warn_of_none(rows, selected)
-        return [*errors, error] if error else errors
+        return [*failures.values(), error] if error else [*failures.values()]
 
     def _warn_of_none(self, rows: Sequence[models.Environment], selected: int) -> None:
         """Log once when environments are listed and the configuration selects none of them."""
@@ -82,34 +83,6 @@ class Collector:
                 extra=fields(account=self._context.account, listed=len(rows)),
             )
         self._nothing_selected = nothing
-
-    async def _listed(self, call: Call) -> tuple[list[models.Environment], list[FlatfileError]]:
-        return await self._context.client.rows(LISTING, {}, call), []
-
-    async def _one_by_one(self, ids: Sequence[str], call: Call) -> tuple[list[models.Environment], list[FlatfileError]]:
-        """Ask for each environment by its id: a key of one environment may not list them.
-
-        One that fails is as it was known last. Raises where all failed.
-        """
-        client = self._context.client
-        answers = await asyncio.gather(
-            *(client.one(Endpoint.ENVIRONMENT, models.Environment, call, id_) for id_ in ids), return_exceptions=True
-        )
-        errors: list[FlatfileError] = []
-        rows: list[models.Environment] = []
-        for id_, answer in zip(ids, answers, strict=True):
-            if isinstance(answer, FlatfileError):
-                errors.append(answer)
-                rows += (
-                    [] if isinstance(answer, NotFound) else await self._context.database.run(partial(_known, id_=id_))
-                )
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                rows.append(answer)
-        if len(errors) == len(ids):
-            raise errors[0]
-        return rows, errors
 
     def _write(self, db: Connection, rows: Sequence[models.Environment], at: float) -> int:
         """Replace the environments; return how many of them are selected."""
@@ -178,6 +151,32 @@ class Collector:
         yield Family(ENVIRONMENT_INFO, [((name, *row), 1) for row in db.execute(query)])
         query = "SELECT id, name, method FROM environment JOIN guest_authentication ON environment_id = id WHERE shown"
         yield Family(GUEST_AUTHENTICATION, [((name, *row), 1) for row in db.execute(query + " ORDER BY id, method")])
+
+
+async def read_environments(
+    client: Client, ids: Sequence[str], call: Call
+) -> tuple[list[models.Environment], dict[str, FlatfileError]]:
+    """List the environments, or ask for those with these ids one by one, as a key of one environment may not list them.
+
+    Returns failures by id. Raises FlatfileError if all failed.
+    """
+    if not ids:
+        return await client.rows(LISTING, {}, call), {}
+    answers = await asyncio.gather(
+        *(client.one(Endpoint.ENVIRONMENT, models.Environment, call, id_) for id_ in ids), return_exceptions=True
+    )
+    rows: list[models.Environment] = []
+    failures: dict[str, FlatfileError] = {}
+    for id_, answer in zip(ids, answers, strict=True):
+        if isinstance(answer, FlatfileError):
+            failures[id_] = answer
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            rows.append(answer)
+    if not rows:
+        raise next(iter(failures.values()))
+    return rows, failures
 
 
 def _known(db: Connection, id_: str) -> list[models.Environment]:

@@ -1,23 +1,23 @@
 """What the audit log's tests stand on: one account of the simulated API, read and written in the test's own process."""
 
 import json
-import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from exporter.audit.account import AccountAudit, Manner
-from exporter.audit.actors import Mode, telling
-from exporter.audit.cursor import Cursor, Place
+from exporter.audit.account import AccountAudit, LineOptions
+from exporter.audit.actors import Mode, display
+from exporter.audit.journal import Journal, Output
 from exporter.audit.line import line_format
 from exporter.audit.names import Names
-from exporter.audit.outputs import Journal, Output
 from exporter.audit.progress import Progress
 from exporter.audit.reading import Reader
 from exporter.audit.selection import Selection
+from exporter.audit.state import Positions, State
 from exporter.config import Globs
 from exporter.core.clock import Clock
+from exporter.core.worker import Worker
 from tests.flatfile.rig import connected
 from tests.simulator.server import SimulatedServer
 
@@ -33,12 +33,19 @@ class Collected:
     """An output that keeps what is written."""
 
     lines: list[bytes] = field(default_factory=list)
-    position: None = None
+    end: None = None
+    is_removed: bool = False
 
-    async def write(self, lines: Sequence[bytes]) -> None:
+    def append(self, lines: Sequence[bytes]) -> None:
         self.lines += lines
 
-    def reopen(self) -> None:
+    def recover(self, end: str | None) -> Iterator[bytes]:
+        return iter(())
+
+    def successor(self) -> None:
+        return None
+
+    def close(self) -> None:
         pass
 
     @property
@@ -69,45 +76,56 @@ class Audited:
 
     audit: AccountAudit
     out: Collected
-    place: Place
+    state: State
 
     async def once(self) -> list[Row]:
         """Make a pass, and give what it wrote."""
         before = len(self.out.lines)
-        self.whole = await self.audit.once()
+        self.whole = await self.audit.run_pass()
         return self.out.rows[before:]
+
+    @property
+    def positions(self) -> Positions:
+        return self.state.positions("acme", OVERLAP)
 
 
 @asynccontextmanager
 async def auditing(
     api: SimulatedServer,
     *,
-    since: float = -math.inf,
+    since: float = 0.0,
     selection: Selection | None = None,
     actors: Mode = "full",
     payload: bool = False,
     out: Output | None = None,
-    place: Place | None = None,
     backoff: float = 5.0,
 ) -> AsyncIterator[Audited]:
     """Audit the account `acme`, from the beginning of time."""
     collected = Collected()
-    where = place or Place(max(since, 0.0))
     progress = Progress(Nowhere())  # type: ignore[arg-type]
     people = actors != "id"
     clock = Clock(wall=api.world.clock, monotonic=api.world.clock)
-    async with connected(api, retries=1, clock=clock) as client:
-        yield Audited(
-            AccountAudit(
-                "acme",
-                Reader(client, selection or Selection(EVERYTHING), payload=payload, progress=progress.read),
-                Names(client, people=people),
-                Cursor(where, OVERLAP),
-                Journal(out or collected, {"acme": where}, None),
-                Manner(line_format("jsonl", people=people, payload=payload), telling(actors, KEY), people, payload),
-                progress,
-                backoff=backoff,
-            ),
-            collected,
-            where,
-        )
+    lines = line_format("jsonl", people=people, payload=payload)
+    state, worker = State(None), Worker("audit")
+    state.begin(["acme"], since)
+    journal = Journal(state, out or collected, lines, worker)
+    chosen = selection or Selection(EVERYTHING)
+    try:
+        async with connected(api, retries=1, clock=clock) as client:
+            yield Audited(
+                AccountAudit(
+                    "acme",
+                    Reader("acme", client, chosen, journal, OVERLAP, payload=payload, progress=progress.read),
+                    Names(client, people=people),
+                    journal,
+                    OVERLAP,
+                    LineOptions(lines, display(actors, KEY), payload),
+                    progress,
+                    backoff=backoff,
+                ),
+                collected,
+                state,
+            )
+    finally:
+        await worker.run(state.close)
+        worker.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -19,22 +20,22 @@ from tests.simulator.worlds import fixed_world, sized_world
 class Slow(Collected):
     """A reader that takes a batch when it is told to."""
 
-    offered: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
-    taken: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    offered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    taken: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
 
-    async def write(self, lines: Sequence[bytes]) -> None:
-        await super().write(lines)
+    def append(self, lines: Sequence[bytes]) -> None:
+        super().append(lines)
         self.offered.release()
-        await self.taken.acquire()
+        self.taken.acquire()
 
 
 async def test_nothing_is_made_ahead_of_a_slow_reader() -> None:
     world = sized_world(Time(), environments=2, spaces=4, guests=2, users=1, agents=1, events=BATCH * 3)
     out = Slow()
     async with SimulatedServer(world) as api, auditing(api, out=out) as audited:
-        doing = asyncio.create_task(audited.audit.once())
+        doing = asyncio.create_task(audited.audit.run_pass())
         for batch in range(1, 4):
-            await out.offered.acquire()
+            await asyncio.to_thread(out.offered.acquire)
             assert len(out.lines) == BATCH * batch
             out.taken.release()
         assert await doing
@@ -45,16 +46,17 @@ class Failing(Collected):
 
     error: OSError | None = OSError(errno.ENOSPC, "No space left on device")
 
-    async def write(self, lines: Sequence[bytes]) -> None:
+    def append(self, lines: Sequence[bytes]) -> None:
         if self.error is not None:
             error, self.error = self.error, None
             raise error
-        await super().write(lines)
-        self.done.set()
+        super().append(lines)
+        self.loop.call_soon_threadsafe(self.done.set)
 
     def __init__(self) -> None:
         super().__init__()
         self.done = asyncio.Event()
+        self.loop = asyncio.get_running_loop()
 
 
 async def test_following_goes_on_when_there_is_room_again(caplog: pytest.LogCaptureFixture) -> None:

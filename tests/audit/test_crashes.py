@@ -1,23 +1,23 @@
 """Each event is in the files exactly once, wherever the process is killed: between any two calls of the operating system,
 and in the middle of any of them."""
 
-import asyncio
 import contextlib
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exporter.audit.cursor import Cursor, Place
-from exporter.audit.disk import Disk
-from exporter.audit.line import Line, line_format
-from exporter.audit.log_file import LogFile
-from exporter.audit.outputs import File, Journal, learn
-from exporter.audit.state import StateFile
+from exporter.audit.journal import Journal
+from exporter.audit.line import KEYS, Line, line_format
+from exporter.audit.log_file import Disk, LogFile
+from exporter.audit.models import Event as Row
+from exporter.audit.state import Found, State
+from exporter.core.worker import Worker
 from exporter.flatfile.times import iso
 
 OVERLAP = 60.0
@@ -57,12 +57,37 @@ class MortalDisk(Disk):
             raise Killed
         super().truncate(file, size)
 
-    def replace(self, new: Path, old: Path) -> None:
-        if self._dies():
-            if self._part > 0.5:
-                super().replace(new, old)
+    @contextlib.contextmanager
+    def commit(self) -> Iterator[None]:
+        """A transaction of the state, after which or before which it dies; SQLite itself knows nothing in between."""
+        dies = self._dies()
+        if dies and self._part <= 0.5:
             raise Killed
-        super().replace(new, old)
+        yield
+        if dies:
+            raise Killed
+
+
+class MortalState(State):
+    """Dies with its disk."""
+
+    def __init__(self, path: Path, disk: MortalDisk) -> None:
+        super().__init__(path)
+        self._disk = disk
+        try:
+            with disk.commit():
+                pass
+        except Killed:
+            self.close()
+            raise
+
+    def save(self, *args: Any, **named: Any) -> None:
+        with self._disk.commit():
+            super().save(*args, **named)
+
+    def recover(self, *args: Any, **named: Any) -> None:
+        with self._disk.commit():
+            super().recover(*args, **named)
 
 
 @dataclass(frozen=True)
@@ -74,17 +99,13 @@ class Event:
 
 
 def line(event: Event) -> Line:
-    nothing = dict.fromkeys(
-        (*Line.__struct_fields__[2:4], *Line.__struct_fields__[7:14], "environment", "actor_id"), None
-    )
-    return Line(
-        time=iso(event.at),
-        event_id=event.id,
-        account="acme",
-        environment_id=event.stream,
-        actor_type="system",
-        **nothing,
-    )
+    given = dict.fromkeys(KEYS) | {
+        "time": iso(event.at),
+        "event_id": event.id,
+        "account": "acme",
+        "actor_type": "system",
+    }
+    return Line(**given | {"environment_id": event.stream})  # type: ignore[arg-type]
 
 
 events_lists = st.lists(
@@ -102,37 +123,33 @@ class Life:
     """One process, from its start until it ends or is killed."""
 
     directory: Path
-    disk: Disk
+    disk: MortalDisk
     format_name: str
+    number: int
 
-    async def run(self, events: Sequence[Event], until: float, batch: int) -> None:
-        """Make a pass every 20 seconds up to `until`."""
+    def run(self, events: Sequence[Event], until: float, batch: int, reopened_at: float | None) -> None:
+        """Make a pass every 20 seconds up to `until`; before one of them the output is renamed, and reopened as on SIGHUP."""
         lines = line_format(self.format_name, people=False, payload=False)  # type: ignore[arg-type]
-        state = StateFile(self.directory / "state", self.disk)
-        saved = state.load()
-        places = saved.accounts if saved else {"acme": Place(START - 1)}
-        file = LogFile(self.directory / "audit.log", lines.header, self.disk)
-        try:
-            learn(file.open(saved.output if saved else None), lines, places)
-            journal = Journal(File(file), places, state)
-            journal.save()
-            cursor = Cursor(places["acme"], OVERLAP)
-            now = START
-            while now <= until:
-                for chunk, to in _passed(cursor, events, now, batch):
-                    encoded = [lines.encode(line(event)) for event in chunk]
-                    await journal.write(cursor, chunk, encoded, STREAMS, to)
-                now += 20
-        finally:
-            file.close()
-
-
-def _passed(cursor: Cursor, events: Sequence[Event], now: float, batch: int) -> Iterator[tuple[list[Event], float]]:
-    new = [e for e in events if e.visible_at <= now and cursor.is_new(e.stream, e.id, e.at)]
-    new.sort(key=lambda event: (event.at, event.id))
-    for start in range(0, len(new), batch):
-        chunk = new[start : start + batch]
-        yield chunk, min(chunk[-1].at, now - 2)
+        path = self.directory / "audit.log"
+        with contextlib.closing(MortalState(self.directory / "state", self.disk)) as state:
+            state.begin(["acme"], START - 1)
+            journal = Journal(state, LogFile(path, lines.header, self.disk), lines, Worker("none"))
+            with contextlib.closing(journal):
+                journal.recover()
+                now = START
+                while now <= until:
+                    if reopened_at == now:
+                        path.rename(self.directory / f"audit.log.{901 - 2 * self.number}")
+                        journal.reopen()
+                    positions = journal.positions("acme", OVERLAP)
+                    visible = [event for event in events if event.visible_at <= now]
+                    wanted = [event for event in visible if event.at >= positions.since(event.stream)]
+                    state.add("acme", [Found(event.stream, event.at, Row(id=event.id)) for event in wanted])
+                    at = {event.id: event for event in events}
+                    while chunk := state.waiting("acme", batch):
+                        encoded = [lines.encode(line(at[found.row.id])) for found in chunk]
+                        journal.write("acme", chunk, encoded, STREAMS, min(chunk[-1].at, now - 2), OVERLAP)
+                    now += 20
 
 
 def told(directory: Path, format_name: str) -> list[str]:
@@ -154,22 +171,29 @@ def told(directory: Path, format_name: str) -> list[str]:
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     events=events_lists,
-    deaths=st.lists(st.tuples(st.integers(0, 30), st.floats(0, 1), st.booleans()), max_size=8),
+    deaths=st.lists(
+        st.tuples(st.integers(0, 30), st.floats(0, 1), st.booleans(), st.one_of(st.none(), st.integers(0, 20))),
+        max_size=8,
+    ),
     batch=st.integers(1, 7),
     format_name=st.sampled_from(["jsonl", "csv"]),
 )
 def test_each_event_once_whenever_it_is_killed(
-    events: list[Event], deaths: list[tuple[int, float, bool]], batch: int, format_name: str
+    events: list[Event], deaths: list[tuple[int, float, bool, int | None]], batch: int, format_name: str
 ) -> None:
-    """Between two lives the file may be renamed, as logrotate does."""
+    """Within a life the file may be renamed and reopened, and between two lives renamed, as logrotate does."""
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        for number, (calls, part, rotated) in enumerate(deaths):
-            _live(Life(directory, MortalDisk(calls, part), format_name), events, START + 40.0 * (number + 1), batch)
+        for number, (calls, part, rotated, reopened) in enumerate(deaths):
+            life = Life(directory, MortalDisk(calls, part), format_name, number)
+            with contextlib.suppress(Killed):
+                life.run(
+                    events, START + 40.0 * (number + 1), batch, START + reopened * 20 if reopened is not None else None
+                )
             path = directory / "audit.log"
             if rotated and path.exists():
-                path.rename(directory / f"audit.log.{900 - number}")
-        _live(Life(directory, MortalDisk(math.inf, 0), format_name), events, START + 400, batch)
+                path.rename(directory / f"audit.log.{900 - 2 * number}")
+        Life(directory, MortalDisk(math.inf, 0), format_name, 99).run(events, START + 400, batch, None)
         ids = told(directory, format_name)
     assert sorted(ids) == sorted(event.id for event in events)
     at = {event.id: event.at for event in events}
@@ -177,8 +201,3 @@ def test_each_event_once_whenever_it_is_killed(
     for id_ in ids:
         assert at[id_] >= newest - OVERLAP, "in the order of time, but for what came late"
         newest = max(newest, at[id_])
-
-
-def _live(life: Life, events: Sequence[Event], until: float, batch: int) -> None:
-    with contextlib.suppress(Killed):
-        asyncio.run(life.run(events, until, batch))

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from exporter.audit.flags import DEFAULTS
 from exporter.audit.line import KEYS, PAYLOAD, PEOPLE
+from exporter.audit.options import Options
 from tests.audit.rig import auditing
 from tests.collectors.exported import Time
 from tests.e2e.process import clean_environment, eventually
@@ -101,9 +101,9 @@ def test_the_schema_finds_a_wrong_line(change: dict[str, object]) -> None:
 def test_every_key_and_flag_is_on_the_page() -> None:
     for key in SCHEMA["properties"]:
         assert f"`{key}`" in PAGE, key
-    names = {"audit_accounts": "account", "audit_environments": "environment", "audit_topics": "topic"}
-    for dest in DEFAULTS:
-        flag = "--" + names.get(dest, dest.removeprefix("audit_")).replace("_", "-")
+    names = {"accounts": "account", "environments": "environment", "topics": "topic"}
+    for field in fields(Options):
+        flag = "--" + names.get(field.name, field.name).replace("_", "-")
         assert flag in PAGE, flag
 
 
@@ -161,4 +161,4 @@ def test_the_command_that_follows_writes_and_ends_when_told(place: Path) -> None
             assert process.wait() == 0
         finally:
             process.kill()
-    assert (place / "audit-state.json").exists()
+    assert (place / "audit-state.sqlite").exists()

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.audit.line import KEYS, Line, Told, line_format
+from exporter.audit.line import KEYS, Line, WrittenEvent, line_format
 
 TEXT = st.one_of(st.none(), st.text(st.characters(codec="utf-8"), max_size=30))
 IDS = st.text("us_evt0123456789", min_size=1, max_size=30)
@@ -22,11 +22,11 @@ LINES = st.builds(
     actor_type=st.sampled_from(["user", "system"]),
     actor_name=TEXT,
     actor_email=TEXT,
-    **dict.fromkeys((*KEYS[2:4], *KEYS[6:14], KEYS[15]), TEXT),
+    **dict.fromkeys((*KEYS[2:4], *KEYS[6:15], KEYS[16]), TEXT),
 )
 BRIEF = (
     "time event_id topic domain account environment_id environment space_id space workbook_id sheet_id job_id file_id "
-    "agent_id actor_type actor_id"
+    "agent_id app_id actor_type actor_id"
 )
 
 
@@ -50,7 +50,7 @@ def test_names_and_payload_come_last() -> None:
 def test_a_payload_spread_over_lines_is_put_on_one() -> None:
     spread = msgspec.Raw(b'{\n  "a": [1,\r\n 2],\n "b": "x\\ny"\n}')
     for name in ("jsonl", "csv"):
-        text = line_format(name, people=False, payload=True).encode(line(payload=spread))  # type: ignore[arg-type]
+        text = line_format(name, people=False, payload=True).encode(line(payload=spread))
         assert text.count(b"\n") == 1
         assert b"\r" not in text
     assert json.loads(line_format("jsonl", people=False, payload=True).encode(line(payload=spread)))["payload"] == {
@@ -67,7 +67,7 @@ def test_json_is_one_line_and_says_what_was_given(given_line: Line) -> None:
     assert text.count(b"\n") == 1
     said = json.loads(text)
     assert said == {key: getattr(given_line, key) for key in (*KEYS, "actor_name", "actor_email")}
-    expected = Told(given_line.time, given_line.event_id, given_line.account, given_line.environment_id)
+    expected = WrittenEvent(given_line.time, given_line.event_id, given_line.account, given_line.environment_id)
     assert lines.decode(text.removesuffix(b"\n")) == expected
 
 

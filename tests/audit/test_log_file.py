@@ -5,11 +5,11 @@ import os
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from exporter.audit.disk import Disk
-from exporter.audit.log_file import LogFile
-from exporter.audit.state import AuditError, Position
+from exporter.audit.log_file import Disk, LogFile
+from exporter.audit.state import AuditError
 
 
 @pytest.fixture
@@ -17,18 +17,31 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "audit.jsonl"
 
 
-def opened(path: Path, last: Position | None = None, header: bytes = b"") -> tuple[LogFile, list[bytes]]:
+def opened(path: Path, last: str | None = None, header: bytes = b"") -> tuple[LogFile, list[bytes]]:
     file = LogFile(path, header, Disk())
-    return file, [*file.open(last)]
+    try:
+        return file, [*file.recover(last)]
+    except AuditError:
+        file.close()
+        raise
 
 
-def written(path: Path, *lines: bytes, header: bytes = b"") -> Position:
-    """Write lines, and give the position after them."""
+def written(path: Path, *lines: bytes, header: bytes = b"") -> str:
+    """Write lines, and give the end after them."""
     file, _ = opened(path, header=header)
-    file.append(b"".join(lines))
-    position = file.position
+    file.append(lines)
+    end = file.end
     file.close()
-    return position
+    return end
+
+
+def succeeded(file: LogFile) -> LogFile:
+    """Go on in the file that has the name now."""
+    new = file.successor()
+    if new is None:
+        return file
+    file.close()
+    return new
 
 
 def test_lines_are_appended_and_nobody_else_can_read_them(path: Path) -> None:
@@ -43,7 +56,7 @@ def test_lines_after_the_position_are_given_back(path: Path) -> None:
     written(path, b"two\n", b"three\n")
     file, lines = opened(path, position)
     assert lines == [b"two", b"three"]
-    file.append(b"four\n")
+    file.append([b"four\n"])
     file.close()
     assert path.read_bytes() == b"one\ntwo\nthree\nfour\n"
 
@@ -63,7 +76,7 @@ def test_a_torn_line_is_cut_off(path: Path, torn: bytes) -> None:
     with path.open("ab") as raw:
         raw.write(b"two\n" + torn)
     file, lines = opened(path, position)
-    file.append(b"three\n")
+    file.append([b"three\n"])
     file.close()
     assert lines == [b"two"]
     assert path.read_bytes() == b"one\ntwo\nthree\n"
@@ -71,7 +84,7 @@ def test_a_torn_line_is_cut_off(path: Path, torn: bytes) -> None:
 
 def test_a_torn_first_line_is_cut_off(path: Path) -> None:
     file, _ = opened(path)
-    position = file.position
+    position = file.end
     file.close()
     path.write_bytes(b"on")
     file, lines = opened(path, position)
@@ -87,7 +100,7 @@ def test_after_a_rename_the_last_lines_are_found_in_the_old_file(path: Path) -> 
         raw.write(b"thr")
     path.rename(path.with_suffix(".jsonl.1"))
     file, lines = opened(path, position)
-    file.append(b"three\n")
+    file.append([b"three\n"])
     file.close()
     assert lines == [b"two"]
     assert path.with_suffix(".jsonl.1").read_bytes() == b"one\ntwo\n"
@@ -98,9 +111,9 @@ def test_a_new_file_with_the_number_of_the_old_one_is_not_taken_for_it(path: Pat
     """File systems give the number of a deleted file to the next one that is made."""
     position = written(path, b"one\n")
     path.write_bytes(b"another file\n")
-    assert path.stat().st_ino == position.inode
+    assert path.stat().st_ino == msgspec.json.decode(position)["inode"]
     file, lines = opened(path, position)
-    file.append(b"two\n")
+    file.append([b"two\n"])
     file.close()
     assert lines == []
     assert path.read_bytes() == b"another file\ntwo\n"
@@ -119,13 +132,13 @@ def test_a_copy_made_by_a_rotation_is_found(path: Path) -> None:
 
 def test_a_file_that_was_cut_off_while_open_goes_on_from_its_beginning(path: Path) -> None:
     file, _ = opened(path)
-    file.append(b"one\n")
+    file.append([b"one\n"])
     os.truncate(path, 0)
-    file.append(b"two\n")
+    file.append([b"two\n"])
     assert path.read_bytes() == b"two\n"
-    position = file.position
+    position = file.end
     file.close()
-    assert position.offset == 4
+    assert msgspec.json.decode(position)["offset"] == 4
     assert opened(path, position)[1] == []
 
 
@@ -157,12 +170,12 @@ def test_where_the_old_folder_is_gone_it_is_said(path: Path, caplog: pytest.LogC
 
 def test_reopening_after_a_rename_begins_a_new_file(path: Path) -> None:
     file, _ = opened(path)
-    file.append(b"one\n")
+    file.append([b"one\n"])
     path.rename(path.with_suffix(".1"))
-    file.append(b"two\n")
-    file.reopen()
-    file.append(b"three\n")
-    position = file.position
+    file.append([b"two\n"])
+    file = succeeded(file)
+    file.append([b"three\n"])
+    position = file.end
     file.close()
     assert path.with_suffix(".1").read_bytes() == b"one\ntwo\n"
     assert path.read_bytes() == b"three\n"
@@ -171,21 +184,21 @@ def test_reopening_after_a_rename_begins_a_new_file(path: Path) -> None:
 
 def test_reopening_without_a_rename_changes_nothing(path: Path) -> None:
     file, _ = opened(path)
-    file.append(b"one\n")
-    file.reopen()
-    file.append(b"two\n")
+    file.append([b"one\n"])
+    assert file.successor() is None
+    file.append([b"two\n"])
     file.close()
     assert path.read_bytes() == b"one\ntwo\n"
 
 
 def test_where_reopening_fails_the_old_file_is_kept(path: Path) -> None:
     file, _ = opened(path)
-    file.append(b"one\n")
+    file.append([b"one\n"])
     path.rename(path.with_suffix(".1"))
     path.write_bytes(b"half a line")
     with pytest.raises(AuditError, match="does not end with a whole line"):
-        file.reopen()
-    file.append(b"two\n")
+        file.successor()
+    file.append([b"two\n"])
     file.close()
     assert path.with_suffix(".1").read_bytes() == b"one\ntwo\n"
     assert path.read_bytes() == b"half a line"
@@ -193,7 +206,7 @@ def test_where_reopening_fails_the_old_file_is_kept(path: Path) -> None:
 
 def test_two_processes_cannot_write_one_file(path: Path) -> None:
     file, _ = opened(path)
-    with pytest.raises(AuditError, match="is written by another process"):
+    with pytest.raises(AuditError, match="is in use by another process"):
         opened(path)
     file.close()
     opened(path)[0].close()
@@ -208,17 +221,29 @@ def test_a_foreign_file_without_a_last_newline_is_left_alone(path: Path) -> None
 
 def test_what_is_no_file_is_refused(path: Path) -> None:
     os.mkfifo(path)
-    with pytest.raises(AuditError, match="is no file"):
+    with pytest.raises(AuditError, match="is not a regular file"):
         opened(path)
+
+
+def test_a_removed_file_is_noticed(path: Path) -> None:
+    file, _ = opened(path)
+    seen = [file.is_removed]
+    path.unlink()
+    seen.append(file.is_removed)
+    file = succeeded(file)
+    assert [*seen, file.is_removed] == [False, True, False]
+    file.append([b"one\n"])
+    file.close()
+    assert path.read_bytes() == b"one\n"
 
 
 def test_each_new_file_begins_with_the_header(path: Path) -> None:
     file, _ = opened(path, header=b"a,b\n")
-    file.append(b"1,2\n")
-    file.append(b"3,4\n")
+    file.append([b"1,2\n"])
+    file.append([b"3,4\n"])
     path.rename(path.with_suffix(".1"))
-    file.reopen()
-    file.append(b"5,6\n")
+    file = succeeded(file)
+    file.append([b"5,6\n"])
     file.close()
     written(path, b"7,8\n", header=b"a,b\n")
     assert path.with_suffix(".1").read_bytes() == b"a,b\n1,2\n3,4\n"
@@ -247,12 +272,12 @@ class Full(Disk):
 def test_a_full_disk_leaves_no_part_of_a_line_once_there_is_room_again(path: Path) -> None:
     disk = Full()
     file = LogFile(path, b"", disk)
-    assert [*file.open(None)] == []
-    file.append(b"one\n")
+    assert [*file.recover(None)] == []
+    file.append([b"one\n"])
     disk.left = 2
     with pytest.raises(OSError, match="No space left"):
-        file.append(b"two\n")
+        file.append([b"two\n"])
     disk.left = 100
-    file.append(b"two\n")
+    file.append([b"two\n"])
     file.close()
     assert path.read_bytes() == b"one\ntwo\n"

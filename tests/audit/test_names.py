@@ -41,14 +41,21 @@ async def test_each_kind_of_actor(event: str, actor: tuple[str | None, ...], gue
 async def test_spaces_environments_and_ids() -> None:
     time = Time()
     world = fixed_world(time)
-    context = {"workbookId": "us_wb_1", "sheetId": "us_sh_1", "jobId": "us_jb_1", "fileId": "us_fl_1"}
+    context = {
+        "appId": "us_app_1",
+        "workbookId": "us_wb_1",
+        "sheetId": "us_sh_1",
+        "jobId": "us_jb_1",
+        "fileId": "us_fl_1",
+    }
     made = world.emit("file:created", PROD, space_id=NORD, context=context)
     deployed = world.emit("agent:created", PROD, context={"agentId": "us_ag_Hn3cQ0ye"})
     async with SimulatedServer(world) as api, auditing(api) as audited:
         rows = {row["event_id"]: row for row in await audited.once()}
     row = rows[made.id]
     assert (row["account"], row["environment"], row["space"]) == ("acme", "production", 'Onboarding "Nord" GmbH')
-    assert [row[key] for key in ("workbook_id", "sheet_id", "job_id", "file_id")] == [
+    assert [row[key] for key in ("app_id", "workbook_id", "sheet_id", "job_id", "file_id")] == [
+        "us_app_1",
         "us_wb_1",
         "us_sh_1",
         "us_jb_1",
@@ -84,7 +91,7 @@ async def test_who_and_what_is_gone_has_no_name_and_no_error() -> None:
     async with SimulatedServer(world) as api, auditing(api) as audited:
         rows = {row["event_id"]: row for row in await audited.once()}
         assert audited.whole
-        assert await audited.audit.whole()
+        assert await audited.audit.run_to_end()
     for event in ("us_evt_left", "us_evt_gone", "us_evt_agent", "us_evt_nospace"):
         assert (rows[event]["actor_name"], rows[event]["actor_email"]) == (None, None)
     assert rows["us_evt_gone"]["space"] is None
@@ -158,7 +165,7 @@ async def test_refused_names_are_null_said_once_and_leave_the_audit_incomplete(
     async with SimulatedServer(fixed_world(Time())) as api, auditing(api) as audited:
         api.faults.add(path, Status(403))
         assert len(await audited.once()) == 10
-        assert not await audited.audit.whole()
+        assert not await audited.audit.run_to_end()
     (record,) = [record for record in caplog.records if "names could not be read" in record.message]
     assert record.__dict__["fields"]["endpoint"] == path
 

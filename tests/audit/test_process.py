@@ -62,7 +62,7 @@ def test_it_writes_what_happened_and_ends(api: SimulatedServer, config: str) -> 
     done = run("audit", config)
     assert (done.returncode, ids(done.stdout)) == (0, happened(api)), done.stderr
     assert done.stderr.count("\n") == 1
-    assert 'msg="audit ended" events=300' in done.stderr
+    assert 'msg="audit finished" events=300' in done.stderr
 
 
 def test_csv_has_a_header_and_the_same_events(api: SimulatedServer, config: str) -> None:
@@ -101,9 +101,9 @@ def test_hashes_need_a_key_and_hide_everybody(config: str) -> None:
 
 
 @contextlib.contextmanager
-def following(config: str, tmp_path: Path, *more: str) -> Iterator[Exporter]:
-    arguments = ("audit", config, "--follow", "--interval=50ms", *more)
-    with exporter(*arguments, f"--output={tmp_path / 'audit.jsonl'}", f"--state={tmp_path / 'state'}") as process:
+def following(config: str, tmp_path: Path, state: Path | None = None) -> Iterator[Exporter]:
+    where = (f"--output={tmp_path / 'audit.jsonl'}", f"--state={state or tmp_path / 'state'}")
+    with exporter("audit", config, "--follow", "--interval=50ms", *where) as process:
         yield process
 
 
@@ -141,7 +141,7 @@ def test_a_rotated_output_goes_on_in_a_new_file(api: SimulatedServer, config: st
         emit(api, 2)
         eventually(lambda: len(read(old)) == 302, "it goes on in the renamed file")
         process.signal(signal.SIGHUP)
-        process.wait_for("opened anew")
+        process.wait_for("the output was reopened")
         emit(api, 3)
         eventually(lambda: len(read(out)) == 3, "and after SIGHUP in the new one")
         process.signal(signal.SIGKILL)
@@ -160,7 +160,7 @@ def test_two_processes_do_not_write_one_file(api: SimulatedServer, config: str, 
         eventually(lambda: len(read(tmp_path / "audit.jsonl")) == 300, "it writes")
         second = run("audit", config, f"--output={tmp_path / 'audit.jsonl'}")
     assert second.returncode == 1
-    assert "is written by another process" in second.stderr
+    assert "is in use by another process" in second.stderr
 
 
 def test_following_goes_on_after_a_failure(api: SimulatedServer, config: str, tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from exporter.audit.cursor import Place
 from exporter.audit.selection import Selection
+from exporter.audit.state import Positions
 from exporter.config import Globs
 from exporter.demo.switches import ABSENT, Switches
 from exporter.flatfile.errors import Forbidden, ServerError
-from tests.audit.rig import EVERYTHING, auditing
+from tests.audit.rig import EVERYTHING, OVERLAP, auditing
 from tests.collectors.exported import OfTheWholeAccount, Time
 from tests.simulator.faults import Deformed, Status
 from tests.simulator.server import SimulatedServer
@@ -144,7 +144,7 @@ async def test_topics_are_chosen_and_the_mark_moves_on_without_them() -> None:
     async with SimulatedServer(fixed_world(time)) as api, auditing(api, selection=selection) as audited:
         rows = await audited.once()
         assert [row["topic"] for row in rows] == ["file:created", "file:updated", "teapot:boiled"]
-        assert audited.place.read[PROD] == FIXED_NOW - 50  # of the newest event of all
+        assert audited.positions.read_to[PROD] == FIXED_NOW - 50  # of the newest event of all
 
 
 async def test_an_environment_that_the_account_wide_list_hides_is_asked_by_itself() -> None:
@@ -221,7 +221,7 @@ async def test_what_was_refused_for_long_is_caught_up_with() -> None:
         assert audited.whole
         assert sorted(audited.out.ids) == sorted(ids(api))
         assert await audited.once() == []
-        assert not [told for told in audited.place.told.values() if len(told) > 3], "what is old is forgotten"
+        assert audited.state._db.execute("SELECT count(*) FROM written").fetchone()[0] < 7, "what is old is forgotten"
 
 
 async def test_where_everything_fails_the_error_is_raised_and_nothing_moves() -> None:
@@ -233,7 +233,7 @@ async def test_where_everything_fails_the_error_is_raised_and_nothing_moves() ->
         api.faults.add("/events", Status(403))
         with pytest.raises(Forbidden):
             await audited.once()
-        assert audited.place == Place(0.0)
+        assert audited.positions == Positions(0.0, OVERLAP, {})
 
 
 async def test_events_of_a_deleted_environment_are_told_by_its_id() -> None:

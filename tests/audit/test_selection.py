@@ -2,7 +2,7 @@
 
 import pytest
 
-from exporter.audit.selection import Selection, parse_moment
+from exporter.audit.selection import Selection, parse_time
 from exporter.config import Globs
 
 NOW = 1763628900.0  # 2025-11-20T08:55:00Z
@@ -21,8 +21,8 @@ NOW = 1763628900.0  # 2025-11-20T08:55:00Z
         ("2025-11-20", NOW - 8 * 3600 - 55 * 60),
     ],
 )
-def test_a_moment_is_a_duration_ago_or_a_time(text: str, at: float) -> None:
-    assert parse_moment(text).at(NOW) == at
+def test_a_time_is_a_duration_ago_or_a_time(text: str, at: float) -> None:
+    assert parse_time(text, lambda: NOW) == at
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ def test_a_moment_is_a_duration_ago_or_a_time(text: str, at: float) -> None:
         ("yesterday", "a time such as 2026-11-01T09:30:00Z"),
         ("24", "write 24s for seconds, or a time"),
         ("", "or a time"),
-        ("2025-13-01", "is no time: write it like 2026-11-01T09:30:00Z"),
-        ("2025-11-20T25:00:00Z", "is no time"),
+        ("2025-13-01", "is not a time: write it like 2026-11-01T09:30:00Z"),
+        ("2025-11-20T25:00:00Z", "is not a time"),
         ("-1h", "or a time"),
     ],
 )
 def test_what_is_neither_is_explained(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        parse_moment(text)
+        parse_time(text)
 
 
 def test_both_the_configuration_and_the_flags_choose() -> None:
@@ -56,11 +56,19 @@ def test_an_environment_without_a_known_name_is_chosen_by_its_id() -> None:
 
 def test_topics_are_globs_in_which_case_counts() -> None:
     chosen = Selection(Globs(("*",), ()), topics=("file:*", "job:failed"))
-    assert [chosen.topic(topic) for topic in ("file:created", "job:failed", "job:ready", "File:created", None)] == [
+    assert [
+        chosen.event("us_env_1", None, topic)
+        for topic in ("file:created", "job:failed", "job:ready", "File:created", None)
+    ] == [
         True,
         True,
         False,
         False,
         False,
     ]
-    assert Selection(Globs(("*",), ())).topic(None)
+    assert Selection(Globs(("*",), ())).event("us_env_1", None, None)
+
+
+def test_globs_that_match_no_environment_are_found() -> None:
+    chosen = Selection(Globs(("*",), ()), ("prd", "prod*", "us_env_2"))
+    assert chosen.unmatched({"us_env_1": "production", "us_env_2": "staging"}) == ["prd"]

@@ -82,7 +82,7 @@ def test_the_service_runs_the_command_that_all_others_expect() -> None:
     _, *arguments = shlex.split(line.replace("\\\n", " "))
     given = options(parse(arguments))
     assert (given.follow, str(given.output)) == (True, LOG)
-    assert str(given.state) == "/var/lib/flatfile-audit/state.json"
+    assert str(given.state) == "/var/lib/flatfile-audit/state.sqlite"
     assert "LogsDirectory=flatfile\n" in UNIT
     assert "StateDirectory=flatfile-audit\n" in UNIT
 
