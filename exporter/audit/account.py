@@ -51,7 +51,6 @@ class AccountAudit:
         reader: Reader,
         names: Names,
         journal: Journal,
-        overlap: float,
         options: LineOptions,
         progress: Progress,
         *,
@@ -61,7 +60,6 @@ class AccountAudit:
         self._reader = reader
         self._names = names
         self._journal = journal
-        self._overlap = overlap
         self._options = options
         self._progress = progress
         self._backoff = backoff
@@ -123,7 +121,7 @@ class AccountAudit:
     async def _write(
         self, events: Sequence[Found], lines: Sequence[bytes], environments: Collection[str], to: float
     ) -> None:
-        await self._journal.run(self._journal.write, self._name, events, lines, environments, to, self._overlap)
+        await self._journal.run(self._journal.write, self._name, events, lines, environments, to)
 
     def _line(self, found: Found, labels: Labels) -> bytes:
         row, context = found.row, found.row.context or EventContext()

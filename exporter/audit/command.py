@@ -71,7 +71,7 @@ async def _audit(options: Options, accounts: list[AccountConfig], key: bytes, cl
         stack.callback(worker.close)
         state = State(options.state)
         stack.push_async_callback(worker.run, state.close)
-        state.begin([account.name for account in accounts], options.since)
+        state.begin({account.name: account.events.overlap for account in accounts}, options.since)
         output = (
             LogFile(options.output, lines.header, disk)
             if options.output
@@ -105,8 +105,7 @@ def _account(
 ) -> AccountAudit:
     configured = account.environments
     selection = Selection(configured, options.environments, options.topics, options.until, configured.ids)
-    overlap = account.events.overlap
-    reader = Reader(account.name, client, selection, journal, overlap, payload=options.payload, progress=progress.read)
+    reader = Reader(account.name, client, selection, journal, payload=options.payload, progress=progress.read)
     names = Names(client, people=options.people)
     how = LineOptions(lines, display(options.actors, key), options.payload)
-    return AccountAudit(account.name, reader, names, journal, overlap, how, progress)
+    return AccountAudit(account.name, reader, names, journal, how, progress)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from select import PIPE_BUF
-from typing import ParamSpec, Protocol, TypeVar
+from typing import ParamSpec, TypeVar
 
 from exporter.audit.line import Format
-from exporter.audit.log_file import Disk
+from exporter.audit.log_file import Disk, LogFile
 from exporter.audit.state import AuditError, Found, Positions, State
 from exporter.core.logs import fields
 from exporter.core.worker import Worker
@@ -17,30 +17,6 @@ from exporter.core.worker import Worker
 log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Output(Protocol):
-    """A file, or standard output. Methods raise AuditError and OSError."""
-
-    def recover(self, end: str | None) -> Iterator[bytes]:
-        """Yield the lines after an end that was saved, without their newlines."""
-
-    def append(self, lines: Sequence[bytes]) -> None:
-        """Write lines, each with its newline; returns when they are taken."""
-
-    def successor(self) -> "Output | None":
-        """Open the file that has the name now, if it is another one."""
-
-    def close(self) -> None:
-        """Close the file."""
-
-    @property
-    def is_removed(self) -> bool:
-        """Whether the file has no name any more, so that what is written is lost."""
-
-    @property
-    def end(self) -> str | None:
-        """Where the file ends, for `recover`."""
 
 
 class StandardOutput:
@@ -51,7 +27,7 @@ class StandardOutput:
     """
 
     is_removed = False
-    end = None
+    end: str | None = None
 
     def __init__(self, file: int, header: bytes, disk: Disk) -> None:
         self._file = file
@@ -79,6 +55,9 @@ class StandardOutput:
         """Do nothing."""
 
 
+Output = LogFile | StandardOutput
+
+
 class Journal:
     """Writes lines, then saves the state.
 
@@ -89,7 +68,7 @@ class Journal:
 
     def __init__(self, state: State, output: Output, lines: Format, worker: Worker) -> None:
         self.state = state
-        self._output = output
+        self._output: Output = output
         self._lines = lines
         self._worker = worker
         self._unsaved: Callable[[], None] | None = None
@@ -110,25 +89,19 @@ class Journal:
 
         self.state.recover(written(), lambda: self._output.end)
 
-    def positions(self, account: str, overlap: float) -> Positions:
+    def positions(self, account: str) -> Positions:
         """Return how far an account was read."""
         self._save()
-        return self.state.positions(account, overlap)
+        return self.state.positions(account)
 
     def write(
-        self,
-        account: str,
-        events: Sequence[Found],
-        lines: Sequence[bytes],
-        environments: Collection[str],
-        to: float,
-        overlap: float,
+        self, account: str, events: Sequence[Found], lines: Sequence[bytes], environments: Collection[str], to: float
     ) -> None:
         """Write the lines of these events; with them the environments are written up to `to`."""
         self._save()
         if lines:
             self._append(lines)
-        save = partial(self.state.save, account, events, environments, to, overlap)
+        save = partial(self.state.save, account, events, environments, to)
         self._unsaved = lambda: save(self._output.end)
         self._save()
 

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -63,20 +63,6 @@ class WrittenEvent(msgspec.Struct, frozen=True):
         return times.unix(self.time)
 
 
-class Format(Protocol):
-    """How lines are written. A line is one line of text in every format, so a torn one lacks its newline."""
-
-    @property
-    def header(self) -> bytes:
-        """Return what a file begins with."""
-
-    def encode(self, line: Line) -> bytes:
-        """Return a line with its newline."""
-
-    def decode(self, text: bytes) -> WrittenEvent | None:
-        """Read a line back; `None` if it is not the line of an event."""
-
-
 class JsonLines:
     """One JSON object a line."""
 
@@ -86,7 +72,7 @@ class JsonLines:
         self._decoder = msgspec.json.Decoder(WrittenEvent)
 
     def encode(self, line: Line) -> bytes:
-        """Return a line; a payload of several lines is put on one."""
+        """Return a line with its newline; a payload of several lines is put on one."""
         if isinstance(line.payload, msgspec.Raw):
             line = msgspec.structs.replace(line, payload=_on_one_line(line.payload))
         return msgspec.json.encode(line) + b"\n"
@@ -120,6 +106,10 @@ class Csv:
             return None
         named = dict(zip(self._columns, (_uncell(cell) for cell in cells), strict=True))
         return WrittenEvent(named["time"], named["event_id"], named["account"], named["environment_id"] or None)
+
+
+Format = JsonLines | Csv
+"""How lines are written. A line is one line of text in every format, so a torn one lacks its newline."""
 
 
 def line_format(name: FormatName, *, people: bool, payload: bool) -> Format:

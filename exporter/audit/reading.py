@@ -3,20 +3,20 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.audit.journal import Journal
 from exporter.audit.models import Event, EventWithPayload
 from exporter.audit.selection import Selection
 from exporter.audit.state import Found, Positions
-from exporter.collectors._context import WHOLE_ACCOUNT
+from exporter.collectors._context import WHOLE_ACCOUNT, gather_by_id
 from exporter.collectors.environments import read_environments
 from exporter.core.logs import fields
 from exporter.flatfile import times
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError, NotFound
+from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.events import SLACK
 from exporter.flatfile.order import Before
 from exporter.flatfile.session import Call
@@ -56,7 +56,6 @@ class Reader:
         client: Client,
         selection: Selection,
         journal: Journal,
-        overlap: float,
         *,
         payload: bool,
         progress: Callable[[Sequence[Event]], object],
@@ -65,7 +64,6 @@ class Reader:
         self._client = client
         self._selection = selection
         self._journal = journal
-        self._overlap = overlap
         self._listing = EVENTS_WITH_PAYLOAD if payload else EVENTS
         self._progress = progress
         self._account_wide = True
@@ -79,18 +77,20 @@ class Reader:
         """Read everything that is new. Raises FlatfileError if nothing can be read, and as the journal does."""
         listed = await self._environments(call)
         wanted = {id_ for id_, name in listed.items() if self._selection.environment(id_, name)}
-        positions = await self._journal.run(self._journal.positions, self._account, self._overlap)
+        positions = await self._journal.run(self._journal.positions, self._account)
         progress = _Progress(positions)
         asked_at = self._client.session.now
         complete = await self._read_account(progress, call)
         visible = progress.named if complete and WHOLE_ACCOUNT not in progress.named else ()
         alone = sorted(id_ for id_ in wanted if id_ not in visible or positions.is_behind(id_))
-        answers = await asyncio.gather(
-            *(self._read(progress, id_, {"environmentId": id_}, call) for id_ in alone), return_exceptions=True
+        done, errors = await gather_by_id(
+            alone,
+            lambda id_: self._read(progress, id_, {"environmentId": id_}, call),
+            lambda: self._environments(call, again=True),
         )
-        failures = await self._failures(dict(zip(alone, answers, strict=True)), call)
-        if failures and len(failures) == len(alone) and not complete:
-            raise failures[0].error
+        if errors and not done and not complete:
+            raise next(iter(errors.values()))
+        failures = [Failure(id_, error) for id_, error in errors.items()]
         failures += self._unlisted
         read = {*wanted, *((WHOLE_ACCOUNT, *positions.read_to) if complete else ())}
         read.difference_update(failure.environment or "" for failure in failures)
@@ -100,10 +100,10 @@ class Reader:
         max_to = asked_at - SLACK
         return Pass(frozenset(read), min(progress.newest, max_to), max_to, tuple(failures))
 
-    async def _environments(self, call: Call) -> Mapping[str, str]:
-        """Return the names of the environments by id, as listed within the last minute. Raises FlatfileError."""
+    async def _environments(self, call: Call, *, again: bool = False) -> Mapping[str, str]:
+        """Return the names of the environments by id, as listed within the last minute or now. Raises FlatfileError."""
         now = asyncio.get_running_loop().time()
-        if now - self._listed_at > MAX_AGE:
+        if again or now - self._listed_at > MAX_AGE:
             rows, failed = await read_environments(self._client, self._selection.ids, call)
             for error in failed.values():
                 if not error.is_request_rejected:
@@ -166,20 +166,6 @@ class Reader:
                 if self._selection.event(environment, self.names.get(environment), row.topic or row.type):
                     new.append(Found(environment, at, row))
         return new
-
-    async def _failures(self, answers: Mapping[str, BaseException | None], call: Call) -> list[Failure]:
-        """Return what failed. An environment that is not found, and not listed any more, was deleted meanwhile."""
-        failures = []
-        for environment, answer in answers.items():
-            if isinstance(answer, FlatfileError):
-                failures.append(Failure(environment, answer))
-            elif answer is not None:
-                raise answer
-        if any(isinstance(failure.error, NotFound) for failure in failures):
-            self._listed_at = -math.inf
-            listed: Collection[str] = await self._environments(call)
-            failures = [one for one in failures if not isinstance(one.error, NotFound) or one.environment in listed]
-        return failures
 
 
 @dataclass(slots=True)

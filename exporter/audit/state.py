@@ -108,10 +108,11 @@ class State:
         """Close the file; it can be used by another process from then on."""
         self._db.close()
 
-    def begin(self, accounts: Iterable[str], start: float) -> None:
-        """Want events of these accounts from `start` on, where there is no earlier state of an account."""
-        with self._transaction():
-            self._db.executemany("INSERT OR IGNORE INTO account VALUES (?, ?)", [(name, start) for name in accounts])
+    def begin(self, overlaps: Mapping[str, float], start: float) -> None:
+        """Want events of these accounts from `start` on, if there is no earlier state. `overlaps` in seconds, by account."""
+        self._overlaps = overlaps
+        with self._transaction() as db:
+            db.executemany("INSERT OR IGNORE INTO account VALUES (?, ?)", [(name, start) for name in overlaps])
 
     @property
     def output_end(self) -> str | None:
@@ -119,11 +120,11 @@ class State:
         found = self._db.execute("SELECT end FROM output").fetchone()
         return found[0] if found else None
 
-    def positions(self, account: str, overlap: float) -> Positions:
+    def positions(self, account: str) -> Positions:
         """Return how far an account was read."""
         (start,) = self._db.execute("SELECT start FROM account WHERE name = ?", (account,)).fetchone()
         rows = self._db.execute("SELECT environment_id, read_to FROM position WHERE account = ?", (account,))
-        return Positions(start, overlap, dict(rows))
+        return Positions(start, self._overlaps[account], dict(rows))
 
     def add(self, account: str, events: Sequence[Found]) -> None:
         """Take events that were read; one that is written or waits already stays as it is, but for a missing environment."""
@@ -151,13 +152,7 @@ class State:
         ]
 
     def save(
-        self,
-        account: str,
-        events: Iterable[Found],
-        environments: Collection[str],
-        to: float,
-        overlap: float,
-        end: str | None,
+        self, account: str, events: Iterable[Found], environments: Collection[str], to: float, end: str | None
     ) -> None:
         """Note that these events are written, and everything up to `to` in these environments. The output ends at `end`."""
         with self._transaction() as db:
@@ -166,7 +161,7 @@ class State:
                 db.execute("DELETE FROM waiting WHERE account = ? AND event_id = ?", (account, id_))
                 values = (account, id_, found.environment_id, found.at)
                 db.execute("INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?)", values)
-            named = {"account": account, "to": to, "overlap": overlap}
+            named = {"account": account, "to": to, "overlap": self._overlaps[account]}
             db.executemany(ADVANCE, [{**named, "environment": environment} for environment in environments])
             db.execute(FORGET, named)
             self._set_end(end)

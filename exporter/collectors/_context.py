@@ -70,21 +70,9 @@ class Context:
         self, environments: Iterable[Environment], ask: Callable[[Environment], Awaitable[T]], call: Call
     ) -> tuple[dict[str, T], tuple[FlatfileError, ...]]:
         """Do the same, but raise nothing where all of them failed."""
-        asked = [*environments]
-        answers = await asyncio.gather(*(ask(environment) for environment in asked), return_exceptions=True)
-        found: dict[str, T] = {}
-        failed: list[tuple[str, FlatfileError]] = []
-        for environment, answer in zip(asked, answers, strict=True):
-            if isinstance(answer, FlatfileError):
-                failed.append((environment.id, answer))
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                found[environment.id] = answer
-        if any(isinstance(error, NotFound) for _, error in failed):
-            listed = await self._listed_now(call)
-            failed = [(env, error) for env, error in failed if not isinstance(error, NotFound) or env in listed]
-        return found, tuple(error for _, error in failed)
+        by_id = {environment.id: environment for environment in environments}
+        found, failures = await gather_by_id(by_id, lambda id_: ask(by_id[id_]), lambda: self._listed_now(call))
+        return found, tuple(failures.values())
 
     async def _listed_now(self, call: Call) -> frozenset[str]:
         """Return the ids of the environments as listed now, or as listed last where that fails."""
@@ -93,6 +81,31 @@ class Context:
         except FlatfileError:
             pass  # counted and logged where it happened
         return frozenset(environment.id for environment in await self.environments())
+
+
+async def gather_by_id(
+    ids: Collection[str],
+    ask: Callable[[str], Awaitable[T]],
+    listed_now: Callable[[], Awaitable[Collection[str]]] | None = None,
+) -> tuple[dict[str, T], dict[str, FlatfileError]]:
+    """Ask for several objects side by side; return answers and failures by id.
+
+    An object that is not found, and not listed any more either, was deleted meanwhile: that is not a failure.
+    """
+    answers = await asyncio.gather(*(ask(id_) for id_ in ids), return_exceptions=True)
+    found: dict[str, T] = {}
+    failures: dict[str, FlatfileError] = {}
+    for id_, answer in zip(ids, answers, strict=True):
+        if isinstance(answer, FlatfileError):
+            failures[id_] = answer
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            found[id_] = answer
+    if listed_now is not None and any(isinstance(error, NotFound) for error in failures.values()):
+        listed = await listed_now()
+        failures = {id_: error for id_, error in failures.items() if not isinstance(error, NotFound) or id_ in listed}
+    return found, failures
 
 
 @contextlib.contextmanager

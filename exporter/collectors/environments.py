@@ -1,11 +1,10 @@
 """Environments of the account, and the account itself: what every other collector builds on."""
 
-import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from exporter.collectors._context import WHOLE_ACCOUNT, Context, both, known_at, mark_known
+from exporter.collectors._context import WHOLE_ACCOUNT, Context, both, gather_by_id, known_at, mark_known
 from exporter.collectors._labels import ACCOUNT, ENVIRONMENT
 from exporter.core.logs import fields
 from exporter.exposition.families import Desc, Family
@@ -162,21 +161,12 @@ async def read_environments(
     """
     if not ids:
         return await client.rows(LISTING, {}, call), {}
-    answers = await asyncio.gather(
-        *(client.one(Endpoint.ENVIRONMENT, models.Environment, call, id_) for id_ in ids), return_exceptions=True
+    found, failures = await gather_by_id(
+        ids, lambda id_: client.one(Endpoint.ENVIRONMENT, models.Environment, call, id_)
     )
-    rows: list[models.Environment] = []
-    failures: dict[str, FlatfileError] = {}
-    for id_, answer in zip(ids, answers, strict=True):
-        if isinstance(answer, FlatfileError):
-            failures[id_] = answer
-        elif isinstance(answer, BaseException):
-            raise answer
-        else:
-            rows.append(answer)
-    if not rows:
+    if not found:
         raise next(iter(failures.values()))
-    return rows, failures
+    return [*found.values()], failures
 
 
 def _known(db: Connection, id_: str) -> list[models.Environment]:

@@ -1,14 +1,14 @@
 """What the audit log's tests stand on: one account of the simulated API, read and written in the test's own process."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from exporter.audit.account import AccountAudit, LineOptions
 from exporter.audit.actors import Mode, display
-from exporter.audit.journal import Journal, Output
+from exporter.audit.journal import Journal, StandardOutput
 from exporter.audit.line import line_format
 from exporter.audit.names import Names
 from exporter.audit.progress import Progress
@@ -28,25 +28,14 @@ KEY = b"a key of more than 16 bytes"
 Row = dict[str, Any]
 
 
-@dataclass
-class Collected:
+class Collected(StandardOutput):
     """An output that keeps what is written."""
 
-    lines: list[bytes] = field(default_factory=list)
-    end: None = None
-    is_removed: bool = False
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
 
     def append(self, lines: Sequence[bytes]) -> None:
         self.lines += lines
-
-    def recover(self, end: str | None) -> Iterator[bytes]:
-        return iter(())
-
-    def successor(self) -> None:
-        return None
-
-    def close(self) -> None:
-        pass
 
     @property
     def rows(self) -> list[Row]:
@@ -86,7 +75,7 @@ class Audited:
 
     @property
     def positions(self) -> Positions:
-        return self.state.positions("acme", OVERLAP)
+        return self.state.positions("acme")
 
 
 @asynccontextmanager
@@ -97,7 +86,7 @@ async def auditing(
     selection: Selection | None = None,
     actors: Mode = "full",
     payload: bool = False,
-    out: Output | None = None,
+    out: StandardOutput | None = None,
     backoff: float = 5.0,
 ) -> AsyncIterator[Audited]:
     """Audit the account `acme`, from the beginning of time."""
@@ -107,7 +96,7 @@ async def auditing(
     clock = Clock(wall=api.world.clock, monotonic=api.world.clock)
     lines = line_format("jsonl", people=people, payload=payload)
     state, worker = State(None), Worker("audit")
-    state.begin(["acme"], since)
+    state.begin({"acme": OVERLAP}, since)
     journal = Journal(state, out or collected, lines, worker)
     chosen = selection or Selection(EVERYTHING)
     try:
@@ -115,10 +104,9 @@ async def auditing(
             yield Audited(
                 AccountAudit(
                     "acme",
-                    Reader("acme", client, chosen, journal, OVERLAP, payload=payload, progress=progress.read),
+                    Reader("acme", client, chosen, journal, payload=payload, progress=progress.read),
                     Names(client, people=people),
                     journal,
-                    OVERLAP,
                     LineOptions(lines, display(actors, KEY), payload),
                     progress,
                     backoff=backoff,

@@ -4,7 +4,6 @@ import asyncio
 import errno
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -16,12 +15,12 @@ from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import fixed_world, sized_world
 
 
-@dataclass
 class Slow(Collected):
     """A reader that takes a batch when it is told to."""
 
-    offered: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
-    taken: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    def __init__(self) -> None:
+        super().__init__()
+        self.offered, self.taken = threading.Semaphore(0), threading.Semaphore(0)
 
     def append(self, lines: Sequence[bytes]) -> None:
         super().append(lines)

@@ -132,7 +132,7 @@ class Life:
         lines = line_format(self.format_name, people=False, payload=False)  # type: ignore[arg-type]
         path = self.directory / "audit.log"
         with contextlib.closing(MortalState(self.directory / "state", self.disk)) as state:
-            state.begin(["acme"], START - 1)
+            state.begin({"acme": OVERLAP}, START - 1)
             journal = Journal(state, LogFile(path, lines.header, self.disk), lines, Worker("none"))
             with contextlib.closing(journal):
                 journal.recover()
@@ -141,14 +141,14 @@ class Life:
                     if reopened_at == now:
                         path.rename(self.directory / f"audit.log.{901 - 2 * self.number}")
                         journal.reopen()
-                    positions = journal.positions("acme", OVERLAP)
+                    positions = journal.positions("acme")
                     visible = [event for event in events if event.visible_at <= now]
                     wanted = [event for event in visible if event.at >= positions.since(event.stream)]
                     state.add("acme", [Found(event.stream, event.at, Row(id=event.id)) for event in wanted])
                     at = {event.id: event for event in events}
                     while chunk := state.waiting("acme", batch):
                         encoded = [lines.encode(line(at[found.row.id])) for found in chunk]
-                        journal.write("acme", chunk, encoded, STREAMS, min(chunk[-1].at, now - 2), OVERLAP)
+                        journal.write("acme", chunk, encoded, STREAMS, min(chunk[-1].at, now - 2))
                     now += 20
 
 

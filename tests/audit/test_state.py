@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def state(path: Path) -> Iterator[State]:
     with closing(State(path)) as opened:
-        opened.begin(["acme"], 1.5)
+        opened.begin({"acme": OVERLAP}, 1.5)
         yield opened
 
 
@@ -35,14 +35,14 @@ def waiting(state: State) -> list[str]:
 
 def test_it_is_read_back_and_private(path: Path) -> None:
     with closing(State(path)) as first:
-        first.begin(["acme"], 1.5)
-        first.save("acme", [found(1, 2.0)], ["us_env_1"], 2.0, OVERLAP, "here")
+        first.begin({"acme": OVERLAP}, 1.5)
+        first.save("acme", [found(1, 2.0)], ["us_env_1"], 2.0, "here")
     assert path.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in path.parent.iterdir()] == ["state"]
     with closing(State(path)) as second:
-        second.begin(["acme", "new"], 7.0)
-        assert second.positions("acme", OVERLAP) == Positions(1.5, OVERLAP, {"us_env_1": 2.0})
-        assert second.positions("new", OVERLAP) == Positions(7.0, OVERLAP, {})
+        second.begin({"acme": OVERLAP, "new": OVERLAP}, 7.0)
+        assert second.positions("acme") == Positions(1.5, OVERLAP, {"us_env_1": 2.0})
+        assert second.positions("new") == Positions(7.0, OVERLAP, {})
         assert second.output_end == "here"
         second.add("acme", [found(1, 2.0), found(2, 3.0)])
         assert waiting(second) == ["us_evt_2"]
@@ -58,17 +58,17 @@ def test_events_wait_in_the_order_of_time_each_once(state: State) -> None:
 
 
 def test_ids_are_kept_as_long_as_a_reading_may_bring_them_again(state: State) -> None:
-    state.save("acme", [found(1, 100.0), found(2, 100.0, ""), found(3, 150.0)], ["", "us_env_1"], 150.0, OVERLAP, None)
-    state.save("acme", (), ["us_env_2"], 100.0, OVERLAP, None)
-    state.save("acme", (), ["", "us_env_1"], 200.0, OVERLAP, None)
+    state.save("acme", [found(1, 100.0), found(2, 100.0, ""), found(3, 150.0)], ["", "us_env_1"], 150.0, None)
+    state.save("acme", (), ["us_env_2"], 100.0, None)
+    state.save("acme", (), ["", "us_env_1"], 200.0, None)
     state.add("acme", [found(1, 100.0), found(2, 100.0, ""), found(3, 150.0)])
     assert waiting(state) == ["us_evt_1"], "us_evt_2 may be of us_env_2, which will be asked for it again"
 
 
 def test_a_position_never_goes_back(state: State) -> None:
-    state.save("acme", (), ["us_env_1"], 200.0, OVERLAP, None)
-    state.save("acme", (), ["us_env_1"], 100.0, OVERLAP, None)
-    assert state.positions("acme", OVERLAP).read_to == {"us_env_1": 200.0}
+    state.save("acme", (), ["us_env_1"], 200.0, None)
+    state.save("acme", (), ["us_env_1"], 100.0, None)
+    assert state.positions("acme").read_to == {"us_env_1": 200.0}
 
 
 def test_a_second_one_is_refused_until_the_first_is_closed(path: Path) -> None:
@@ -104,8 +104,8 @@ def test_a_state_of_another_version_is_refused(path: Path) -> None:
 
 def test_a_damaged_state_is_refused(path: Path) -> None:
     with closing(State(path)) as state:
-        state.begin(["acme"], 0.0)
-        state.save("acme", [found(number, 1.0) for number in range(500)], ["us_env_1"], 1.0, OVERLAP, None)
+        state.begin({"acme": OVERLAP}, 0.0)
+        state.save("acme", [found(number, 1.0) for number in range(500)], ["us_env_1"], 1.0, None)
     data = bytearray(path.read_bytes())
     data[8192:12288] = b"\xff" * 4096
     path.write_bytes(data)
