@@ -15,7 +15,7 @@ from exporter.audit.line import Format, Line
 from exporter.audit.models import EventContext, EventWithPayload
 from exporter.audit.names import Labels, Names
 from exporter.audit.progress import Progress
-from exporter.audit.reading import Failure, Reader
+from exporter.audit.reading import Failures, Reader
 from exporter.audit.state import AuditError, Found
 from exporter.core.logs import fields
 from exporter.flatfile.deadline import Deadline
@@ -30,49 +30,34 @@ MAX_BACKOFF = 300.0
 TIMEOUT = 900.0  # seconds for a batch or a list, including pauses that the API asks for: nobody waits for an answer
 
 
-@dataclass(frozen=True, slots=True)
-class LineOptions:
-    """How lines are made."""
-
-    format: Format
-    display: Display
-    payload: bool
-
-
+@dataclass
 class AccountAudit:
-    """Reads one account and writes what is new. `name` is its name in lines.
+    """Reads one account and writes what is new. `name` is its name in lines; `format`, `display` and `payload` make lines.
 
     `backoff` is the wait in seconds after a first failure; it doubles up to five minutes.
     """
 
-    def __init__(
-        self,
-        name: str,
-        reader: Reader,
-        names: Names,
-        journal: Journal,
-        options: LineOptions,
-        progress: Progress,
-        *,
-        backoff: float = 5.0,
-    ) -> None:
-        self._name = name
-        self._reader = reader
-        self._names = names
-        self._journal = journal
-        self._options = options
-        self._progress = progress
-        self._backoff = backoff
+    name: str
+    reader: Reader
+    names: Names
+    journal: Journal
+    format: Format
+    display: Display
+    payload: bool
+    progress: Progress
+    backoff: float = 5.0
+
+    def __post_init__(self) -> None:
         self._failing: set[tuple[str | None, Reason]] = set()
         self._lacks_names = False
-        names.refused = self._names_refused
+        self.names.refused = self._names_refused
 
     async def run_to_end(self) -> bool:
         """Make the only pass, and return whether everything could be read. Raises what `run_pass` does for writing."""
         try:
             return await self.run_pass() and not self._lacks_names
         except FlatfileError as error:
-            self._report([Failure(None, error)])
+            self._report({None: error})
             return False
 
     async def run_pass(self) -> bool:
@@ -83,16 +68,16 @@ class AccountAudit:
         """
         loop = asyncio.get_running_loop()
         call = Call(Deadline(loop.time() + TIMEOUT, loop.time))
-        done = await self._reader.read(call)
+        done = await self.reader.read(call)
         self._report(done.failures)
-        while batch := await self._journal.run(self._journal.state.waiting, self._name, BATCH):
+        while batch := await self.journal.run(self.journal.state.waiting, self.name, BATCH):
             call.deadline.extend(loop.time() + TIMEOUT)
-            labels = await self._names.labels(batch, call)
+            labels = await self.names.labels(batch, call)
             lines = [self._line(*event) for event in zip(batch, labels, strict=True)]
             up_to = batch[-1].at
             to = min(up_to, done.max_to)
             await self._write(batch, lines, done.environments, to)
-            self._progress.wrote(len(lines), up_to)
+            self.progress.wrote(len(lines), up_to)
         await self._write((), (), done.environments, done.to)
         return not done.failures
 
@@ -109,31 +94,31 @@ class AccountAudit:
                 raise
             except (FlatfileError, AuditError, OSError, sqlite3.Error) as error:
                 failures += 1
-                backoff = min(MAX_BACKOFF, self._backoff * 2 ** min(failures - 1, 10))
+                backoff = min(MAX_BACKOFF, self.backoff * 2 ** min(failures - 1, 10))
                 wait = max(interval, random.uniform(backoff / 2, backoff))  # noqa: S311
                 if isinstance(error, FlatfileError):
-                    self._report([Failure(None, error)])
+                    self._report({None: error})
                     wait = max(wait, (error.retry_at or 0.0) - loop.time())
                 else:
-                    log.warning("events could not be written", extra=fields(account=self._name, error=error))
+                    log.warning("events could not be written", extra=fields(account=self.name, error=error))
             await asyncio.sleep(wait)
 
     async def _write(
         self, events: Sequence[Found], lines: Sequence[bytes], environments: Collection[str], to: float
     ) -> None:
-        await self._journal.run(self._journal.write, self._name, events, lines, environments, to)
+        await self.journal.run(self.journal.write, self.name, events, lines, environments, to)
 
     def _line(self, found: Found, labels: Labels) -> bytes:
         row, context = found.row, found.row.context or EventContext()
-        actor = self._options.display(labels.actor)
+        actor = self.display(labels.actor)
         line = Line(
             time=iso(found.at),
             event_id=row.id,
             topic=row.topic or row.type,
             domain=row.domain,
-            account=self._name,
+            account=self.name,
             environment_id=found.environment_id or None,
-            environment=self._reader.names.get(found.environment_id),
+            environment=self.reader.names.get(found.environment_id),
             space_id=context.space_id,
             space=labels.space,
             workbook_id=context.workbook_id,
@@ -146,25 +131,24 @@ class AccountAudit:
             actor_id=actor.id,
             actor_name=actor.name,
             actor_email=actor.email,
-            payload=row.payload if self._options.payload and isinstance(row, EventWithPayload) else UNSET,
+            payload=row.payload if self.payload and isinstance(row, EventWithPayload) else UNSET,
         )
-        return self._options.format.encode(line)
+        return self.format.encode(line)
 
-    def _report(self, failures: Sequence[Failure]) -> None:
+    def _report(self, failures: Failures) -> None:
         """Log each failure when it begins and when it is over."""
-        now = {(failure.environment, failure.error.reason) for failure in failures}
-        for failure in failures:
-            if (failure.environment, failure.error.reason) not in self._failing:
-                account = failure.environment is None
-                log.error(
-                    "events could not be read" if account else "events of an environment could not be read",
-                    extra=fields(environment_id=failure.environment, **self._about(failure.error), error=failure.error),
+        failing = {(environment, error.reason) for environment, error in failures.items()}
+        for environment, error in failures.items():
+            if (environment, error.reason) not in self._failing:
+                what = (
+                    "events could not be read" if environment is None else "events of an environment could not be read"
                 )
-        for environment, reason in self._failing - now:
+                log.error(what, extra=fields(environment_id=environment, **self._about(error), error=error))
+        for environment, reason in self._failing - failing:
             log.info(
-                "events can be read again", extra=fields(account=self._name, environment_id=environment, was=reason)
+                "events can be read again", extra=fields(account=self.name, environment_id=environment, was=reason)
             )
-        self._failing = now
+        self._failing = failing
 
     def _names_refused(self, error: FlatfileError) -> None:
         if not self._lacks_names:
@@ -172,4 +156,4 @@ class AccountAudit:
         self._lacks_names = True
 
     def _about(self, error: FlatfileError) -> dict[str, object]:
-        return {"account": self._name, "endpoint": error.endpoint, "reason": error.reason, "status": error.status}
+        return {"account": self.name, "endpoint": error.endpoint, "reason": error.reason, "status": error.status}

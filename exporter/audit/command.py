@@ -9,22 +9,21 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from exporter.account.one_shot import UnknownAccount, select_accounts
-from exporter.audit.account import AccountAudit, LineOptions
+from exporter.audit.account import AccountAudit
 from exporter.audit.actors import display
 from exporter.audit.journal import Journal, StandardOutput
-from exporter.audit.line import Format, line_format
+from exporter.audit.line import line_format
 from exporter.audit.log_file import Disk, LogFile
 from exporter.audit.names import Names
 from exporter.audit.options import Options
 from exporter.audit.progress import Progress
-from exporter.audit.reading import Reader
+from exporter.audit.reading import EVENTS, EVENTS_WITH_PAYLOAD, Reader
 from exporter.audit.selection import Selection
 from exporter.audit.state import AuditError, State
 from exporter.config import AccountConfig, Config
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
 from exporter.core.worker import Worker
-from exporter.flatfile.client import Client
 from exporter.flatfile.connect import connect
 from exporter.flatfile.topics import KNOWN_TOPICS
 from exporter.web.signals import Signals
@@ -85,27 +84,16 @@ async def _audit(options: Options, accounts: list[AccountConfig], key: bytes, cl
         for account in accounts:
             client = connect(account, progress, clock)
             stack.push_async_callback(client.aclose)
-            audits.append(_account(options, account, client, journal, lines, key, progress))
+            ids, configured = account.environments.ids, account.environments
+            selection = Selection(configured, options.environments, options.topics, options.until, ids)
+            listing = EVENTS_WITH_PAYLOAD if options.payload else EVENTS
+            reader = Reader(account.name, client, selection, journal, listing, progress.read)
+            names = Names(client, people=options.people)
+            shown = display(options.actors, key)
+            audits.append(AccountAudit(account.name, reader, names, journal, lines, shown, options.payload, progress))
         if options.follow:
             await asyncio.gather(*(one.follow(options.interval) for one in audits))
         complete = [await one.run_to_end() for one in audits]
     progress.clear()
     log.info("audit finished", extra=fields(events=progress.written))
     return 0 if all(complete) else 1
-
-
-def _account(
-    options: Options,
-    account: AccountConfig,
-    client: Client,
-    journal: Journal,
-    lines: Format,
-    key: bytes,
-    progress: Progress,
-) -> AccountAudit:
-    configured = account.environments
-    selection = Selection(configured, options.environments, options.topics, options.until, configured.ids)
-    reader = Reader(account.name, client, selection, journal, payload=options.payload, progress=progress.read)
-    names = Names(client, people=options.people)
-    how = LineOptions(lines, display(options.actors, key), options.payload)
-    return AccountAudit(account.name, reader, names, journal, how, progress)

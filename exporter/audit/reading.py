@@ -29,12 +29,8 @@ EVENTS_WITH_PAYLOAD: Listing[Event] = Listing(Endpoint.EVENTS, EventWithPayload,
 MAX_AGE = 60.0  # seconds for which a list of environments is used
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """What could not be read: an environment, by its id, or (`None`) the account."""
-
-    environment: str | None
-    error: FlatfileError
+Failures = Mapping[str | None, FlatfileError]
+"""What could not be read, by environment; `None` is the account."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,42 +40,45 @@ class Pass:
     environments: frozenset[str]
     to: float
     max_to: float  # nothing counts as written beyond: later events may still become visible
-    failures: tuple[Failure, ...]
+    failures: Failures
 
 
+@dataclass(slots=True)
+class _Progress:
+    """What a pass has seen: environments that events of the account-wide list name, the newest time, ids without a time."""
+
+    positions: Positions
+    named: set[str] = field(default_factory=set)
+    newest: float = -math.inf
+    unusable: set[str] = field(default_factory=set)
+
+
+@dataclass
 class Reader:
     """Reads one account's events into the journal. `progress` is called with each page."""
 
-    def __init__(
-        self,
-        account: str,
-        client: Client,
-        selection: Selection,
-        journal: Journal,
-        *,
-        payload: bool,
-        progress: Callable[[Sequence[Event]], object],
-    ) -> None:
-        self._account = account
-        self._client = client
-        self._selection = selection
-        self._journal = journal
-        self._listing = EVENTS_WITH_PAYLOAD if payload else EVENTS
-        self._progress = progress
-        self._account_wide = True
-        self._listed: Mapping[str, str] = {}
-        self._listed_at = -math.inf
-        self._unlisted: list[Failure] = []
-        self._unmatched: list[str] | None = None
-        self.names: dict[str, str] = {}
+    account: str
+    client: Client
+    selection: Selection
+    journal: Journal
+    listing: Listing[Event]
+    progress: Callable[[Sequence[Event]], object]
+    names: dict[str, str] = field(default_factory=dict)
+    """Of environments, by id."""
+
+    _account_wide = True
+    _listed: Mapping[str, str] = field(default_factory=dict, init=False)
+    _listed_at = -math.inf
+    _unlisted: Mapping[str, FlatfileError] = field(default_factory=dict, init=False)
+    _unmatched: list[str] | None = field(default=None, init=False)
 
     async def read(self, call: Call) -> Pass:
         """Read everything that is new. Raises FlatfileError if nothing can be read, and as the journal does."""
         listed = await self._environments(call)
-        wanted = {id_ for id_, name in listed.items() if self._selection.environment(id_, name)}
-        positions = await self._journal.run(self._journal.positions, self._account)
+        wanted = {id_ for id_, name in listed.items() if self.selection.environment(id_, name)}
+        positions = await self.journal.run(self.journal.positions, self.account)
         progress = _Progress(positions)
-        asked_at = self._client.session.now
+        asked_at = self.client.session.now
         complete = await self._read_account(progress, call)
         visible = progress.named if complete and WHOLE_ACCOUNT not in progress.named else ()
         alone = sorted(id_ for id_ in wanted if id_ not in visible or positions.is_behind(id_))
@@ -90,25 +89,23 @@ class Reader:
         )
         if errors and not done and not complete:
             raise next(iter(errors.values()))
-        failures = [Failure(id_, error) for id_, error in errors.items()]
-        failures += self._unlisted
-        read = {*wanted, *((WHOLE_ACCOUNT, *positions.read_to) if complete else ())}
-        read.difference_update(failure.environment or "" for failure in failures)
+        failures: dict[str | None, FlatfileError] = dict([*errors.items(), *self._unlisted.items()])
+        read = wanted.union((WHOLE_ACCOUNT, *positions.read_to) if complete else ()).difference(failures)
         if progress.unusable:
-            error = BadResponse(f"{len(progress.unusable)} events have no time that can be read", endpoint="/events")
-            failures = [*failures, Failure(None, error)]
+            text = f"{len(progress.unusable)} events have no time that can be read"
+            failures[None] = BadResponse(text, endpoint="/events")
         max_to = asked_at - SLACK
-        return Pass(frozenset(read), min(progress.newest, max_to), max_to, tuple(failures))
+        return Pass(frozenset(read), min(progress.newest, max_to), max_to, failures)
 
     async def _environments(self, call: Call, *, again: bool = False) -> Mapping[str, str]:
         """Return the names of the environments by id, as listed within the last minute or now. Raises FlatfileError."""
         now = asyncio.get_running_loop().time()
         if again or now - self._listed_at > MAX_AGE:
-            rows, failed = await read_environments(self._client, self._selection.ids, call)
+            rows, failed = await read_environments(self.client, self.selection.ids, call)
             for error in failed.values():
                 if not error.is_request_rejected:
                     raise error
-            self._unlisted = [Failure(id_, error) for id_, error in failed.items()]
+            self._unlisted = failed
             self._listed, self._listed_at = {row.id: row.name or row.id for row in rows}, now
             self.names.update(self._listed)
             self._report_unmatched()
@@ -116,15 +113,15 @@ class Reader:
 
     def _report_unmatched(self) -> None:
         """Log what selects nothing, once."""
-        unmatched = self._selection.unmatched(self._listed)
+        unmatched = self.selection.unmatched(self._listed)
         if unmatched != self._unmatched:
             for pattern in unmatched:
                 about = fields(
-                    account=self._account, pattern=pattern, environments=", ".join(sorted(self._listed.values()))
+                    account=self.account, pattern=pattern, environments=", ".join(sorted(self._listed.values()))
                 )
                 log.warning("--environment matches no environment of the account", extra=about)
-            if not any(self._selection.environment(*item) for item in self._listed.items()) and not unmatched:
-                log.warning("no environment is selected", extra=fields(account=self._account))
+            if not any(self.selection.environment(*item) for item in self._listed.items()) and not unmatched:
+                log.warning("no environment is selected", extra=fields(account=self.account))
         self._unmatched = unmatched
 
     async def _read_account(self, progress: "_Progress", call: Call) -> bool:
@@ -143,9 +140,9 @@ class Reader:
         since = progress.positions.since(scope)
         params = {**where, "since": iso(since), "includeAcknowledged": "true"}
         is_older = Before(since)
-        async for page in self._client.pages(self._listing, params, call):
-            self._progress(page.rows)
-            await self._journal.run(self._journal.state.add, self._account, self._new(page.rows, scope, progress))
+        async for page in self.client.pages(self.listing, params, call):
+            self.progress(page.rows)
+            await self.journal.run(self.journal.state.add, self.account, self._new(page.rows, scope, progress))
             if not page.last and is_older(page.all_rows):
                 break
 
@@ -161,18 +158,8 @@ class Reader:
             at = times.unix(row.created_at)
             if at is None:
                 progress.unusable.add(row.id)
-            elif progress.positions.since(environment) <= at <= self._selection.until:
+            elif progress.positions.since(environment) <= at <= self.selection.until:
                 progress.newest = max(progress.newest, at)
-                if self._selection.event(environment, self.names.get(environment), row.topic or row.type):
+                if self.selection.event(environment, self.names.get(environment), row.topic or row.type):
                     new.append(Found(environment, at, row))
         return new
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What a pass has seen: environments that events of the account-wide list name, the newest time, ids without a time."""
-
-    positions: Positions
-    named: set[str] = field(default_factory=set)
-    newest: float = -math.inf
-    unusable: set[str] = field(default_factory=set)

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.audit.account import AccountAudit, LineOptions
+from exporter.audit.account import AccountAudit
 from exporter.audit.actors import Mode, display
 from exporter.audit.journal import Journal, StandardOutput
 from exporter.audit.line import line_format
 from exporter.audit.names import Names
 from exporter.audit.progress import Progress
-from exporter.audit.reading import Reader
+from exporter.audit.reading import EVENTS, EVENTS_WITH_PAYLOAD, Reader
 from exporter.audit.selection import Selection
 from exporter.audit.state import Positions, State
 from exporter.config import Globs
@@ -98,18 +98,21 @@ async def auditing(
     state, worker = State(None), Worker("audit")
     state.begin({"acme": OVERLAP}, since)
     journal = Journal(state, out or collected, lines, worker)
+    listing = EVENTS_WITH_PAYLOAD if payload else EVENTS
     chosen = selection or Selection(EVERYTHING)
     try:
         async with connected(api, retries=1, clock=clock) as client:
             yield Audited(
                 AccountAudit(
                     "acme",
-                    Reader("acme", client, chosen, journal, payload=payload, progress=progress.read),
+                    Reader("acme", client, chosen, journal, listing, progress.read),
                     Names(client, people=people),
                     journal,
-                    LineOptions(lines, display(actors, KEY), payload),
+                    lines,
+                    display(actors, KEY),
+                    payload,
                     progress,
-                    backoff=backoff,
+                    backoff,
                 ),
                 collected,
                 state,

@@ -188,6 +188,6 @@ async def test_names_are_asked_for_again_after_an_hour() -> None:
     async with SimulatedServer(world) as api, auditing(api) as audited:
         await audited.once()
         world.users["us_usr_Kq81mZ4t"].name = "Ada L."
-        audited.audit._names._since -= 3601
+        audited.audit.names._since -= 3601
         made = world.emit("file:created", PROD, actor_id="us_usr_Kq81mZ4t")
         assert (await row_of(audited, made.id))["actor_name"] == "Ada L."

@@ -267,7 +267,7 @@ async def test_a_new_environment_is_read_from_its_beginning() -> None:
         await audited.once()
         time.pass_(3600)
         made = world.add_environment("new", at=time.now - 1800)
-        audited.audit._reader._listed_at = float("-inf")
+        audited.audit.reader._listed_at = float("-inf")
         rows = await audited.once()
         assert [(row["topic"], row["environment_id"]) for row in rows] == [("environment:created", made.id)]
 
@@ -302,3 +302,40 @@ async def test_payloads_are_told_when_asked_for() -> None:
         async with auditing(api) as audited:
             await audited.once()
             assert b"SECRET" not in b"".join(audited.out.lines)
+
+
+async def test_environments_that_the_configuration_names_by_id_are_asked_for_one_by_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """With a key of one environment, which may list neither the environments nor the events of the account."""
+    async with SimulatedServer(fixed_world(Time())) as api:
+        api.faults.add("/environments", Status(403))
+        api.faults.rules.append(OfTheWholeAccount("/events", Status(403)))
+        async with auditing(api, selection=Selection(EVERYTHING, ids=(PROD,))) as audited:
+            rows = await audited.once()
+            assert audited.whole
+            assert {(row["environment_id"], row["environment"]) for row in rows} == {(PROD, "production")}
+        async with auditing(api, selection=Selection(EVERYTHING, ids=(PROD, "us_env_Gone0"))) as audited:
+            assert len(await audited.once()) == len(rows)
+            assert not audited.whole
+    assert "events of an environment could not be read" in caplog.text
+    assert "no environment is selected" not in caplog.text
+
+
+async def test_environments_that_the_configuration_does_not_name_by_id_are_left_out() -> None:
+    async with (
+        SimulatedServer(fixed_world(Time())) as api,
+        auditing(api, selection=Selection(EVERYTHING, ids=(PROD,))) as audited,
+    ):
+        assert {row["environment_id"] for row in await audited.once()} == {PROD}
+
+
+async def test_where_no_environment_is_selected_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with (
+        SimulatedServer(fixed_world(Time())) as api,
+        auditing(api, selection=Selection(Globs(("prodution",), ()))) as audited,
+    ):
+        for _ in range(2):
+            assert await audited.once() == []
+            audited.audit.reader._listed_at = float("-inf")
+    assert caplog.text.count("no environment is selected") == 1
