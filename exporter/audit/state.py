@@ -29,6 +29,7 @@ CREATE TABLE position (
   account        TEXT NOT NULL,
   environment_id TEXT NOT NULL,   -- '' is the account as a whole, and events that name no environment
   read_to        REAL NOT NULL,   -- up to then everything is written, except for what becomes visible late
+  known_since    REAL NOT NULL,   -- the ids of events written since then are in `written`
   PRIMARY KEY (account, environment_id)
 ) WITHOUT ROWID;
 CREATE TABLE written (            -- the events that another reading may bring again
@@ -51,11 +52,13 @@ INSERT INTO waiting SELECT :account, :id, :environment, :created, :row
 WHERE NOT EXISTS (SELECT 1 FROM written WHERE account = :account AND event_id = :id)
 ON CONFLICT (account, event_id) DO UPDATE SET environment_id = excluded.environment_id WHERE environment_id = ''"""
 ADVANCE = """
-INSERT INTO position SELECT name, :environment, max(start, :to) FROM account WHERE name = :account
+INSERT INTO position SELECT name, :environment, max(start, :to), start FROM account WHERE name = :account
 ON CONFLICT (account, environment_id) DO UPDATE SET read_to = excluded.read_to WHERE excluded.read_to > read_to"""
+KNOWN_SINCE = """
+UPDATE position SET known_since = read_to - :overlap WHERE account = :account AND known_since < read_to - :overlap"""
 FORGET = """
-DELETE FROM written WHERE account = :account AND created < -:overlap + (
-  SELECT min(read_to) FROM position p
+DELETE FROM written WHERE account = :account AND created < (
+  SELECT min(known_since) FROM position p
   WHERE p.account = :account AND written.environment_id IN ('', p.environment_id))"""
 
 
@@ -74,15 +77,20 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Positions:
-    """How far an account was read, by environment. An event that becomes visible within `overlap` seconds is not lost."""
+    """How far an account was read, and since when ids are known, by environment.
+
+    An event that becomes visible within `overlap` seconds is not lost.
+    """
 
     start: float
     overlap: float
     read_to: Mapping[str, float]
+    known_since: Mapping[str, float]
 
     def since(self, environment: str) -> float:
         """Return the time from which the next reading must ask."""
-        return max(self.start, self.read_to.get(environment, self.start) - self.overlap)
+        read_to = self.read_to.get(environment, self.start)
+        return max(read_to - self.overlap, self.known_since.get(environment, self.start))
 
     def is_behind(self, environment: str) -> bool:
         """Whether the whole account was read further than this environment."""
@@ -123,8 +131,10 @@ class State:
     def positions(self, account: str) -> Positions:
         """Return how far an account was read."""
         (start,) = self._db.execute("SELECT start FROM account WHERE name = ?", (account,)).fetchone()
-        rows = self._db.execute("SELECT environment_id, read_to FROM position WHERE account = ?", (account,))
-        return Positions(start, self._overlaps[account], dict(rows))
+        query = "SELECT environment_id, read_to, known_since FROM position WHERE account = ?"
+        rows = self._db.execute(query, (account,)).fetchall()
+        read_to, known_since = {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows}
+        return Positions(start, self._overlaps[account], read_to, known_since)
 
     def add(self, account: str, events: Sequence[Found]) -> None:
         """Take events that were read; one that is written or waits already stays as it is, but for a missing environment."""
@@ -163,6 +173,7 @@ class State:
                 db.execute("INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?)", values)
             named = {"account": account, "to": to, "overlap": self._overlaps[account]}
             db.executemany(ADVANCE, [{**named, "environment": environment} for environment in environments])
+            db.execute(KNOWN_SINCE, named)
             db.execute(FORGET, named)
             self._set_end(end)
 

@@ -233,7 +233,7 @@ async def test_where_everything_fails_the_error_is_raised_and_nothing_moves() ->
         api.faults.add("/events", Status(403))
         with pytest.raises(Forbidden):
             await audited.once()
-        assert audited.positions == Positions(0.0, OVERLAP, {})
+        assert audited.positions == Positions(0.0, OVERLAP, {}, {})
 
 
 async def test_events_of_a_deleted_environment_are_told_by_its_id() -> None:

@@ -41,8 +41,8 @@ def test_it_is_read_back_and_private(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["state"]
     with closing(State(path)) as second:
         second.begin({"acme": OVERLAP, "new": OVERLAP}, 7.0)
-        assert second.positions("acme") == Positions(1.5, OVERLAP, {"us_env_1": 2.0})
-        assert second.positions("new") == Positions(7.0, OVERLAP, {})
+        assert second.positions("acme") == Positions(1.5, OVERLAP, {"us_env_1": 2.0}, {"us_env_1": 1.5})
+        assert second.positions("new") == Positions(7.0, OVERLAP, {}, {})
         assert second.output_end == "here"
         second.add("acme", [found(1, 2.0), found(2, 3.0)])
         assert waiting(second) == ["us_evt_2"]
@@ -69,6 +69,16 @@ def test_a_position_never_goes_back(state: State) -> None:
     state.save("acme", (), ["us_env_1"], 200.0, None)
     state.save("acme", (), ["us_env_1"], 100.0, None)
     assert state.positions("acme").read_to == {"us_env_1": 200.0}
+
+
+def test_a_longer_overlap_repeats_nothing(state: State) -> None:
+    state.save("acme", [found(1, 100.0), found(2, 190.0)], ["us_env_1"], 200.0, None)
+    state.begin({"acme": 10 * OVERLAP}, 1.5)
+    assert state.positions("acme").since("us_env_1") == 200.0 - OVERLAP
+    state.save("acme", [found(3, 300.0)], ["us_env_1"], 300.0, None)
+    assert state.positions("acme").since("us_env_1") == 200.0 - OVERLAP
+    state.begin({"acme": 1.0}, 1.5)
+    assert state.positions("acme").since("us_env_1") == 299.0
 
 
 def test_a_second_one_is_refused_until_the_first_is_closed(path: Path) -> None:
