@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from exporter.audit.models import Event, EventWithPayload
 from exporter.audit.selection import Selection
 from exporter.audit.state import Found, Positions
 from exporter.collectors._context import WHOLE_ACCOUNT, gather_by_id
+from exporter.collectors._way import Way
 from exporter.collectors.environments import read_environments
 from exporter.core.logs import fields
 from exporter.flatfile import times
@@ -66,7 +68,7 @@ class Reader:
     names: dict[str, str] = field(default_factory=dict)
     """Of environments, by id."""
 
-    _account_wide = True
+    _account_wide: Way = field(default_factory=lambda: Way(time.monotonic), init=False)
     _listed: Mapping[str, str] = field(default_factory=dict, init=False)
     _listed_at = -math.inf
     _unlisted: Mapping[str, FlatfileError] = field(default_factory=dict, init=False)
@@ -85,7 +87,7 @@ class Reader:
         done, errors = await gather_by_id(
             alone,
             lambda id_: self._read(progress, id_, {"environmentId": id_}, call),
-            lambda: self._environments(call, again=True),
+            lambda: self._environments(call, refresh=True),
         )
         if errors and not done and not complete:
             raise next(iter(errors.values()))
@@ -97,10 +99,10 @@ class Reader:
         max_to = asked_at - SLACK
         return Pass(frozenset(read), min(progress.newest, max_to), max_to, failures)
 
-    async def _environments(self, call: Call, *, again: bool = False) -> Mapping[str, str]:
+    async def _environments(self, call: Call, *, refresh: bool = False) -> Mapping[str, str]:
         """Return the names of the environments by id, as listed within the last minute or now. Raises FlatfileError."""
         now = asyncio.get_running_loop().time()
-        if again or now - self._listed_at > MAX_AGE:
+        if refresh or now - self._listed_at > MAX_AGE:
             rows, failed = await read_environments(self.client, self.selection.ids, call)
             for error in failed.values():
                 if not error.is_request_rejected:
@@ -126,14 +128,17 @@ class Reader:
 
     async def _read_account(self, progress: "_Progress", call: Call) -> bool:
         """Read without naming an environment. False if the API does not allow that."""
-        if self._account_wide:
-            try:
-                await self._read(progress, WHOLE_ACCOUNT, {}, call)
-            except FlatfileError as error:
-                if not error.is_request_rejected:
-                    raise
-                self._account_wide = False
-        return self._account_wide
+        if not self._account_wide.open:
+            return False
+        try:
+            await self._read(progress, WHOLE_ACCOUNT, {}, call)
+        except FlatfileError as error:
+            if not self.client.session.is_rejection(error):
+                raise
+            self._account_wide.refused()
+            return False
+        self._account_wide.works()
+        return True
 
     async def _read(self, progress: "_Progress", scope: str, where: Mapping[str, str], call: Call) -> None:
         """Read one list. What came before a failure is kept: it happened all the same."""

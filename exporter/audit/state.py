@@ -98,10 +98,10 @@ class Positions:
 
 
 class State:
-    """The state in a file that no other process uses, or in memory where `path` is `None`.
+    """The state, in a file that no other process uses, or in memory if `path` is `None`.
 
-    It holds ids and times, and no names; events that wait to be written are in no file that has a name. Methods raise
-    sqlite3.Error where there is no space left; what they were to change is as it was then.
+    It holds ids and times, and no names; events that wait to be written are on disk in a file without a name. Methods raise
+    sqlite3.Error if there is no space left, and change nothing then.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -137,9 +137,9 @@ class State:
         return Positions(start, self._overlaps[account], read_to, known_since)
 
     def add(self, account: str, events: Sequence[Found]) -> None:
-        """Take events that were read; one that is written or waits already stays as it is, but for a missing environment."""
-        with self._transaction():
-            self._db.executemany(
+        """Add events that were read, unless they are written or waiting already."""
+        with self._transaction() as db:
+            db.executemany(
                 ADD,
                 [
                     {
@@ -198,10 +198,11 @@ class State:
 
 
 def _file(path: Path) -> sqlite3.Connection:
-    """Open or create a file, and lock it for as long as it is open. Raises AuditError."""
+    """Open or create a file, and lock it until it is closed. Raises AuditError."""
     try:
-        if path.exists() and not path.is_file():
-            raise AuditError(f"{path} is not a regular file: choose another path for --state")
+        for file in (path, path.with_name(path.name + "-journal")):
+            if file.exists() and not file.is_file():
+                raise AuditError(f"{file} is not a regular file: choose another path for --state")
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o600))
         db = _connection(path)
     except OSError as error:
@@ -225,9 +226,10 @@ def _file(path: Path) -> sqlite3.Connection:
             raise AuditError(f"{path} is corrupt: {found}; to start over, move it and the output away")
     except sqlite3.Error as error:
         db.close()
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_BUSY:
             raise AuditError(f"{path} is in use by another process") from None
-        if error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             raise AuditError(_not_a_state(path)) from None
         raise AuditError(f"cannot use {path}: {error}") from None
     except AuditError:

@@ -161,9 +161,10 @@ async def test_an_environment_that_the_account_wide_list_hides_is_asked_by_itsel
         assert audited.out.ids == ids(api)
 
 
-async def test_where_the_account_wide_list_is_refused_each_environment_is_asked() -> None:
+@pytest.mark.parametrize("status", [400, 403, 422, 500])
+async def test_where_the_account_wide_list_is_refused_each_environment_is_asked(status: int) -> None:
     async with SimulatedServer(fixed_world(Time())) as api, auditing(api) as audited:
-        api.faults.rules.append(OfTheWholeAccount("/events", Status(403)))
+        api.faults.rules.append(OfTheWholeAccount("/events", Status(status)))
         await audited.once()
         assert audited.out.ids == ids(api)
         assert audited.whole

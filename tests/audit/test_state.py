@@ -1,5 +1,6 @@
 """The state file: read back as it was saved, used by one process, and refused if it is not ours."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -124,8 +125,9 @@ def test_a_damaged_state_is_refused(path: Path) -> None:
     assert path.read_bytes() == data
 
 
-def test_what_is_not_a_file_is_refused(path: Path) -> None:
-    path.mkdir()
+@pytest.mark.parametrize("name", ["state", "state-journal"])
+def test_what_is_not_a_file_is_refused(path: Path, name: str) -> None:
+    os.mkfifo(path.with_name(name))
     with pytest.raises(AuditError, match="is not a regular file"):
         State(path)
 
