@@ -25,6 +25,7 @@ SCHEMA_VERSION = 1
 RETRY_EVERY = 60.0  # seconds between two tries to use a file again
 MAX_SET_ASIDE = 3  # files of one account that are kept beside it
 BUSY_TIMEOUT = 2.0  # seconds for somebody who reads the file with sqlite3
+BESIDE = ("-wal", "-shm", "-journal")  # ends of the names of SQLite's own files beside a file
 CACHE_KIB = 2048  # of a file that are kept in memory
 
 _SCHEMA = files("exporter.store").joinpath("schema.sql").read_text(encoding="utf-8")
@@ -125,8 +126,10 @@ class Database:
         return connection
 
     def _checked(self, path: Path) -> sqlite3.Connection:
-        if path.exists() and not path.is_file():
-            raise Unusable("it is not a regular file")
+        for end in ("", *BESIDE):
+            each = path.with_name(path.name + end)
+            if each.exists() and not each.is_file():  # a pipe would hold up the thread for ever
+                raise Unusable(f"{each.name} is not a regular file")
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))
         connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
@@ -214,8 +217,9 @@ class Database:
         """Rename what cannot be used, and keep the last few of these. Raises OSError."""
         when = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         aside = path.with_name(f"{path.name}.unusable-{when}")
-        path.rename(aside)
-        for end in ("-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(aside)
+        for end in BESIDE:
             with contextlib.suppress(FileNotFoundError):
                 path.with_name(path.name + end).rename(aside.with_name(aside.name + end))
         log.warning(
@@ -225,7 +229,7 @@ class Database:
         pattern = re.compile(re.escape(path.name) + r"\.unusable-[0-9TZ.]+")
         older = sorted(entry for entry in path.parent.iterdir() if pattern.fullmatch(entry.name))
         for surplus in older[:-MAX_SET_ASIDE]:
-            for end in ("", "-wal", "-shm"):
+            for end in ("", *BESIDE):
                 with contextlib.suppress(OSError):  # a directory, maybe: whoever made it may remove it
                     surplus.with_name(surplus.name + end).unlink()
 

@@ -114,6 +114,10 @@ def unusable_files() -> dict[str, tuple[Callable[[Path], object], str]]:
         "foreign": (lambda path: of_version(path, 0), "version 0"),
         "pipe": (os.mkfifo, "not a regular file"),
         "directory": (Path.mkdir, "not a regular file"),
+        "pipe beside it": (
+            lambda path: os.mkfifo(path.with_name(path.name + "-wal")),
+            "acme.sqlite-wal is not a regular file",
+        ),
     }
 
 
@@ -131,7 +135,7 @@ async def test_a_file_that_cannot_be_used_is_set_aside_and_named(
     assert record.getMessage() == "the state file cannot be used: starting without earlier state"
     about = record.__dict__["fields"]
     assert reason in about["reason"]
-    assert (tmp_path / about["renamed_to"]).exists()
+    assert [*tmp_path.glob(f"{about['renamed_to']}*")]
     async with opened(path, passing) as database:
         assert await database.run(names) == ["one"]
 
