@@ -122,7 +122,8 @@ async def _read(account: Account, options: Options, deadline: float) -> Source:
     if options.people:
         people, trouble = await read_people(account, options.kind, deadline)
         unread = [Unread(f"names of {options.kind}", None, str(trouble))] if trouble else []
-    return Source(account.now, failed, unread, people, account.client.session.token_expiry)
+    now = account.now
+    return Source(now, failed, unread, people, now - Clock().wall(), account.client.session.token_expiry)
 
 
 async def _refresh(account: Account, deadline: float, collectors: set[str]) -> None:

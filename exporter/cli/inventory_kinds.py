@@ -33,18 +33,18 @@ AGENTS = """
 SELECT e.id, a.id, a.name, system, created, updated, at, count(r.key), total(NOT success)
 FROM agent AS a JOIN environment AS e ON e.id = a.environment_id
 LEFT JOIN known AS k ON k.environment_id = e.id AND collector = 'executions'
-LEFT JOIN run AS r ON r.environment_id = e.id AND agent_id = a.id AND ended > at - :hour
+LEFT JOIN run AS r ON r.environment_id = e.id AND agent_id = a.id AND ended > at + :ahead - :hour
 WHERE e.id IN (SELECT value FROM json_each(:environments))
 GROUP BY e.id, a.id ORDER BY e.name, e.id, a.name, a.id"""
 UNATTRIBUTED = """
 SELECT r.environment_id, count(*), total(NOT success) FROM run AS r JOIN known AS k USING (environment_id)
-WHERE collector = 'executions' AND agent_id = '' AND ended > at - ? GROUP BY 1"""
+WHERE collector = 'executions' AND agent_id = '' AND ended > at + :ahead - :hour GROUP BY 1"""
 JOBS = """
 SELECT e.name, e.id, j.id, type, status, created, started, finished
 FROM job AS j JOIN environment AS e ON e.id = j.environment_id
 JOIN known AS k ON k.environment_id = e.id AND collector = 'jobs'
 WHERE e.id IN (SELECT value FROM json_each(:environments)) AND (status IN (SELECT name FROM job_status WHERE open)
-  OR status = 'failed' AND coalesce(finished, created) >= at - :window)
+  OR status = 'failed' AND coalesce(finished, created) >= at + :ahead - :window)
 ORDER BY e.name, e.id, created, j.id"""
 USERS = "SELECT id, created, activity FROM user ORDER BY id"
 GUESTS = """
@@ -66,17 +66,19 @@ class Environment:
 class View:
     """What is asked of one account.
 
-    `environments` are in the order of the output. `known`: when each collector read an environment ('' is the account) last.
-    `idle_since`: only spaces without activity since then (unix seconds). `people` by id; `None`: not asked for.
+    `environments` are in the order of the output. `known`: when each collector read an environment ('' is the account) last;
+    Flatfile's clock is `ahead` of that one (seconds). `idle_since`: only spaces without activity since then (unix seconds).
+    `people` by id; `None`: not asked for.
     """
 
     config: AccountConfig
     environments: Sequence[Environment]
     known: Mapping[str, Mapping[str, float]]
+    ahead: float = 0.0
     idle_since: float | None = None
     people: Mapping[str, Person] | None = None
-    whole: bool = True
-    """All environments that the configuration selects, not some."""
+    all_environments: bool = True
+    """All that the configuration selects, not some of them."""
 
     def is_known(self, collector: str, environment: str) -> bool:
         """Whether a collector has read an environment completely."""
@@ -88,6 +90,7 @@ class View:
         return {
             "environments": json.dumps([environment.id for environment in self.environments]),
             "idle_since": self.idle_since,
+            "ahead": self.ahead,
             "hour": HOUR,
             "window": self.config.jobs.window,
         }
@@ -132,7 +135,7 @@ def _environments(db: Connection, view: View) -> Iterator[Row]:
             tuple(_missing(view.config, environment, agents)) if known else None,
             activity,
         )
-    for expected in view.config.expected_agents if view.whole else ():
+    for expected in view.config.expected_agents if view.all_environments else ():
         listed = db.execute("SELECT name, id FROM environment").fetchall()
         if not any(_matches(expected.environment, *names) for names in listed):
             yield (expected.environment, None, None, *(None,) * 7, expected.agents, None)
@@ -143,7 +146,7 @@ def _spaces(db: Connection, view: View) -> Iterator[Row]:
 
 
 def _agents(db: Connection, view: View) -> Iterator[Row]:
-    unattributed = {environment: numbers for environment, *numbers in db.execute(UNATTRIBUTED, (HOUR,))}
+    unattributed = {environment: numbers for environment, *numbers in db.execute(UNATTRIBUTED, view.values)}
     rows: dict[str, list[Any]] = {}
     for id_, *row in db.execute(AGENTS, view.values):
         rows.setdefault(id_, []).append(row)

@@ -18,6 +18,10 @@ from exporter.core.units import format_duration
 from exporter.flatfile import times
 from exporter.store.database import Connection
 
+OF_THE_ACCOUNT = ("environments", "users")  # collectors that read the account as a whole
+WHOLE = Environment(WHOLE_ACCOUNT, "", production=False)
+NOT_STORED = "the exporter has not read it, or its collector is off"
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -50,24 +54,28 @@ class Unread:
     part: str
     environment: Environment | None
     reason: str
+    is_sentence: bool = False  # the reason says it all
 
     def __str__(self) -> str:
+        if self.is_sentence:
+            return self.reason
         where = "" if self.environment is None else f" of environment {self.environment.name} ({self.environment.id})"
-        return printable(f"{self.part}{where} could not be read: {self.reason}")
+        return f"{self.part}{where} could not be read: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """Where an account's rows come from. `failed` are the failures by collector, `unread` what else could not be read.
 
-    `now` is in unix seconds. `people` are users or guests by id, if their names were asked for. `read_by_exporter`: from the
-    database of an exporter.
+    `now` is by Flatfile's clock (unix seconds), which is `ahead` of ours. `people` are users or guests by id, if their names
+    were asked for. `read_by_exporter`: from the database of an exporter.
     """
 
     now: float
     failed: Mapping[str, Sequence[Trouble]]
     unread: Sequence[Unread] = ()
     people: Mapping[str, Person] | None = None
+    ahead: float = 0.0
     token_expiry: float | None = None
     read_by_exporter: bool = False
 
@@ -89,7 +97,7 @@ class Report:
 
     def failed(self, account: str, text: str) -> None:
         """Report an account of which nothing is known."""
-        self._remark(account, Unread("account", None, text), text)
+        self._remark(account, Unread("account", None, text, is_sentence=True))
         self._first = False
         self.complete = False
 
@@ -103,7 +111,7 @@ class Report:
             self._account_line(db, config, source)
         self._rows(db, view)
         for each in unread:
-            self._remark(name, each, str(each))
+            self._remark(name, each)
         self.complete = self.complete and not unread
         if source.read_by_exporter:
             self._ages(view, source)
@@ -118,37 +126,38 @@ class Report:
         for collector, environment, at in db.execute("SELECT collector, environment_id, at FROM known"):
             known.setdefault(collector, {})[environment] = at
         idle_since = None if options.inactive is None else source.now - options.inactive
-        view = View(config, environments, known, idle_since, source.people, not options.environments)
+        view = View(config, environments, known, source.ahead, idle_since, source.people, not options.environments)
         return view, [*self._unread(db, view, source)]
 
     def _unread(self, db: Connection, view: View, source: Source) -> Iterator[Unread]:
         """Yield what is missing of what was asked for."""
         yield from source.unread
-        if known_at(db, "environments") is not None:
-            for glob in self._options.environments:
-                if not any(is_chosen([glob], each.name, each.id) for each in view.environments):
-                    yield Unread(
-                        "environments", None, f"no environment that the configuration selects matches {glob!r}"
-                    )
+        parts = [*self._options.collectors]
+        if view.is_known("environments", WHOLE_ACCOUNT):
+            yield from self._unmatched(view)
             (left,) = db.execute("SELECT count(*) FROM environment WHERE selected AND NOT shown").fetchone()
             if left:
-                yield Unread("environments", None, f"{left} more than environments.max_series are not read")
-        for part in self._options.collectors:
+                why = f"{left} environments beyond environments.max_series are not read"
+                yield Unread("environments", None, why, is_sentence=True)
+        else:
+            parts = [part for part in parts if part in OF_THE_ACCOUNT]  # the others failed for the same reason
+        for part in parts:
             reasons = [str(trouble) for trouble in source.failed.get(part, ())]
-            if not reasons and source.read_by_exporter:
-                reasons = ["the exporter has not read it, or its collector is off"]
-            scope = [Environment("", "", production=False)]
-            if part not in ("environments", "users"):
-                scope = [*view.environments]
+            scope = [WHOLE] if part in OF_THE_ACCOUNT else view.environments
             missing = [each for each in scope if not view.is_known(part, each.id)]
-            if missing:
-                places: Iterable[Environment | None] = [None] if len(missing) == len(scope) else missing
-                for environment in places:
-                    for reason in reasons or ["what it depends on could not be read"]:
-                        yield Unread(part, environment, reason)
-            else:
-                for trouble in source.failed.get(part, ()):
-                    yield Unread(f"a part of {part}", None, str(trouble))
+            if not missing:
+                yield from (Unread(f"a part of {part}", None, reason) for reason in reasons)
+                continue
+            if not reasons:
+                reasons = [NOT_STORED if source.read_by_exporter else "what it depends on could not be read"]
+            places: Iterable[Environment | None] = [None] if len(missing) == len(scope) else missing
+            yield from (Unread(part, environment, reason) for environment in places for reason in reasons)
+
+    def _unmatched(self, view: View) -> Iterator[Unread]:
+        for glob in self._options.environments:
+            if not any(is_chosen([glob], each.name, each.id) for each in view.environments):
+                why = f"no environment that the configuration selects matches {glob!r}"
+                yield Unread("environments", None, why, is_sentence=True)
 
     def _account_line(self, db: Connection, config: AccountConfig, source: Source) -> None:
         id_, name = db.execute("SELECT id, name FROM account").fetchone() or (None, None)
@@ -196,10 +205,10 @@ class Report:
         else:
             self._out.writelines(json_lines(self._kind.row, account, columns, rows))
 
-    def _remark(self, account: str, unread: Unread, text: str) -> None:
+    def _remark(self, account: str, unread: Unread) -> None:
         """Say what is missing: in the output, unless it is CSV, and where nobody would see it there on standard error."""
         if self._options.format == "table":
-            self._out.write(f"! {printable(text)}\n")
+            self._out.write(f"! {printable(str(unread))}\n")
         elif self._options.format == "json":
             where = unread.environment
             members = {
@@ -210,7 +219,7 @@ class Report:
             }
             self._out.write(json_line("unread", account, members))
         if self._remarks_to_err:
-            self._err.write(f"flatfile-exporter: account {printable(account)}: {printable(text)}\n")
+            self._say(account, str(unread))
 
     def _ages(self, view: View, source: Source) -> None:
         """Say when the exporter has read each part: on standard error, so that outputs can be compared."""
@@ -221,4 +230,9 @@ class Report:
                 continue
             ages = [format_duration(round(max(0.0, source.now - at))) for at in (max(read), min(read))]
             said = f"{part} read {' to '.join(dict.fromkeys(ages))} ago"
-            self._err.write(f"flatfile-exporter: account {printable(view.config.name)}: {said}\n")
+            self._say(view.config.name, said)
+        if self._options.kind == "spaces" and not view.config.spaces.per_space:
+            self._say(view.config.name, "names of spaces are stored only with spaces.per_space")
+
+    def _say(self, account: str, text: str) -> None:
+        self._err.write(f"flatfile-exporter: account {printable(account)}: {printable(text)}\n")

@@ -13,8 +13,8 @@ from exporter.store.directory import StorageError, file_of
 def open_read_only(directory: Path, account: str, owner: str) -> Iterator[Connection]:
     """Open an account's file in the directory of --storage.path, as it is at this moment, whatever is written meanwhile.
 
-    `owner` is what `Database` was given. Nothing is locked, created or changed. Raises StorageError, also for a failure while
-    it is open.
+    `owner` is what `Database` was given. The file is not changed; SQLite may leave its empty -wal and -shm beside it.
+    Raises StorageError, also for a failure while it is open.
     """
     path = file_of(directory, account)
     if not path.is_file():
