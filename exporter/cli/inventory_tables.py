@@ -82,7 +82,7 @@ def _fit(columns: Sequence[Column], widths: Sequence[int], width: int | None) ->
             break
         if texts:
             widest = max(texts, key=lambda i: kept[i])
-            second = max((kept[i] for i in texts if kept[i] < kept[widest]), default=MIN_TEXT)
+            second = max((kept[i] for i in texts if i != widest), default=MIN_TEXT)
             kept[widest] -= max(1, min(excess, kept[widest] - second))
         elif optional := [i for i in kept if columns[i].optional]:
             del kept[max(optional, key=lambda i: (columns[i].optional, i))]

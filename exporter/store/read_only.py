@@ -18,7 +18,9 @@ def open_read_only(directory: Path, account: str, owner: str) -> Iterator[Connec
     """
     path = file_of(directory, account)
     if not path.is_file():
-        raise StorageError(f"--storage.path: no state of account {account!r}: there is no file {path}")
+        raise StorageError(
+            f"--storage.path: no state of account {account!r}: there is no file {path}; an exporter makes it at its first scrape"
+        )
     try:
         with contextlib.closing(_connect(path)) as db:
             db.execute("BEGIN")
