@@ -1,6 +1,7 @@
 """What `inventory` lists is what the account holds; what it could not read it says; and it says no more than it was asked."""
 
 import asyncio
+import contextlib
 import csv
 import fcntl
 import io
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ from exporter.config import parse
 from exporter.core.clock import Clock
 from exporter.core.progress_line import CLEAR
 from exporter.demo.markers import MARKERS
+from exporter.demo.rows import Row
 from exporter.demo.world import World
 from exporter.flatfile.connect import connect
 from tests.cli.test_inventory_tables import cells
 from tests.e2e.process import clean_environment, run, serving
 from tests.serving import account_lines, configuration
-from tests.simulator.faults import Hang, Status
+from tests.simulator.faults import Deformed, Hang, Status
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import fixed_world, sized_world
 
@@ -81,7 +83,7 @@ def test_environments_are_counted_as_they_are(api: SimulatedServer, config: str)
     world = api.world
     account, *rows = listed(config)
     assert (account["kind"], account["name"], account["users"]) == ("account", "Sized", 5)
-    assert account["token_expires"] > account["name"][:0]
+    assert account["token_expires"] is not None
     assert [row["environment"] for row in rows] == ["environment-0", "environment-1", "environment-2"]
     for row in rows:
         spaces = world.spaces_of[row["environment_id"]].values()
@@ -201,13 +203,12 @@ def test_environments_that_were_not_named_are_not_asked(api: SimulatedServer, co
     ]
 
 
-@pytest.mark.parametrize("fmt", ["table", "csv", "json"])
-@pytest.mark.parametrize("arguments", LISTS, ids="-".join)
-def test_two_runs_print_the_same(fmt: str, arguments: list[str], config: str) -> None:
-    first, second = (run("inventory", *arguments, f"--format={fmt}", config).stdout for _ in range(2))
+@pytest.mark.parametrize("arguments", [["environments", "--format=table"], *LISTS], ids="-".join)
+def test_two_runs_print_the_same(arguments: list[str], config: str) -> None:
+    first, second = (run("inventory", "--format=json", *arguments, config).stdout for _ in range(2))
     expiry = re.compile(r'token expires [-0-9: ]+|"token_expires":"[^"]+"')
     assert expiry.sub("", first) == expiry.sub("", second)
-    assert (first != expiry.sub("", first)) == (arguments == ["environments"] and fmt != "csv")
+    assert (first != expiry.sub("", first)) == (arguments[0] == "environments")
 
 
 def test_an_environment_that_cannot_be_read_is_named_and_the_rest_is_printed(
@@ -287,10 +288,9 @@ def test_accounts_follow_each_other_and_one_that_fails_is_named(api: SimulatedSe
 
 def test_names_of_people_are_shown_only_when_asked_for(api: SimulatedServer, config: str) -> None:
     for arguments in LISTS:
-        for fmt in ("table", "csv", "json"):
-            done = run("inventory", *arguments, f"--format={fmt}", config)
-            assert done.returncode == 0
-            assert not [marker for marker in MARKERS if marker in done.stdout + done.stderr]
+        done = run("inventory", *arguments, "--format=json", config)
+        assert done.returncode == 0
+        assert not [marker for marker in MARKERS if marker in done.stdout + done.stderr]
     for switch in ("refused", "all"):
         api.call(setattr, api.switches, "guests_without_space", switch)
         world = api.world
@@ -300,8 +300,20 @@ def test_names_of_people_are_shown_only_when_asked_for(api: SimulatedServer, con
     assert users == {user.id: (user.name, user.email) for user in world.users.values()}
 
 
+class Later(Deformed):
+    """Lists without data, after a number of right ones."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def of_list(self, body: Row, page: int, first: Callable[[], Row]) -> Row:
+        self._left -= 1
+        return body if self._left >= 0 else {}
+
+
 def test_names_that_cannot_be_read_are_said_to_be_missing(api: SimulatedServer, config: str) -> None:
-    api.call(api.faults.add, "/users", Status(500), skip=1)
+    assert len(listed(config, "users")) == 5
+    api.call(api.faults.add, "/users", Later(api.count("/users")))
     rows = listed(config, "users", "--people", status=1)
     assert [row["name"] for row in by_kind(rows, "user")] == [None] * 5
     assert [row["part"] for row in by_kind(rows, "unread")] == ["names of users"]
@@ -314,7 +326,7 @@ async def test_names_of_people_never_come_into_the_database(api: SimulatedServer
     deadline = asyncio.get_running_loop().time() + 60
     try:
         await account.refresh(deadline, {"guests", "users"})
-        while any(status.running for status in account.status()):  # noqa: ASYNC110
+        while any(status.running for status in account.status()):
             await asyncio.sleep(0.02)
         people, trouble = await read_people(account, "guests", deadline)
     finally:
@@ -337,7 +349,7 @@ def test_nothing_in_a_name_reaches_the_terminal_raw(tmp_path: Path) -> None:
     with SimulatedServer(world).in_thread() as api:
         config = configured(tmp_path, account_lines("acme", api.base_url, more=EXPECTED))
         api.call(api.switches.forbidden.add, ("/jobs", environment.id))
-        for arguments in [*LISTS, ["users", "--people"], ["guests", "--people"]]:
+        for arguments in (["environments"], ["spaces"], ["agents", "--matrix"], ["jobs"], ["guests", "--people"]):
             for fmt in ("table", "csv", "json"):
                 done = run("inventory", *arguments, f"--format={fmt}", config)
                 assert done.returncode == (1 if arguments == ["jobs"] else 0)
@@ -358,20 +370,18 @@ def on_terminal(columns: int, *arguments: str) -> tuple[str, str]:
         os.close(err_end)
         texts = ["", ""]
         for i, descriptor in enumerate((err, out)):  # what goes to the output fits into its buffer
-            with open(descriptor, "rb", buffering=0) as stream:
-                texts[i] = _drained(stream)
+            texts[i] = _drained(descriptor)
         assert process.wait() == 0, texts
     return texts[1], texts[0]
 
 
-def _drained(stream: io.RawIOBase) -> str:
+def _drained(terminal: int) -> str:
     """Read until the other end is closed, which a terminal tells by an error."""
     found = b""
-    try:
-        while piece := stream.read(65536):
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 65536):
             found += piece
-    except OSError:
-        pass
+    os.close(terminal)
     return found.decode().replace("\r\n", "\n")
 
 
@@ -383,7 +393,7 @@ def test_a_table_fits_the_terminal_and_progress_is_shown_beside_it(columns: int,
         assert lines.pop().startswith("not shown, for want of width: ")
     assert len(lines) == 1 + 10
     assert max(map(cells, lines)) <= columns
-    assert ("LAST ACTIVITY" in lines[0]) == (columns == 200)
+    assert ("CREATED" in lines[0], "NAME" in lines[0]) == (columns == 200, True)
     shown = err.split(CLEAR)
     assert re.fullmatch(r"\d+ requests(, guests of \d+ of 10 spaces)?", shown[1])
     assert shown[-1] == "", "the line is taken away at the end"
@@ -432,10 +442,11 @@ def test_a_running_exporter_has_the_answer_and_flatfile_is_not_asked(api: Simula
     with serving(text, tmp_path, f"--storage.path={storage}") as exporter:
         config = f"--config.file={tmp_path / 'config.yaml'}"
         empty = run("inventory", f"--storage.path={storage}", config)
-        assert empty.returncode == 1
-        assert (
-            "! environments could not be read: the exporter has not read it, or its collector is off\n" in empty.stdout
-        )
+        assert (empty.returncode, "an exporter makes it at its first scrape" in empty.stdout) == (1, True)
+        exporter.get("/metrics?collect[]=users")
+        started = run("inventory", f"--storage.path={storage}", config)
+        assert started.returncode == 1
+        assert "! spaces could not be read: the exporter has not read it, or its collector is off\n" in started.stdout
         page = exporter.page()
         while 'flatfile_exporter_collector_success{account="acme",collector="guests"} 1' not in page:
             page = exporter.page()
