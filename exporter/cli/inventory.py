@@ -96,7 +96,10 @@ async def _ask(options: Options, accounts: Sequence[AccountConfig], report: Repo
         await account.database.run(lambda db: report.account(db, configs[account.name], source))
         following[account.name].set()
 
-    await query(narrowed, ask, Clock(), options.timeout)
+    try:
+        await query(narrowed, ask, Clock(), options.timeout)
+    finally:
+        progress.clear()
 
 
 def _narrowed(account: AccountConfig, options: Options) -> AccountConfig:
