@@ -128,6 +128,27 @@ ELSEWHERE = (
     ),
     Elsewhere("docs/install.md", "yaml config", "test_install.py", "test_configurations_hold"),
     Elsewhere("docs/install.md", "yaml healthcheck", "test_install.py", "test_the_health_check_is_that_of_the_image"),
+    Elsewhere(
+        "docs/inventory.md", "sh inventory", "cli/test_inventory_docs.py", "test_the_commands_print_what_the_page_shows"
+    ),
+    Elsewhere(
+        "docs/inventory.md",
+        "text inventory",
+        "cli/test_inventory_docs.py",
+        "test_the_commands_print_what_the_page_shows",
+    ),
+    Elsewhere(
+        "docs/inventory.md",
+        "json inventory",
+        "cli/test_inventory_docs.py",
+        "test_the_commands_print_what_the_page_shows",
+    ),
+    Elsewhere(
+        "docs/inventory.md",
+        "sh inventory-of-exporter",
+        "cli/test_inventory_docs.py",
+        "test_the_command_on_a_directory_is_understood",
+    ),
     Elsewhere("docs/kubernetes.md", "yaml values", "helm/test_pages.py", "test_values_can_be_installed"),
     Elsewhere(
         "docs/kubernetes.md", "yaml prometheus", "helm/test_pages.py", "test_promtool_takes_the_scrape_configuration"

@@ -165,6 +165,11 @@ class Account:
         return self.config.name
 
     @property
+    def client(self) -> Client:
+        """The client, for a command that reads what no collector does."""
+        return self._client
+
+    @property
     def now(self) -> float:
         """Unix seconds by the server's clock."""
         return self._client.session.now

@@ -31,12 +31,12 @@ def select_accounts(config: Config, names: Collection[str]) -> list[AccountConfi
     return [account for account in config.accounts if not names or account.name in names]
 
 
-def with_collectors(account: AccountConfig, collectors: Collection[str]) -> AccountConfig:
-    """Return the account with only these collectors, and with a `max_age` that no command outlasts."""
+def with_collectors(account: AccountConfig, collectors: Collection[str], timeout: float = TIMEOUT) -> AccountConfig:
+    """Return the account with only these collectors, and with a `max_age` that no command of `timeout` seconds outlasts."""
     return replace(
         account,
         collectors={
-            name: replace(settings, enabled=name in collectors, max_age=max(settings.max_age, 2 * TIMEOUT))
+            name: replace(settings, enabled=name in collectors, max_age=max(settings.max_age, 2 * timeout))
             for name, settings in account.collectors.items()
         },
     )

@@ -1,8 +1,9 @@
 """Values of flags. Each ValueError has a text for the user."""
 
 import argparse
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -82,6 +83,30 @@ def number(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise ValueError(f"{text[:100]!r} is not a whole number")
     return int(text)
+
+
+def duration(text: str) -> float:
+    """Read a duration above 0 and return seconds. Raises ValueError."""
+    try:
+        seconds = parse_duration(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} {error}") from None
+    if not seconds:
+        raise ValueError(f"{text!r} is not above 0")
+    return seconds
+
+
+def one_of(words: Sequence[str]) -> Callable[[str], str]:
+    """Return a reader of one of these words. It raises ValueError."""
+
+    def read(text: str) -> str:
+        if text not in words:
+            nearest = difflib.get_close_matches(text[:60], words, n=1)
+            proposed = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(words)}"
+            raise ValueError(f"{text[:60]!r} is not known; {proposed}")
+        return text
+
+    return read
 
 
 def offset(text: str) -> float:

@@ -13,17 +13,21 @@ from exporter.cli import flag_types
 from exporter.cli.healthcheck import DEFAULT_ADDRESS
 from exporter.core.logs import LEVELS
 from exporter.core.printable import printable
+from exporter.core.units import format_duration
 from exporter.web.max_requests import DEFAULT_MAX_REQUESTS
 from exporter.web.server import parse_address
 
 PROG = "flatfile-exporter"
 DEFAULT_PORT = 10056
 DEFAULT_COMMAND = "serve"
+DEFAULT_TIMEOUT = 600.0  # seconds, of `inventory`
+KINDS = ("environments", "spaces", "agents", "users", "guests", "jobs")  # of `inventory`
 COMMANDS = {
     "serve": "serve the metrics of your accounts (the default command)",
     "demo": "serve the metrics of a simulated account; needs no credentials",
     "check-config": "validate the configuration and, with --probe, try it with the API",
     "discover": "print expected_agents for the agents that are deployed now, as YAML for the configuration",
+    "inventory": "list what your accounts hold: environments, spaces, agents, users, guests or jobs",
     "audit": "write an audit log: each event with the person or agent behind it",
     "healthcheck": "check whether a running exporter is alive, for health checks of containers",
 }
@@ -45,6 +49,7 @@ Examples:
   {PROG} --config.file=config.yaml
   {PROG} check-config --config.file=config.yaml
   {PROG} check-config --probe      do the credentials work, and how many requests will it take
+  {PROG} inventory                 which environments there are, and what is in each
   {PROG} audit --since=1h          the events of the last hour, and who caused them
 
 Exit status: 0 success, 1 the configuration is invalid or the command failed, 2 bad flags."""
@@ -67,6 +72,17 @@ def _flag(*names: str, **more: Any) -> _Parser:
 def _format(*formats: str, default: str | None) -> _Parser:
     words = f"format of the output: {' or '.join(formats)} (default: {formats[0]})"
     return _flag("--format", dest="format", choices=formats, default=default, metavar="FORMAT", help=words)
+
+
+def _kind() -> _Parser:
+    """Return a parser of the list that is wanted, a word without a flag."""
+    parser = _Parser(add_help=False)
+    words = f"what to list: {', '.join(KINDS)} (default: %(default)s)"
+    read = flag_types.flag(flag_types.one_of(KINDS))
+    parser.add_argument_group("arguments").add_argument(
+        "kind", nargs="?", type=read, default="environments", metavar="KIND", help=words
+    )
+    return parser
 
 
 def _audit() -> _Parser:
@@ -197,6 +213,59 @@ PROBE = _flag(
     action="store_true",
     help="query the API: what do the credentials allow, and how many requests will it take? (at most 60s)",
 )
+TIMEOUT = _flag(
+    "--timeout",
+    dest="timeout",
+    type=flag_types.flag(flag_types.duration),
+    default=DEFAULT_TIMEOUT,
+    metavar="DURATION",
+    help=f"print what is known after this time; what is missing is named (default: {format_duration(DEFAULT_TIMEOUT)})",
+)
+INVENTORY = [
+    _flag(
+        "--environment",
+        dest="environments",
+        action="append",
+        default=[],
+        metavar="GLOB",
+        help="environments, by name or id; may be repeated (default: those of the configuration)",
+    ),
+    _flag(
+        "--inactive",
+        dest="inactive",
+        type=flag_types.flag(flag_types.duration),
+        metavar="DURATION",
+        help="of spaces: only active ones without activity for that long, such as 90d",
+    ),
+    _flag(
+        "--matrix",
+        dest="matrix",
+        action="store_true",
+        help="of agents: a row for each environment and a column for each agent",
+    ),
+    _flag(
+        "--people",
+        dest="people",
+        action="store_true",
+        help="of users and guests: add names and e-mail addresses, which are read for the output and stored nowhere else "
+        "(default: only ids)",
+    ),
+    _flag(
+        "--output",
+        dest="output",
+        type=flag_types.flag(flag_types.file),
+        metavar="FILE",
+        help="write to this file, which is replaced (default: standard output)",
+    ),
+    _flag(
+        "--storage.path",
+        dest="storage_path",
+        type=flag_types.flag(flag_types.directory),
+        metavar="DIRECTORY",
+        help="answer from the directory of a running exporter, read-only and without asking Flatfile (default: ask)",
+    ),
+    TIMEOUT,
+]
 URL = _flag(
     "--url",
     dest="url",
@@ -209,6 +278,7 @@ FLAGS_OF = {
     "demo": [WEB_CONFIG, *SERVING, *LOG],
     "check-config": [CONFIG, WEB_CONFIG, PROBE, ACCOUNT, _format("text", "json", default=None)],
     "discover": [CONFIG, ACCOUNT],
+    "inventory": [_kind(), CONFIG, ACCOUNT, *INVENTORY, _format("table", "json", "csv", default="table")],
     "audit": [CONFIG, ACCOUNT, _audit(), _format("jsonl", "csv", default="jsonl"), *LOG],
     "healthcheck": [URL],
 }
@@ -229,9 +299,24 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.error(_unknown(unknown[0], flags.command, commands))
     if flags.command == "check-config" and not flags.probe and (flags.accounts or flags.format):
         command.error(f"{'--account' if flags.accounts else '--format'} requires --probe")
+    if flags.command == "inventory" and (problem := _inventory_problem(flags)):
+        command.error(problem)
     if flags.route_prefix is None:
         flags.route_prefix = urlsplit(flags.external_url or "").path
     return flags
+
+
+def _inventory_problem(flags: argparse.Namespace) -> str | None:
+    """Say which flags of `inventory` do not go together."""
+    if flags.matrix and flags.kind != "agents":
+        return "--matrix is for: inventory agents"
+    if flags.inactive is not None and flags.kind != "spaces":
+        return "--inactive is for: inventory spaces"
+    if flags.people and flags.kind not in ("users", "guests"):
+        return "--people is for: inventory users, inventory guests"
+    if flags.people and flags.storage_path is not None:
+        return "--people needs Flatfile: an exporter does not store names of people; leave out --storage.path"
+    return None
 
 
 def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
@@ -248,7 +333,7 @@ def _parsers() -> tuple[_Parser, dict[str, _Parser]]:
         name: listed.add_parser(
             name,
             help=text,
-            usage=f"{PROG} {name} [FLAG ...]",
+            usage=f"{PROG} {name} {'[KIND] ' if name == 'inventory' else ''}[FLAG ...]",
             description=f"{text[0].upper()}{text[1:]}.",
             epilog=ENVIRONMENT if CONFIG in FLAGS_OF[name] else None,
             parents=[*COMMON, *FLAGS_OF[name]],

@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def source() -> Config:
         return from_environment(os.environ) if flags.config_file is None else load(flags.config_file)
 
-    run = {"check-config": _check_config, "discover": _discover, "audit": _audit}.get(flags.command, _serve)
+    run = COMMANDS.get(flags.command, _serve)
     return run(flags, source)
 
 
@@ -75,6 +75,42 @@ def _discover(flags: argparse.Namespace, source: Source) -> int:
         config = source()
         _warn(config.warnings)
         return discover(select_accounts(config, flags.accounts), _in_utf8(sys.stdout), sys.stderr)
+
+    return _query(run)
+
+
+def _inventory(flags: argparse.Namespace, source: Source) -> int:
+    from exporter.account.one_shot import select_accounts
+    from exporter.cli.inventory import inventory
+    from exporter.cli.inventory_report import Options
+
+    options = Options(
+        kind=flags.kind,
+        environments=tuple(flags.environments),
+        format=flags.format,
+        output=flags.output,
+        inactive=flags.inactive,
+        matrix=flags.matrix,
+        people=flags.people,
+        storage=flags.storage_path,
+        timeout=flags.timeout,
+    )
+
+    def run() -> int:
+        config = source()
+        _warn(config.warnings)
+        accounts = select_accounts(config, flags.accounts)
+        if flags.matrix and flags.format == "csv" and len(accounts) > 1:
+            sys.stderr.write(f"{PROG}: --matrix --format=csv is for one account: choose it with --account\n")
+            return 2
+        try:
+            return inventory(options, accounts, _in_utf8(sys.stdout), sys.stderr)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may it be written to at the end
+            return 0  # the reader has seen enough
+        except OSError as error:
+            sys.stderr.write(f"{PROG}: cannot write {options.output or 'the output'}: {error.strerror or error}\n")
+            return 1
 
     return _query(run)
 
@@ -138,3 +174,6 @@ def _in_utf8(stream: TextIO) -> TextIO:
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(encoding="utf-8")
     return stream
+
+
+COMMANDS = {"check-config": _check_config, "discover": _discover, "inventory": _inventory, "audit": _audit}

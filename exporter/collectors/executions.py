@@ -234,6 +234,11 @@ class Collector:
         yield Family(LAG, [(labels[env], value) for (env, _), value in waited.items() if env in labels])
 
 
+def count_since(db: Connection, began: float) -> None:
+    """Have environments that were not read yet counted from `began` on (unix seconds by the server's clock)."""
+    db.execute("INSERT OR IGNORE INTO run_reading SELECT id, ?, 0, NULL, 1, 0 FROM environment WHERE shown", (began,))
+
+
 def _new(db: Connection, environment: str, ended: Mapping[int, Run]) -> dict[int, Run]:
     """Return the runs that are not in the table."""
     query = "SELECT 1 FROM run WHERE environment_id = ? AND key = ?"

@@ -47,6 +47,7 @@ Try it from another terminal:
 export FLATFILE_BASE_URL={base_url} FLATFILE_CLIENT_ID={CLIENT_ID} FLATFILE_CLIENT_SECRET={SECRET}
 {program} check-config --probe    # what the credentials allow, and how many requests it takes
 {program} discover                # the deployed agents, as YAML for the configuration
+{program} inventory               # the environments, and what is in each
 {program} audit --since=1h        # the events of the last hour, and who caused them
 
 """

@@ -43,11 +43,8 @@ class Directory:
             raise StorageError(f"--storage.path: {why}") from None
 
     def file(self, account: str) -> Path:
-        """Return the file of an account: its name, and a digest where a file cannot have that name."""
-        safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", account)[:60]
-        if safe != account or account.startswith("."):
-            safe = f"{safe.lstrip('.')}-{hashlib.sha256(account.encode()).hexdigest()[:16]}"
-        return self._path / f"{safe}.sqlite"
+        """Return the file of an account."""
+        return file_of(self._path, account)
 
     def close(self) -> None:
         """Unlock the directory."""
@@ -62,6 +59,14 @@ class Directory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def file_of(directory: Path, account: str) -> Path:
+    """Return the file of an account: its name, and a digest where a file cannot have that name."""
+    safe = re.sub(r"[^A-Za-z0-9_.-]+", "_", account)[:60]
+    if safe != account or account.startswith("."):
+        safe = f"{safe.lstrip('.')}-{hashlib.sha256(account.encode()).hexdigest()[:16]}"
+    return directory / f"{safe}.sqlite"
 
 
 def api_identity(base_url: str) -> str:

@@ -2,7 +2,8 @@
 
 import io
 
-from exporter.audit.progress import CLEAR, Progress
+from exporter.audit.progress import Progress
+from exporter.core.progress_line import CLEAR
 
 
 class Terminal(io.StringIO):

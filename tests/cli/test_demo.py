@@ -46,7 +46,7 @@ def test_it_has_scraped_itself_before_anybody_else_does(demo: tuple[str, str]) -
     assert "waits for a scrape" not in page
 
 
-@pytest.mark.parametrize("command", ["check-config --probe", "discover", "audit"])
+@pytest.mark.parametrize("command", ["check-config --probe", "discover", "inventory", "audit"])
 def test_the_commands_that_it_prints_work_in_a_shell(command: str, demo: tuple[str, str]) -> None:
     _, printed = demo
     (export,) = re.findall(r"^export .*", printed, re.MULTILINE)
@@ -59,5 +59,7 @@ def test_the_commands_that_it_prints_work_in_a_shell(command: str, demo: tuple[s
         assert {json.loads(event)["account"] for event in done.stdout.splitlines()} == {"default"}
     elif command == "discover":
         assert "- environment: production\n" in done.stdout
+    elif command == "inventory":
+        assert "\nstaging " in done.stdout
     else:
         assert done.stdout.count("  allowed  ") == 8

@@ -205,7 +205,7 @@ def test_help_lists_the_commands_and_the_flags_of_the_default_one(
 ) -> None:
     text = help_of(argument, capsys=capsys)
     listed = text.partition("commands:")[2]
-    for command in ("serve", "demo", "check-config", "discover", "audit", "healthcheck"):
+    for command in ("serve", "demo", "check-config", "discover", "inventory", "audit", "healthcheck"):
         assert f"    {command} " in listed
     for word in (*(f for f in FLAGS if len(f) > 2 and f.startswith("--")), "FLATFILE_CLIENT_ID", "FLATFILE_BASE_URL"):
         assert word in text
@@ -235,6 +235,12 @@ SERVING = {
             COMMON | {"--config.file", "--web.config.file", "--probe", "--account", "--format"},
         ),
         ("discover", COMMON | {"--config.file", "--account"}),
+        (
+            "inventory",
+            COMMON
+            | {"--config.file", "--account", "--environment", "--inactive", "--matrix", "--people", "--format"}
+            | {"--output", "--storage.path", "--timeout"},
+        ),
         ("healthcheck", COMMON | {"--url"}),
     ],
 )

@@ -188,7 +188,14 @@ def asking(directory: Path, *accounts: str) -> Iterator[CompletedProcess[str]]:
     """The commands that ask the API by themselves."""
     path = directory / "config.yaml"
     path.write_text(configuration(*accounts, more=FAST + EVERYTHING), encoding="utf-8")
-    for command in (("check-config", "--probe"), ("check-config", "--probe", "--format=json"), ("discover",)):
+    for command in (
+        ("check-config", "--probe"),
+        ("check-config", "--probe", "--format=json"),
+        ("discover",),
+        ("inventory",),
+        ("inventory", "spaces", "--format=json"),
+        ("inventory", "users", "--format=csv"),
+    ):
         yield run(*command, f"--config.file={path}")
 
 
