@@ -47,8 +47,8 @@ $(VENV)/.dev: requirements/dev.txt requirements/run.txt pyproject.toml $(VENV)/.
 NAMED := $(findstring --config.file,$(ARGS))$$FLATFILE_CLIENT_ID$$FLATFILE_CLIENT_ID_FILE
 run: $(VENV)/.run
 	@case "$(NAMED)$$FLATFILE_ACCESS_TOKEN$$FLATFILE_ACCESS_TOKEN_FILE" in \
-	  "") exec $(PY) -m exporter demo $(ARGS) ;; \
-	  *) exec $(PY) -m exporter serve $(ARGS) ;; \
+	  "") exec $(VENV)/bin/flatfile-exporter demo $(ARGS) ;; \
+	  *) exec $(VENV)/bin/flatfile-exporter serve $(ARGS) ;; \
 	esac
 
 system-packages:

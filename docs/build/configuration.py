@@ -91,28 +91,13 @@ known to this version causes a warning.
 
 ## Credentials in files
 
-A credential in a file of its own can be replaced without a restart: the file is read again whenever a token is needed.
-It holds the value alone, in one line. One line break at the end and a byte order mark at the beginning are ignored; a
-second line, a space at the end or quotes around the value are errors. Relative paths start at the directory of the
-configuration file.
+A credential in a file can be replaced without a restart: the file is read whenever a token is needed. It holds only the
+value, in one line. A line break at the end and a byte order mark are ignored; a second line, a space at the end or quotes
+are errors. Relative paths start at the directory of the configuration file. If the file does not exist, is empty, or can be
+read by every user of the machine, the exporter warns and starts.
 
-```yaml
-accounts:
-  - name: acme
-    auth:
-      client_id: 1234-1234
-      client_secret_file: secrets/acme      # beside this file
-  - name: acme-europe
-    base_url: platform.eu.flatfile.com
-    auth:
-      access_token_file: /run/secrets/acme-europe
-```
-
-If the file does not exist yet, is empty, or can be read by every user of the machine, the exporter warns and starts.
-Credentials are never shown in logs, pages, metrics or error messages.
-
-All files that the configuration names, and the configuration itself, must be regular files: a FIFO, a device or a
-directory is an error. `requests.tls.ca_file` is read with the configuration: after it has changed, reload.
+All files that the configuration names, and the configuration itself, must be regular files, not a FIFO, device or
+directory. `requests.tls.ca_file` is read with the configuration: after a change, reload.
 
 ## Several accounts
 

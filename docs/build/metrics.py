@@ -120,19 +120,19 @@ NOTES = {
     "flatfile_event_last_timestamp_seconds": "0 before the first event",
 }
 
-LABELS = {
+LABELS = {  # empty: the name says it
     "account": "the account's name in the configuration; `default` with environment variables",
-    "account_id": "the account's id",
-    "account_name": "the account's display name in Flatfile",
+    "account_id": "",
+    "account_name": "",
     "environment_id": "the environment's id; names need not be unique",
-    "environment_name": "the environment's display name",
+    "environment_name": "",
     "production": "`true` or `false`: whether Flatfile marks the environment as production",
     "agent_id": "the agent's id; empty for runs of unknown agents",
     "agent": "the agent's slug, else its id; in `flatfile_agent_missing` the configured glob; "
     "`unknown` for runs of unknown agents",
     "flatfile_namespace": "the namespace of the agent or space, empty if it has none",
-    "space_id": "the space's id",
-    "space": "the space's name",
+    "space_id": "",
+    "space": "",
     "app_id": "the id of the space's app, empty if it has none",
     "system": "`true` for Flatfile's own agents, else `false`",
     "result": "`success` or `failure`",
@@ -148,9 +148,9 @@ LABELS = {
     "reason": ", ".join(f"`{name}`" for name in REASONS),
     "endpoint": "path of the API: " + ", ".join(f"`{endpoint}`" for endpoint in Endpoint),
     "code": "the HTTP status, or `error` without a response",
-    "version": "the exporter's version",
+    "version": "",
     "revision": "the source revision, empty if unknown",
-    "pythonversion": "the version of Python",
+    "pythonversion": "",
     "path": "the exporter's path that was requested",
     "outcome": "`complete` or `partial`",
 }
@@ -242,7 +242,7 @@ def render() -> str:
     parts += _table(exporter_families())
     used = dict.fromkeys(label for desc in families() for label in desc.labels)
     parts.append("## Labels\n\n| label | value |\n| --- | --- |\n")
-    parts += [f"| `{label}` | {LABELS[label]} |\n" for label in used]
+    parts += [f"| `{label}` | {LABELS[label]} |\n" for label in used if LABELS[label]]
     return "".join([*parts, "\n", _TAIL])
 
 

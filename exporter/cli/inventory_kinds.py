@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from exporter.audit.models import Person
+from exporter.audit.models import Named
 from exporter.cli.inventory_tables import Column, Row, number
 from exporter.collectors import _guest_lists, spaces
 from exporter.config import AccountConfig
@@ -76,7 +76,7 @@ class View:
     known: Mapping[str, Mapping[str, float]]
     ahead: float = 0.0
     idle_since: float | None = None
-    people: Mapping[str, Person] | None = None
+    people: Mapping[str, Named] | None = None
     all_environments: bool = True
     """All that the configuration selects, not some of them."""
 

@@ -5,25 +5,28 @@ from functools import partial
 
 from exporter.account.account import Account
 from exporter.account.one_shot import Trouble
-from exporter.audit.models import Person
-from exporter.audit.names import GUESTS, USERS
+from exporter.audit.models import Named
+from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.deadline import Deadline
+from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, NotFound, Timeout
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
 
+USERS = Listing(Endpoint.USERS, Named, identity)
+GUESTS = Listing(Endpoint.GUESTS, Named, identity, paged=False)
 BY_SPACE = "SELECT EXISTS (SELECT 1 FROM guest_space WHERE asked_at IS NOT NULL)"
 WITH_GUESTS = "SELECT id FROM guest_space WHERE EXISTS (SELECT 1 FROM membership WHERE space = no) ORDER BY id"
 IN_SPACE = """
 SELECT guest.id FROM guest_space AS s JOIN membership ON space = s.no JOIN guest ON guest.no = guest WHERE s.id = ?"""
 
 
-async def read_people(account: Account, kind: str, deadline: float) -> tuple[dict[str, Person], Trouble | None]:
+async def read_people(account: Account, kind: str, deadline: float) -> tuple[dict[str, Named], Trouble | None]:
     """Return the `users`, or the `guests` that the database knows, by id, and why some are missing, if so.
 
     `deadline` is in loop time.
     """
-    found: dict[str, Person] = {}
+    found: dict[str, Named] = {}
     call = Call(Deadline(deadline, asyncio.get_running_loop().time), background=True)
     try:
         async with asyncio.timeout_at(deadline):
@@ -38,7 +41,7 @@ async def read_people(account: Account, kind: str, deadline: float) -> tuple[dic
     return found, None
 
 
-async def _read_guests(account: Account, found: dict[str, Person], call: Call) -> None:
+async def _read_guests(account: Account, found: dict[str, Named], call: Call) -> None:
     """Read guests as the collector could: all at once, or else space by space, those of one space only if some are missing."""
     database = account.database
     if not await database.run(lambda db: db.execute(BY_SPACE).fetchone()[0]):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from exporter.account.one_shot import Trouble
-from exporter.audit.models import Person
+from exporter.audit.models import Named
 from exporter.cli.inventory_kinds import KINDS, PEOPLE, Deployed, Environment, View, matrix, matrix_table
 from exporter.cli.inventory_tables import Column, Rows, json_line, json_lines, write_csv, write_table
 from exporter.collectors._context import WHOLE_ACCOUNT, known_at
@@ -74,7 +74,7 @@ class Source:
     now: float
     failed: Mapping[str, Sequence[Trouble]]
     unread: Sequence[Unread] = ()
-    people: Mapping[str, Person] | None = None
+    people: Mapping[str, Named] | None = None
     ahead: float = 0.0
     token_expiry: float | None = None
     read_by_exporter: bool = False

@@ -42,7 +42,7 @@ accounts:
 def commands(base_url: str, program: str) -> str:
     """Return commands for a shell that query the account at `base_url`. `program` starts the exporter."""
     return f"""\
-Try it from another terminal:
+Try it from another terminal, in the same directory:
 
 export FLATFILE_BASE_URL={base_url} FLATFILE_CLIENT_ID={CLIENT_ID} FLATFILE_CLIENT_SECRET={SECRET}
 {program} check-config --probe    # what the credentials allow, and how many requests it takes
