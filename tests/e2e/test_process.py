@@ -297,7 +297,6 @@ def test_it_ends_when_told(api: SimulatedServer, tmp_path: Path, number: signal.
 
 HANGING_RESOLVER = """
 import socket, sys, time
-from exporter.cli.main import main
 
 def look_up(host, *rest, **named):
     if host not in ("slow.invalid", b"slow.invalid"):
@@ -306,6 +305,8 @@ def look_up(host, *rest, **named):
     time.sleep(3600)
 
 found, socket.getaddrinfo = socket.getaddrinfo, look_up
+from exporter.cli.main import main
+
 sys.exit(main(sys.argv[1:]))
 """
 

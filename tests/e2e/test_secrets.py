@@ -277,4 +277,4 @@ def test_check_config_of_a_good_one_and_the_warning_of_a_readable_secret(tmp_pat
         assert len(readable) == (2 if mode == 0o644 else 0)
         if readable:
             assert "accounts[0].auth.client_secret_file" in readable[0]
-            assert readable[1].startswith(f"warning: {path}: it holds credentials")
+            assert readable[1].startswith(f"warning: {path}: it contains credentials")
