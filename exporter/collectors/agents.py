@@ -19,6 +19,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
+from exporter.flatfile.texts import cut
 from exporter.store.database import Connection
 
 NAME = "agents"
@@ -126,8 +127,8 @@ class Collector:
                 (
                     environment,
                     row.id,
-                    row.slug or row.id,
-                    row.namespace or "",
+                    cut(row.slug or row.id),
+                    cut(row.namespace or ""),
                     row.is_system is True,
                     times.unix(row.created_at),
                     times.unix(row.updated_at),

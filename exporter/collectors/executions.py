@@ -81,7 +81,7 @@ SELECT id FROM agent WHERE environment_id = :environment
 ORDER BY (SELECT max(ended) FROM run_count AS c WHERE c.environment_id = :environment AND agent_id = id) DESC, id"""
 COUNTS = """
 SELECT environment_id, agent_id, agent, result, coalesce(count, 0) FROM (
-  SELECT environment_id, id AS agent_id, name AS agent FROM agent
+  SELECT * FROM (SELECT environment_id, id AS agent_id, name AS agent FROM agent ORDER BY 1, 2 LIMIT ?)
   UNION ALL SELECT DISTINCT environment_id, '', 'unknown' FROM run_count WHERE agent_id = ''
 ) CROSS JOIN (SELECT 'success' AS result UNION ALL SELECT 'failure')
 LEFT JOIN run_count USING (environment_id, agent_id, result) ORDER BY 1, 2, 4 DESC"""
@@ -223,7 +223,9 @@ class Collector:
         took, waited = DURATIONS.select(db), LAGS.select(db)
         runs: list[Sample] = []
         durations: dict[tuple[str, ...], Sample] = {}
-        for environment, agent_id, agent, result, count in db.execute(COUNTS):
+        for environment, agent_id, agent, result, count in db.execute(
+            COUNTS, (self._context.config.agents.max_series,)
+        ):
             if environment in labels:
                 named = (*labels[environment], agent_id, agent)
                 runs.append(((*named, result), count))

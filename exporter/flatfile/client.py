@@ -13,6 +13,7 @@ from exporter.flatfile.forms import REFUSALS, Form, Forms, is_about_form, other_
 from exporter.flatfile.models import One, Page
 from exporter.flatfile.pages import Pass, RowsPage
 from exporter.flatfile.session import Call, Session
+from exporter.flatfile.texts import MAX_ID
 from exporter.flatfile.transport import Answer
 
 T = TypeVar("T")
@@ -48,9 +49,9 @@ class Identified(Protocol):
 
 
 def identity(row: Identified) -> str:
-    """Return a row's id. Raises BadResponse where it is empty: such a row cannot be told from others."""
-    if not row.id:
-        raise BadResponse("a row without an id")
+    """Return a row's id. Raises BadResponse where it is empty, or far too long: such a row cannot be told from others."""
+    if not 0 < len(row.id) <= MAX_ID:
+        raise BadResponse(f"a row with an id of more than {MAX_ID} characters" if row.id else "a row without an id")
     return row.id
 
 
