@@ -85,7 +85,7 @@ class Collector:
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """List the agents of the environments that are due; one environment's failure leaves the others alone."""
         context, at = self._context, self._context.clock.steady()
-        ahead = context.client.session.now - at  # of the server's clock
+        ahead = context.client.session.objects_now - at  # of the server's clock
 
         def due(db: Connection) -> tuple[list[Environment], list[Environment]]:
             shown = shown_environments(db)

@@ -104,7 +104,7 @@ class Collector:
         """Look for new runs in the environments that are due; one environment's failure leaves the others alone."""
         context = self._context
         await context.wait_for("events", EVENTS_WAITED_FOR)
-        at, now = context.clock.steady(), context.client.session.now
+        at, now = context.clock.steady(), context.client.session.objects_now
 
         def due(db: Connection) -> tuple[list[Environment], int]:
             values = {"now": now, "rotation": self._rotation, "followed": FOLLOWED_FOR}
@@ -133,7 +133,9 @@ class Collector:
         """Read an environment's list as far as there may be new runs; return also whether an hour was due."""
         context, query = self._context, "SELECT began, hour_read_at FROM run_reading WHERE environment_id = ?"
         last = await context.database.run(lambda db: db.execute(query, (environment,)).fetchone())
-        began, read_at = last or (now - (context.clock.monotonic() - self._started), None)
+        started = now - (context.clock.monotonic() - self._started)
+        began, read_at = last or (started, None)
+        began = min(began, started)  # where the clock was ahead before
         floor = max(began if read_at is None else read_at, now - MAX_CATCH_UP) - MAX_RUN
         hour = read_at is None or abs(now - read_at) >= self._rotation
         listing, reading = AN_HOUR if hour else NEWEST, Reading(began, floor, now)

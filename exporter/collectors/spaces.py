@@ -235,6 +235,6 @@ class Collector:
             yield from _single_spaces.families(db, labels, self._config.max_series)
 
     def _count(self, db: Connection) -> Counts:
-        now = self._context.client.session.now
+        now = self._context.client.session.objects_now
         inactive = [dict(db.execute(COUNT_INACTIVE, (now - seconds,))) for seconds in self._config.inactive_after]
         return db.execute(COUNT).fetchall(), inactive

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from exporter.core.worker import Worker
+from exporter.flatfile import models
 from exporter.flatfile.decoding import read, read_page
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge, Unauthorized
@@ -234,7 +235,9 @@ class Client:
         if form.paged:
             params.update(pageSize=str(form.size), pageNumber=str(number))
         answer = await self.session.get(listing.endpoint, params, query.call)
-        return await self._off_loop(answer, _add, answer, listing, done, self._max_rows)
+        page = await self._off_loop(answer, _add, answer, listing, done, self._max_rows)
+        self.session.note_objects(lambda: models.moments(page.all_rows))
+        return page
 
     async def _off_loop(self, answer: Answer, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Run what reads an answer: a small one at once, a large one on the worker's thread."""
