@@ -171,8 +171,8 @@ class Account:
 
     @property
     def now(self) -> float:
-        """Unix seconds by the server's clock."""
-        return self._client.session.now
+        """Unix seconds by the clock that the times of objects are of."""
+        return self._client.session.objects_now
 
     @property
     def tried(self) -> bool:

@@ -142,7 +142,7 @@ class IncrementalList(Generic[T]):
         """
         database, table = self._context.database, self._table
         query = f"SELECT max({column}) FROM {table.name} WHERE lists & :bit AND {column} <= :now{_own(reading)}"
-        now = self._context.client.session.now
+        now = self._context.client.session.objects_now
         (mark,) = await database.run(
             lambda db: db.execute(query, {"bit": bit, "now": now, "scope": reading.scope}).fetchone()
         )

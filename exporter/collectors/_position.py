@@ -46,13 +46,14 @@ def load(db: Connection) -> Mapping[str, Position]:
     return found
 
 
-def resume(db: Connection, config: EventsConfig, account: str, started: float, asked_at: float) -> None:
-    """Go on where an earlier run of the exporter stopped, or begin to count at `started` where that cannot be."""
+def resume(db: Connection, config: EventsConfig, account: str, asked_at: float) -> bool:
+    """Keep what an earlier run of the exporter has left if counting can go on from it; return whether it can."""
     chosen = msgspec.json.encode((config.topics.include, config.topics.exclude)).decode()
     before = db.execute("SELECT value FROM meta WHERE name = 'events.topics'").fetchone()
     query = "SELECT max(read_at) FROM event_position"
     (read_at,) = db.execute(query).fetchone()
     about = {"account": account, "collector": "events"}
+    why: str | None = ""
     if read_at is not None:
         why = _why_not_resumable(db, config, before == (chosen,), asked_at - read_at)
         if why is None:
@@ -62,10 +63,29 @@ def resume(db: Connection, config: EventsConfig, account: str, started: float, a
             log.warning("event counts restart at 0", extra=fields(**about, reason=why))
             for table in TABLES:
                 db.execute(f"DELETE FROM {table}")
+    db.execute("INSERT OR REPLACE INTO meta VALUES ('events.topics', ?)", (chosen,))
+    return why is None
+
+
+def begin(db: Connection, config: EventsConfig, started: float, asked_at: float) -> None:
+    """Begin to count at `started`, where nothing has been read yet."""
     start = min(started, asked_at - config.window)
     values = (WHOLE_ACCOUNT, start, start - config.overlap, started, asked_at)
-    db.execute("INSERT OR IGNORE INTO event_position VALUES (?, ?, ?, ?, ?)", values)
-    db.execute("INSERT OR REPLACE INTO meta VALUES ('events.topics', ?)", (chosen,))
+    db.execute("DELETE FROM event_position")
+    db.execute("INSERT INTO event_position VALUES (?, ?, ?, ?, ?)", values)
+
+
+def step_back(db: Connection, config: EventsConfig, started: float, asked_at: float) -> None:
+    """Correct the positions where the clock turns out to have been ahead before."""
+    query = "SELECT 1 FROM event_position WHERE read_at > ?"
+    if not db.execute(query, (asked_at + SLACK,)).fetchone():
+        return
+    if not db.execute("SELECT 1 FROM event").fetchone():
+        begin(db, config, started, asked_at)
+    db.execute(
+        "UPDATE event_position SET newest = min(newest, :at), read_at = min(read_at, :at), began = min(began, :started)",
+        {"at": asked_at, "started": started},
+    )
 
 
 def _why_not_resumable(db: Connection, config: EventsConfig, same_topics: bool, behind: float) -> str | None:
@@ -105,7 +125,7 @@ def advance(db: Connection, scope: str, position: Position, newest: float | None
     among what was read before.
     """
     reached = position.newest if newest is None else max(position.newest, min(newest, asked_at - SLACK))
-    values = (scope, reached, position.known_since, position.began, max(position.read_at, asked_at))
+    values = (scope, reached, position.known_since, position.began, asked_at)
     db.execute("INSERT OR REPLACE INTO event_position VALUES (?, ?, ?, ?, ?)", values)
 
 

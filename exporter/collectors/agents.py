@@ -19,6 +19,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
+from exporter.flatfile.texts import cut
 from exporter.store.database import Connection
 
 NAME = "agents"
@@ -84,7 +85,7 @@ class Collector:
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """List the agents of the environments that are due; one environment's failure leaves the others alone."""
         context, at = self._context, self._context.clock.steady()
-        ahead = context.client.session.now - at  # of the server's clock
+        ahead = context.client.session.objects_now - at  # of the server's clock
 
         def due(db: Connection) -> tuple[list[Environment], list[Environment]]:
             shown = shown_environments(db)
@@ -126,8 +127,8 @@ class Collector:
                 (
                     environment,
                     row.id,
-                    row.slug or row.id,
-                    row.namespace or "",
+                    cut(row.slug or row.id),
+                    cut(row.namespace or ""),
                     row.is_system is True,
                     times.unix(row.created_at),
                     times.unix(row.updated_at),

@@ -14,6 +14,7 @@ from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call
+from exporter.flatfile.texts import cut
 from exporter.store.database import Connection
 
 log = logging.getLogger(__name__)
@@ -87,18 +88,21 @@ class Collector:
         """Replace the environments; return how many of them are selected."""
         chosen = self._context.config.environments.match
         most = self._context.config.environments.max_series
-        selected = {row.id for row in rows if chosen(row.name or row.id, row.id)}
+        selected = {row.id for row in rows if chosen(cut(row.name or row.id), row.id)}
         first = sorted(row.id for row in rows if row.is_prod and row.id in selected)
         shown = {*[*first, *sorted(selected.difference(first))][:most]}
         db.execute("DELETE FROM environment")
         db.executemany(
             "INSERT INTO environment VALUES (?, ?, ?, ?, ?)",
-            [(row.id, row.name or row.id, row.is_prod is True, row.id in selected, row.id in shown) for row in rows],
+            [
+                (row.id, cut(row.name or row.id), row.is_prod is True, row.id in selected, row.id in shown)
+                for row in rows
+            ],
         )
         db.execute("DELETE FROM guest_authentication")
         db.executemany(
             "INSERT OR IGNORE INTO guest_authentication VALUES (?, ?)",
-            [(row.id, method) for row in rows for method in row.guest_authentication or ()],
+            [(row.id, cut(method)) for row in rows for method in row.guest_authentication or ()],
         )
         db.execute("DELETE FROM known WHERE environment_id NOT IN (SELECT id FROM environment UNION SELECT '')")
         mark_known(db, NAME, [WHOLE_ACCOUNT], at)
@@ -126,7 +130,7 @@ class Collector:
 
         def write(db: Connection) -> None:
             db.execute("DELETE FROM account")
-            db.execute("INSERT INTO account VALUES (?, ?, ?)", (account.id, account.name or "", at))
+            db.execute("INSERT INTO account VALUES (?, ?, ?)", (cut(account.id), cut(account.name or ""), at))
 
         await context.database.run(write)
         self._account_asked_at, self._account_refused = now, False

@@ -69,6 +69,10 @@ SELECT environment_id, topic, count(*) FROM event JOIN event_position USING (env
 WHERE counted AND created > read_at - ? AND created <= read_at GROUP BY 1, 2"""
 
 
+class _ClockMoved(Exception):
+    """While events were read the time turned out to be another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """Events that were read since a time, of one environment or ('') of the account."""
@@ -88,19 +92,28 @@ class Collector:
         self._context = context
         self._config = context.config.events
         self._started = context.clock.monotonic()
+        self._resumed: bool | None = None  # from what an earlier run has left; `None`: not looked at yet
         self._begun = False
         self._account_wide = Way(context.clock.monotonic)
         self._unusable = 0
         self._known_topics = [topic for topic in KNOWN_TOPICS if self._config.topics.match(topic)]
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
-        """Read the events since the last complete reading."""
-        context, at, asked_at = self._context, self._context.clock.steady(), self._context.client.session.now
+        """Read the events since the last complete reading; the first time once more where that showed the clock to be wrong."""
+        try:
+            errors = await self._refresh(call, check_clock=not self._begun)
+        except _ClockMoved:
+            errors = await self._refresh(call, check_clock=False)
+        self._begun = True
+        return errors
+
+    async def _refresh(self, call: Call, *, check_clock: bool) -> Sequence[FlatfileError]:
+        context, at, asked_at = self._context, self._context.clock.steady(), self._context.client.session.objects_now
         environments, positions = await context.environments(), await self._positions(asked_at)
         self._unusable = 0
         if self._account_wide.open:
             try:
-                errors = await self._read_account(environments, positions, asked_at, at, call)
+                errors = await self._read_account(environments, positions, asked_at, at, call, check_clock=check_clock)
             except FlatfileError as error:
                 if not context.client.session.is_rejection(error):
                     raise
@@ -112,6 +125,7 @@ class Collector:
         found, errors = await context.gather(
             environments, lambda env: self._read(env.id, positions[env.id].since(self._config.overlap), call), call
         )
+        self._check_clock(asked_at - at, check_clock)
         await context.database.run(lambda db: self._write(db, [*found.values()], found, asked_at, at))
         return [*errors, *self._without_time()]
 
@@ -121,13 +135,20 @@ class Collector:
         started = asked_at - (context.clock.monotonic() - self._started)  # by the server's clock
 
         def load(db: Connection) -> Mapping[str, Position]:
-            if not self._begun:
-                _position.resume(db, config, context.account, started, asked_at)
+            if self._resumed is None:
+                self._resumed = _position.resume(db, config, context.account, asked_at)
+            if not self._resumed and not self._begun:
+                _position.begin(db, config, started, asked_at)
+            _position.step_back(db, config, started, asked_at)
             return _position.load(db)
 
-        positions = await context.database.run(load)
-        self._begun = True
-        return positions
+        return await context.database.run(load)
+
+    def _check_clock(self, ahead: float, wanted: bool) -> None:
+        """Raise _ClockMoved if wanted and if the server's clock is not so far ahead of ours as it was taken for."""
+        context = self._context
+        if wanted and abs(context.client.session.objects_now - context.clock.steady() - ahead) > _position.SLACK:
+            raise _ClockMoved
 
     def _without_time(self) -> Sequence[FlatfileError]:
         if not self._unusable:
@@ -150,6 +171,8 @@ class Collector:
         asked_at: float,
         at: float,
         call: Call,
+        *,
+        check_clock: bool,
     ) -> Sequence[FlatfileError] | None:
         """Read the account's events in one list; `None` where that list does not hold them all.
 
@@ -186,6 +209,8 @@ class Collector:
         covered = ({env.id for env in environments} & mentioned | found.keys()) - (
             {env.id for env in asked} - found.keys()
         )
+
+        self._check_clock(asked_at - at, check_clock)
 
         def write(db: Connection) -> None:
             self._write(db, [account, *found.values()], covered, asked_at, at, account_wide=True)

@@ -81,7 +81,7 @@ SELECT id FROM agent WHERE environment_id = :environment
 ORDER BY (SELECT max(ended) FROM run_count AS c WHERE c.environment_id = :environment AND agent_id = id) DESC, id"""
 COUNTS = """
 SELECT environment_id, agent_id, agent, result, coalesce(count, 0) FROM (
-  SELECT environment_id, id AS agent_id, name AS agent FROM agent
+  SELECT * FROM (SELECT environment_id, id AS agent_id, name AS agent FROM agent ORDER BY 1, 2 LIMIT ?)
   UNION ALL SELECT DISTINCT environment_id, '', 'unknown' FROM run_count WHERE agent_id = ''
 ) CROSS JOIN (SELECT 'success' AS result UNION ALL SELECT 'failure')
 LEFT JOIN run_count USING (environment_id, agent_id, result) ORDER BY 1, 2, 4 DESC"""
@@ -104,7 +104,7 @@ class Collector:
         """Look for new runs in the environments that are due; one environment's failure leaves the others alone."""
         context = self._context
         await context.wait_for("events", EVENTS_WAITED_FOR)
-        at, now = context.clock.steady(), context.client.session.now
+        at, now = context.clock.steady(), context.client.session.objects_now
 
         def due(db: Connection) -> tuple[list[Environment], int]:
             values = {"now": now, "rotation": self._rotation, "followed": FOLLOWED_FOR}
@@ -133,7 +133,9 @@ class Collector:
         """Read an environment's list as far as there may be new runs; return also whether an hour was due."""
         context, query = self._context, "SELECT began, hour_read_at FROM run_reading WHERE environment_id = ?"
         last = await context.database.run(lambda db: db.execute(query, (environment,)).fetchone())
-        began, read_at = last or (now - (context.clock.monotonic() - self._started), None)
+        started = now - (context.clock.monotonic() - self._started)
+        began, read_at = last or (started, None)
+        began = min(began, started)  # where the clock was ahead before
         floor = max(began if read_at is None else read_at, now - MAX_CATCH_UP) - MAX_RUN
         hour = read_at is None or abs(now - read_at) >= self._rotation
         listing, reading = AN_HOUR if hour else NEWEST, Reading(began, floor, now)
@@ -223,7 +225,9 @@ class Collector:
         took, waited = DURATIONS.select(db), LAGS.select(db)
         runs: list[Sample] = []
         durations: dict[tuple[str, ...], Sample] = {}
-        for environment, agent_id, agent, result, count in db.execute(COUNTS):
+        for environment, agent_id, agent, result, count in db.execute(
+            COUNTS, (self._context.config.agents.max_series,)
+        ):
             if environment in labels:
                 named = (*labels[environment], agent_id, agent)
                 runs.append(((*named, result), count))

@@ -289,7 +289,7 @@ class Collector:
         )
 
     def _count(self, db: Connection) -> Counts:
-        now = self._context.client.session.now
+        now = self._context.client.session.objects_now
         since = {"d1": now - DAY, "d7": now - 7 * DAY, "d30": now - 30 * DAY}
         counts = {environment: (guests, pairs) for environment, guests, pairs in db.execute(_guest_lists.COUNTS)}
         active = {environment: (d1, d7, d30) for environment, d1, d7, d30 in db.execute(_guest_lists.ACTIVE, since)}

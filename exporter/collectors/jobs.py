@@ -136,7 +136,7 @@ class Collector:
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """Read what is new of each environment's jobs; one environment's failure leaves the others alone."""
-        context, at, now = self._context, self._context.clock.steady(), self._context.client.session.now
+        context, at, now = self._context, self._context.clock.steady(), self._context.client.session.objects_now
         shown, lasts = await context.database.run(lambda db: (shown_environments(db), _lasts(db)))
         began = now - (context.clock.monotonic() - self._started)
         due = [
@@ -145,6 +145,9 @@ class Collector:
             if env.id not in lasts or not lasts[env.id].unordered or self._is_deep_due(lasts[env.id], at)
         ]
         ask = context.gather if len(due) == len(shown) else context.gather_partial
+        for env, last in lasts.items():
+            if last.began > began:  # the clock was ahead before
+                lasts[env] = replace(last, began=began)
         found, errors = await ask(
             due, lambda env: self._look(env.id, lasts.get(env.id, Last(began)), at, now, call), call
         )

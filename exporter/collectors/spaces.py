@@ -25,6 +25,7 @@ from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
+from exporter.flatfile.texts import cut
 from exporter.store.database import Connection
 
 NAME = "spaces"
@@ -89,10 +90,10 @@ def values(space: models.Space, scope: str) -> tuple[object, ...]:
     """Read a row as (id, *columns). One that does not name its environment is of that which was asked for."""
     names: tuple[str | None, ...] = (None, None, None)
     if isinstance(space, models.NamedSpace):
-        names = (space.name or "", space.namespace or "", space.app_id or "")
+        names = (cut(space.name or ""), cut(space.namespace or ""), cut(space.app_id or ""))
     return (
         space.id,
-        space.environment_id or scope,
+        cut(space.environment_id or scope),
         "archived" if times.is_set(space.archived_at) else "expired" if times.is_set(space.expired_at) else "active",
         times.unix(space.created_at),
         times.unix(space.updated_at),
@@ -234,6 +235,6 @@ class Collector:
             yield from _single_spaces.families(db, labels, self._config.max_series)
 
     def _count(self, db: Connection) -> Counts:
-        now = self._context.client.session.now
+        now = self._context.client.session.objects_now
         inactive = [dict(db.execute(COUNT_INACTIVE, (now - seconds,))) for seconds in self._config.inactive_after]
         return db.execute(COUNT).fetchall(), inactive

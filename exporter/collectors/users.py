@@ -77,7 +77,7 @@ class Collector:
         account = self._context.account
         (users,) = db.execute("SELECT count(*) FROM user").fetchone()
         yield Family(USERS, [((account,), users)])
-        numbers = active(db, self._context.client.session.now)
+        numbers = active(db, self._context.client.session.objects_now)
         if numbers is not None:
             yield Family(USERS_ACTIVE, [((account, window), number) for window, number in numbers])
 

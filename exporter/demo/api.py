@@ -76,7 +76,8 @@ class Api:
         if reply is not None:
             if not self.switches.keep_alive:
                 reply = replace(reply, headers={**reply.headers, "Connection": "close"})
-            reply = reply.encoded(request.headers.get("accept-encoding", ""), self.world.clock())
+            date = self.world.clock() + (by_path(self.switches.date_ahead, request.endpoint) or 0.0)
+            reply = reply.encoded(request.headers.get("accept-encoding", ""), date)
             request.status = reply.status
         return reply
 

@@ -47,6 +47,8 @@ class Switches:
     """First segment of every id."""
     latency: dict[str, float] = field(default_factory=dict)
     """Seconds before an answer, by path."""
+    date_ahead: dict[str, float] = field(default_factory=dict)
+    """Seconds by which the header `Date` is ahead of the time of events and other objects, by path."""
     keep_alive: bool = True
     """Connections stay open after an answer."""
     rate: int | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from exporter.core.worker import Worker
+from exporter.flatfile import models
 from exporter.flatfile.decoding import read, read_page
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, FlatfileError, TooLarge, Unauthorized
@@ -13,6 +14,7 @@ from exporter.flatfile.forms import REFUSALS, Form, Forms, is_about_form, other_
 from exporter.flatfile.models import One, Page
 from exporter.flatfile.pages import Pass, RowsPage
 from exporter.flatfile.session import Call, Session
+from exporter.flatfile.texts import MAX_ID
 from exporter.flatfile.transport import Answer
 
 T = TypeVar("T")
@@ -48,9 +50,9 @@ class Identified(Protocol):
 
 
 def identity(row: Identified) -> str:
-    """Return a row's id. Raises BadResponse where it is empty: such a row cannot be told from others."""
-    if not row.id:
-        raise BadResponse("a row without an id")
+    """Return a row's id. Raises BadResponse where it is empty, or far too long: such a row cannot be told from others."""
+    if not 0 < len(row.id) <= MAX_ID:
+        raise BadResponse(f"a row with an id of more than {MAX_ID} characters" if row.id else "a row without an id")
     return row.id
 
 
@@ -233,7 +235,9 @@ class Client:
         if form.paged:
             params.update(pageSize=str(form.size), pageNumber=str(number))
         answer = await self.session.get(listing.endpoint, params, query.call)
-        return await self._off_loop(answer, _add, answer, listing, done, self._max_rows)
+        page = await self._off_loop(answer, _add, answer, listing, done, self._max_rows)
+        self.session.note_objects(lambda: models.moments(page.all_rows))
+        return page
 
     async def _off_loop(self, answer: Answer, work: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
         """Run what reads an answer: a small one at once, a large one on the worker's thread."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from exporter.flatfile import models, times
+from exporter.flatfile.texts import MAX_ID, cut
 
 SLACK = 2.0  # seconds by which the server's time may be misjudged
 
@@ -25,5 +26,6 @@ def event_record(row: models.Event) -> EventRecord | None:
     if at is None:
         return None
     context = row.context or models.EventContext()
-    topic = row.topic or row.type or "unknown"
-    return EventRecord(row.id, at, topic, context.environment_id, context.space_id, context.actor_id)
+    topic = cut(row.topic or row.type or "unknown")
+    ids = (id_ and id_[:MAX_ID] for id_ in (context.environment_id, context.space_id, context.actor_id))
+    return EventRecord(row.id, at, topic, *ids)

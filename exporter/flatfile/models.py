@@ -6,9 +6,12 @@ everywhere; `None` means that the API did not say, or nothing that can be read. 
 reads them. No field is of any type: what has no name and no type here is never built.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Generic, TypeVar
 
 import msgspec
+
+from exporter.flatfile import times
 
 Number = int | float | str | None
 Time = str | int | float | None
@@ -185,6 +188,18 @@ class AccessToken(Model, frozen=True):
 
     def __repr__(self) -> str:
         return "AccessToken(...)"
+
+
+def moments(rows: Iterable[object]) -> Iterator[float]:
+    """Yield the times at which something happened to these objects (unix seconds), of those that are known."""
+    for row in rows:
+        for field in ("created_at", "updated_at", "last_activity_at", "last_seen_at", "completed_at", "finished_at"):
+            at = getattr(row, field, None)
+            if at is not msgspec.UNSET and (moment := times.unix(at)) is not None:
+                yield moment
+        for space in getattr(row, "spaces", None) or ():
+            if (moment := times.unix(space.last_accessed)) is not None:
+                yield moment
 
 
 def _count(number: Number) -> int | None:

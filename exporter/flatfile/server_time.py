@@ -1,5 +1,6 @@
-"""The time by the server's clock, from the `Date` headers of its answers."""
+"""The time by the server's clock, from the `Date` headers of its answers, and by the clock that its objects' times are of."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ TOLERANCE = 1.0  # seconds beyond what a header can tell: a smaller difference i
 MIN_FIRST = 3  # answers in a row that agree, before the first is believed
 MIN_ANSWERS = 5  # the same for one that contradicts what is known
 MIN_SECONDS = 60.0  # over which they must have come
+MAX_DIFFERENCE = 5.0  # seconds between our clock and the server's that are taken for agreement
 
 
 @dataclass(slots=True)
@@ -31,11 +33,35 @@ class ServerTime:
         self._ahead = 0.0
         self._known = False
         self._claim: _Claim | None = None
+        self._newest = -math.inf  # of all objects: seconds by which one's time was ahead of our clock when it came
 
     @property
     def now(self) -> float:
         """Unix seconds by the server's clock."""
         return self._steady() + self._ahead
+
+    @property
+    def objects_now(self) -> float:
+        """Unix seconds by the clock that the times of objects are of.
+
+        Where ours and the headers differ one of them is wrong, and the objects tell which: none is created in the future. The
+        earlier clock is believed, until an object was newer.
+        """
+        if not self.differs:
+            return self.now
+        earlier, later = sorted((0.0, self._ahead))
+        return self._steady() + (later if self._newest > earlier + MAX_DIFFERENCE else earlier)
+
+    @property
+    def differs(self) -> bool:
+        """Whether our clock and the headers contradict each other."""
+        return abs(self._ahead) > MAX_DIFFERENCE
+
+    def note_objects(self, newest: float) -> None:
+        """Add the newest time of objects that have come just now (unix seconds). One after both clocks tells nothing."""
+        ahead = newest - self._steady()
+        if ahead <= max(0.0, self._ahead) + MAX_DIFFERENCE:
+            self._newest = max(self._newest, ahead)
 
     def note(self, date: float, asked: float, answered: float) -> None:
         """Add an answer: its `Date`, and when by our clock it was requested and complete (all unix seconds)."""

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import math
 import random
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -130,6 +131,16 @@ class Session:
         It does not follow our clock when that is set, nor a few headers that contradict the others.
         """
         return self._server_time.now
+
+    @property
+    def objects_now(self) -> float:
+        """Unix seconds by the clock that the times of objects are of: the server's, unless its `Date` headers are wrong."""
+        return self._server_time.objects_now
+
+    def note_objects(self, times: Callable[[], Iterable[float]]) -> None:
+        """Use the times of objects that have come just now to tell which clock is wrong, where two differ."""
+        if self._server_time.differs:
+            self._server_time.note_objects(max(times(), default=-math.inf))
 
     async def aclose(self) -> None:
         """Close connections and end background work."""

@@ -21,7 +21,7 @@ def test_one_customers_text_does_not_break_the_page(tmp_path: Path) -> None:
     long_name = "name " * 1000
     environment = world.add_environment(long_name, announce=False)
     for number in range(2):  # cut, they are one series
-        world.emit("topic:" + "t" * 30_000 + str(number), environment.id, at=time.time() - 60, runs=False)
+        world.emit("topic:" + "t" * 300 + str(number) + "t" * 30_000, environment.id, at=time.time() - 60, runs=False)
     world.deploy_agent(environment.id, "slug" * 5000, at=time.time(), announce=False)
     with SimulatedServer(world).in_thread() as api, serving(CONFIG % api.base_url, tmp_path) as exporter:
         for _ in range(2):
