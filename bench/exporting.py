@@ -42,6 +42,10 @@ class Exporter:
             raise RuntimeError(f"{path} answered {answer.status}")
         return body
 
+    def reconnect(self) -> None:
+        """Use another connection from now on."""
+        self._connection.close()
+
     def until_answered(self, path: str) -> float:
         """Ask until the path answers 200. Returns the seconds since the process was started."""
         while True:

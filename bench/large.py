@@ -36,7 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--steady", type=float, default=120, help="seconds of scrapes when all is known (default: 120)")
     parser.add_argument("--per-second", type=float, default=2000, help="requests.per_second (default: 2000)")
     parser.add_argument("--concurrency", type=int, default=4, help="requests.concurrency (default: 4, as everywhere)")
-    parser.add_argument("--storage", choices=("both", "yes", "no"), default="both", help="--storage.path (default: both)")
+    parser.add_argument(
+        "--storage", choices=("both", "yes", "no"), default="both", help="--storage.path (default: both)"
+    )
     add_reference(parser)
     flags = parser.parse_args(arguments)
     size = Size(

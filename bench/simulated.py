@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.clocked import Ahead
-
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.activity import Clock
 from exporter.demo.switches import Switches
