@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"A simulated account: {size},\nof {flags.source / MIB:g} MiB each; {flags.history} events before that\n")
     with simulated(size, 0.0) as api, trees(flags.reference) as both:
         for tree in reversed(both):  # this tree first: the other may take long
-            for stored in (True, False) if flags.storage == "both" else (flags.storage == "yes",):
+            for stored in (False, True) if flags.storage == "both" else (flags.storage == "yes",):
                 _measure(api, tree, flags, stored=stored)
 
 
