@@ -87,12 +87,12 @@ def _hours(tree: Tree, size: Size, interval: float, more: str) -> Hours:
 
             storage = f"--storage.path={folder}/state"
             with started(storage) as exporter:
-                _scrape(exporter, api)
+                _first(exporter, api)
             with started(storage) as exporter:
                 restarted_with_storage = _hour(exporter, api, ahead, interval)
             before = api.counts().total()
             with started() as exporter:
-                _scrape(exporter, api)
+                _first(exporter, api)
                 first = api.counts().total() - before
                 hour = _hour(exporter, api, ahead, interval)
             with started() as exporter:
@@ -109,6 +109,12 @@ def _hour(exporter: Exporter, api: Simulated, ahead: Ahead, interval: float) -> 
         ahead.add(interval)
         _scrape(exporter, api)
     return api.counts() - before
+
+
+def _first(exporter: Exporter, api: Simulated) -> None:
+    """Scrape until all is known."""
+    while b"\nflatfile_guests{" not in exporter.get():
+        api.wait_until_quiet()
 
 
 def _scrape(exporter: Exporter, api: Simulated) -> None:
