@@ -12,6 +12,7 @@ from typing import Self
 from bench.exporting import Exporter, exporting, sums
 from bench.simulated import CLIENT_ID, SECRET, Simulated, Size, simulated
 from bench.table import show
+from bench.trees import Tree, add_reference, trees
 
 SIZE = Size(environments=2, spaces=10, guests=20, users=5, events=60)
 HEADERS = {
@@ -27,9 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.accounts", description=__doc__)
     parser.add_argument("--accounts", type=int, default=200, help="accounts in one process (default: 200)")
     parser.add_argument("--latency", type=float, default=0.05, help="seconds before each answer (default: 0.05)")
+    add_reference(parser)
     flags = parser.parse_args(arguments)
-    with simulated(SIZE, flags.latency) as api:
-        rows = [_measured(api, number) for number in (1, flags.accounts)]
+    with trees(flags.reference) as both:
+        for tree in both:
+            with simulated(SIZE, flags.latency) as api:
+                rows = [_measured(api, tree, number) for number in (1, flags.accounts)]
+            _show(tree, rows, flags)
+
+
+def _show(tree: Tree, rows: Sequence[tuple[str, ...]], flags: argparse.Namespace) -> None:
     columns = list(zip(*rows, strict=True))
     names = (
         "start to the first 200 of /-/healthy, s",
@@ -43,9 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "resident MiB at the start",
         "resident MiB after 30 scrapes",
         "CPU ms of a scrape when events are due",
+        "threads",
     )
     show(
-        f"Accounts in one process; each: {SIZE}",
+        f"{tree.name}: accounts in one process; each: {SIZE}",
         ("", "1 account", f"{flags.accounts} accounts"),
         [(name, *column) for name, column in zip(names, columns, strict=True)],
         f"memory for each account: {_each(columns[8], flags.accounts):.0f} KiB at the start, "
@@ -59,7 +68,7 @@ def _each(mebibytes: Sequence[str], accounts: int) -> float:
     return (many - one) * 1024 / (accounts - 1)
 
 
-def _measured(api: Simulated, accounts: int) -> tuple[str, ...]:
+def _measured(api: Simulated, tree: Tree, accounts: int) -> tuple[str, ...]:
     lines = "".join(
         f"  - {{name: account{number:03}, base_url: '{api.base_url}', "
         f"auth: {{client_id: {CLIENT_ID}, client_secret: {SECRET}}}}}\n"
@@ -68,7 +77,7 @@ def _measured(api: Simulated, accounts: int) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "config.yaml")
         file.write_text(f"accounts:\n{lines}collectors: {{events: {{interval: 5s}}}}\n")
-        with exporting("serve", f"--config.file={file}") as exporter:
+        with exporting("serve", f"--config.file={file}", tree=tree) as exporter:
             start = exporter.until_answered("/-/healthy")
             memory_at_start, _ = exporter.memory()
             with _Busiest(api) as first_busiest:
@@ -83,6 +92,7 @@ def _measured(api: Simulated, accounts: int) -> tuple[str, ...]:
             probe = statistics.median(_seconds(exporter, f"/probe?target=account{accounts - 1:03}") for _ in range(15))
             memory, _ = exporter.memory()
             page = exporter.get()
+            threads = exporter.threads()
     return (
         f"{start:.2f}",
         f"{first:.2f}",
@@ -95,6 +105,7 @@ def _measured(api: Simulated, accounts: int) -> tuple[str, ...]:
         f"{memory_at_start:.1f}",
         f"{memory:.1f}",
         f"{cpu * 1000:.0f}",
+        str(threads),
     )
 
 

@@ -16,6 +16,7 @@ from bench.exporting import Exporter, configuration, exporting, sums
 from bench.sequential import Plain, Reader, SequentialClient, WithSdk
 from bench.simulated import CLIENT_ID, SECRET, Simulated, Size, simulated
 from bench.table import show
+from bench.trees import Tree, add_reference, trees
 
 SIZES = (400, 4_000, 40_000)
 COLLECTORS = ("environments", "spaces", "agents", "users", "guests", "events")
@@ -68,29 +69,39 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--most", type=int, default=200, help="requests of each path that a client makes (default: 200)"
     )
     parser.add_argument("--concurrency", type=int, default=4, help="requests.concurrency (default: 4, as everywhere)")
+    parser.add_argument("--no-clients", action="store_true", help="measure the exporter alone")
+    add_reference(parser)
     flags = parser.parse_args(arguments)
     warm = []
-    for spaces in flags.spaces:
-        size = Size(flags.environments, spaces, guests=spaces * 9 // 4)
-        with simulated(size, flags.latency) as api:
-            clients = [(name, _apart(api.base_url, reader, spaces, flags.most)) for name, reader in CLIENTS]
-            scrapes = _exporter(api, flags)
-        still = scrapes[0][1]
-        show(
-            f"{size}; each answer after {flags.latency * 1000:g} ms",
-            ("", "seconds", "requests", "kB", "CPU s", "MiB", "made"),
-            [measured.row(name) for name, measured in [*scrapes, *clients]],
-            *(f"{name}: {measured.seconds / still.seconds:.0f} warm scrapes long" for name, measured in clients),
-            f"made: requests really sent, at most {flags.most} of each path; the others are reckoned like those of their path",
-        )
-        warm.append((spaces, *(measured for _, measured in scrapes)))
-    _show_growth(warm)
+    with trees(flags.reference) as both:
+        for spaces in flags.spaces:
+            warm += [(tree, spaces, *_compare(tree, spaces, flags)) for tree in both]
+    for tree in both:
+        _show_growth(tree, [row[1:] for row in warm if row[0] is tree])
 
 
-def _show_growth(warm: Sequence[tuple[int, Measured, Measured]]) -> None:
+def _compare(tree: Tree, spaces: int, flags: argparse.Namespace) -> tuple[Measured, Measured]:
+    size = Size(flags.environments, spaces, guests=spaces * 9 // 4)
+    with simulated(size, flags.latency) as api:
+        clients = [
+            (name, _apart(api.base_url, reader, spaces, flags.most)) for name, reader in CLIENTS if not flags.no_clients
+        ]
+        scrapes = _exporter(api, tree, flags)
+    still = scrapes[0][1]
+    show(
+        f"{tree.name}: {size}; each answer after {flags.latency * 1000:g} ms",
+        ("", "seconds", "requests", "kB", "CPU s", "MiB", "made"),
+        [measured.row(name) for name, measured in [*scrapes, *clients]],
+        *(f"{name}: {measured.seconds / still.seconds:.0f} warm scrapes long" for name, measured in clients),
+        f"made: requests really sent, at most {flags.most} of each path; the others are reckoned like those of their path",
+    )
+    return scrapes[0][1], scrapes[1][1]
+
+
+def _show_growth(tree: Tree, warm: Sequence[tuple[int, Measured, Measured]]) -> None:
     _, least, _ = warm[0]
     show(
-        "The exporter's warm scrape as the account grows",
+        f"{tree.name}: the exporter's warm scrape as the account grows",
         ("spaces", "seconds", "requests", "of the least", "CPU ms", "MiB"),
         [
             (
@@ -106,7 +117,7 @@ def _show_growth(warm: Sequence[tuple[int, Measured, Measured]]) -> None:
     )
 
 
-def _exporter(api: Simulated, flags: argparse.Namespace) -> list[tuple[str, Measured]]:
+def _exporter(api: Simulated, tree: Tree, flags: argparse.Namespace) -> list[tuple[str, Measured]]:
     intervals = ", ".join(f"{name}: {{interval: 0s}}" for name in COLLECTORS)
     more = (
         f"collectors: {{{intervals}, jobs: {{enabled: false}}, executions: {{enabled: false}}}}\n"
@@ -115,7 +126,7 @@ def _exporter(api: Simulated, flags: argparse.Namespace) -> list[tuple[str, Meas
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "config.yaml")
         file.write_text(configuration(api.base_url, CLIENT_ID, SECRET, more))
-        with exporting("serve", f"--config.file={file}") as exporter:
+        with exporting("serve", f"--config.file={file}", tree=tree) as exporter:
             exporter.until_answered("/-/healthy")
             api.set_latency(0.0)  # the first reading of the guests is long enough
             while "flatfile_guests" not in sums(exporter.get(), "flatfile_guests"):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.trees import HERE, THIS, Tree
+
 SCRAPE_TIMEOUT = 60  # seconds: what the scrapes here allow
 LONGEST_START = 30  # seconds
 
@@ -40,6 +42,10 @@ class Exporter:
             raise RuntimeError(f"{path} answered {answer.status}")
         return body
 
+    def reconnect(self) -> None:
+        """Use another connection from now on."""
+        self._connection.close()
+
     def until_answered(self, path: str) -> float:
         """Ask until the path answers 200. Returns the seconds since the process was started."""
         while True:
@@ -66,6 +72,16 @@ class Exporter:
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def threads(self) -> int:
+        """How many threads it has."""
+        return len([*Path(f"/proc/{self.process.pid}/task").iterdir()])
+
+    def kill(self) -> None:
+        """End it with SIGKILL, and wait until it has ended."""
+        self.process.kill()
+        self.process.wait()
+        self._connection.close()
+
     def stop(self) -> None:
         """End it, and wait until it has ended."""
         self._connection.close()
@@ -75,20 +91,26 @@ class Exporter:
 
 @contextlib.contextmanager
 def exporting(
-    *arguments: str, module: str = "exporter", quiet: bool = False, env: Mapping[str, str] | None = None
+    *arguments: str,
+    tree: Tree = THIS,
+    program: str | None = None,
+    quiet: bool = False,
+    env: Mapping[str, str] | None = None,
 ) -> Iterator[Exporter]:
-    """Start `flatfile-exporter ARGUMENTS` on a free port. Environment variables that name an account are not passed on.
+    """Start `flatfile-exporter ARGUMENTS` of a tree on a free port. Environment variables that name an account are not passed on.
 
-    Errors are shown unless `quiet`: then all that it would log usually is written, and goes nowhere.
+    `program` names a module of this folder that runs the command line in another way. Errors are shown unless `quiet`:
+    then all that it would log usually is written, and goes nowhere.
     """
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", module, *arguments, f"--web.listen-address=127.0.0.1:{port}"]
+    what = ["-m", "exporter"] if program is None else [str(HERE / "bench" / f"{program}.py")]
+    level = f"--log.level={'info' if quiet else 'error'}"
+    command = [sys.executable, "-P", *what, *arguments, f"--web.listen-address=127.0.0.1:{port}", level]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FLATFILE_")}
+    environment |= {"PYTHONPATH": str(tree.path), "PYTHONDONTWRITEBYTECODE": ""} | dict(env or {})
     started_at = time.perf_counter()
-    command.append(f"--log.level={'info' if quiet else 'error'}")
-    log = subprocess.DEVNULL if quiet else None
-    process = subprocess.Popen(command, env=environment | dict(env or {}), stderr=log)
+    process = subprocess.Popen(command, env=environment, cwd=tree.path, stderr=subprocess.DEVNULL if quiet else None)
     exporter = Exporter(process, port, started_at)
     try:
         yield exporter

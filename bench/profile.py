@@ -59,12 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         more = f"collectors: {{{intervals}}}\nrequests: {{per_second: 10000}}\n"
         config.write_text(configuration(api.base_url, CLIENT_ID, SECRET, more))
         env = {profiled.FILE: str(file), profiled.AT_START: "1"}
-        with exporting("serve", f"--config.file={config}", module="bench.profiled", env=env) as exporter:
+        with exporting("serve", f"--config.file={config}", program="profiled", env=env) as exporter:
             exporter.until_answered("/-/healthy")
             os.kill(exporter.process.pid, signal.SIGUSR2)
             _show("The start, to the first 200 of /-/healthy", _stats(file), 1, flags.functions)
         del env[profiled.AT_START]
-        with exporting("serve", f"--config.file={config}", module="bench.profiled", env=env) as exporter:
+        with exporting("serve", f"--config.file={config}", program="profiled", env=env) as exporter:
             exporter.until_answered("/-/healthy")
             while b"flatfile_guests{" not in exporter.get():
                 time.sleep(1)

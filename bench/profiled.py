@@ -2,8 +2,8 @@
 
 import cProfile
 import os
+import runpy
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -13,7 +13,7 @@ AT_START = "BENCH_PROFILE_AT_START"
 """Environment variable: whether it begins with the imports."""
 
 
-def main() -> int:
+def main() -> None:
     """Run the exporter's command line."""
     profile = cProfile.Profile(time.thread_time)  # of the main thread alone, and not of others on the machine
 
@@ -27,10 +27,8 @@ def main() -> int:
     signal.signal(signal.SIGUSR2, write)
     if os.environ.get(AT_START):
         profile.enable()
-    from exporter import cli  # what it takes to import is a part of the start
-
-    return cli.main()
+    runpy.run_module("exporter", run_name="__main__", alter_sys=True)  # what it takes to import is a part of the start
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

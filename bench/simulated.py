@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
+from bench.clocked import Ahead
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.activity import Clock
 from exporter.demo.switches import Switches
@@ -58,6 +60,24 @@ class Simulated:
         """How many requests have come so far, by path template."""
         return Counter(self._told("counts"))
 
+    def wait_until_quiet(self, seconds: float = 0.15) -> None:
+        """Wait until no request has been open, and none has come, for so many seconds."""
+        before, since = -1, time.monotonic()
+        while time.monotonic() - since < seconds:
+            number, open_ = self._told("traffic")
+            if open_ or number != before:
+                before, since = number, time.monotonic()
+            time.sleep(0.02)
+
+    def emitted(self) -> int:
+        """How many events there have been since the start, of all environments."""
+        number: int = self._told("emitted")
+        return number
+
+    def emit(self, events: int) -> None:
+        """Let so many events happen now, in all environments in turn."""
+        self._told("emit", events)
+
     def set_latency(self, seconds: float) -> None:
         """Let each answer take that long from now on."""
         self._told("latency", seconds)
@@ -72,11 +92,11 @@ class Simulated:
 
 
 @contextlib.contextmanager
-def simulated(size: Size, latency: float) -> Iterator[Simulated]:
-    """Serve an account of that size, each answer after `latency` seconds."""
+def simulated(size: Size, latency: float, ahead: Path | None = None) -> Iterator[Simulated]:
+    """Serve an account of that size, each answer after `latency` seconds. `ahead` is the file that its clock follows."""
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=_serve, args=(theirs, size, latency), daemon=True)
+    process = spawn.Process(target=_serve, args=(theirs, size, latency, ahead), daemon=True)
     process.start()
     try:
         yield Simulated(ours.recv(), ours)
@@ -85,8 +105,9 @@ def simulated(size: Size, latency: float) -> Iterator[Simulated]:
         process.join()
 
 
-def _serve(connection: Connection, size: Size, latency: float) -> None:
-    world = world_of(size, time.time)
+def _serve(connection: Connection, size: Size, latency: float, ahead: Path | None) -> None:
+    world = world_of(size, time.time if ahead is None else Ahead(ahead).clock(time.time))
+    emitted = 0
     gc.freeze()  # a large account is not looked through again and again
     switches = Switches(latency={"*": latency}, source_bytes=size.source_bytes)
     with SimulatedServer(world, switches).in_thread() as api:
@@ -95,6 +116,13 @@ def _serve(connection: Connection, size: Size, latency: float) -> None:
             match question:
                 case ("counts",):
                     connection.send(api.call(api.counts))
+                case ("traffic",):
+                    connection.send((api.count(), api.in_flight))
+                case ("emitted",):
+                    connection.send(emitted)
+                case ("emit", events):
+                    connection.send(api.call(_emit, world, emitted, events))
+                    emitted += events
                 case ("latency", seconds):
                     connection.send(api.call(switches.latency.__setitem__, "*", seconds))
                 case ("work", spaces):
@@ -126,6 +154,12 @@ def world_of(size: Size, clock: Clock) -> World:
         world.events.add(event)
         world.events_of[event.environment_id].add(event)
     return world
+
+
+def _emit(world: World, first: int, events: int) -> None:
+    environments = [*world.environments]
+    for number in range(first, first + events):
+        world.emit("records:created", environments[number % len(environments)], runs=False)
 
 
 def _work(world: World, spaces: int) -> None:

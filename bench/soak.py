@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             config.write_text(_configuration(base_url, 0))
             command = ("serve", f"--config.file={config}", *more)
             env = {watched.FILE: str(answer)}
-            exporter = stack.enter_context(exporting(*command, module="bench.watched", quiet=True, env=env))
+            exporter = stack.enter_context(exporting(*command, program="watched", quiet=True, env=env))
             exporter.until_answered("/-/healthy")
             soaked.append(Soaked(name, exporter, config, answer))
         cpu = [each.exporter.cpu() for each in soaked]

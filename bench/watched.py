@@ -7,13 +7,11 @@ import asyncio
 import gc
 import json
 import os
+import runpy
 import signal
-import sys
 from collections import Counter
 from pathlib import Path
 from types import FrameType
-
-from exporter.cli import main as cli
 
 FILE = "BENCH_WATCHED"
 """Environment variable: where to write what was asked for, as JSON."""
@@ -35,4 +33,4 @@ def _tell(number: int, _: FrameType | None) -> None:
 if __name__ == "__main__":
     for each in (signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(each, _tell)
-    sys.exit(cli.main())
+    runpy.run_module("exporter", run_name="__main__", alter_sys=True)

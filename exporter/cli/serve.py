@@ -16,6 +16,7 @@ from exporter.cli.flags import DEFAULT_PORT, PROG
 from exporter.config import Config, ConfigError
 from exporter.core.clock import Clock
 from exporter.core.logs import configure, fields
+from exporter.core.malloc import return_large_blocks
 from exporter.store.directory import Directory, StorageError
 from exporter.web import signals as web_signals
 from exporter.web.app import Web, WebSettings
@@ -32,6 +33,7 @@ FIRST_SCRAPE = 5.0  # seconds at most, for the demo
 def run(flags: argparse.Namespace, source: Source) -> int:
     """Serve until told to stop, and return the exit status: 0, or 1 for what makes it impossible to start."""
     configure(flags.log_level, flags.log_format, sys.stderr, background=True)
+    return_large_blocks()
     try:
         web_signals.run(_serve(flags, _demo() if flags.command == "demo" else contextlib.nullcontext(source)))
     except ConfigError as error:

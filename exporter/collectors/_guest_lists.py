@@ -1,28 +1,28 @@
 """Lists of guests as rows of guest, guest_space and membership. All functions run on the account's thread."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from exporter.flatfile import models, times
 from exporter.store.database import Connection
 
-COUNTS = """
-SELECT environment_id, sum(guests), sum(memberships) FROM (
-  SELECT environment_id, count(*) AS guests, 0 AS memberships FROM guest GROUP BY environment_id
-  UNION ALL
-  SELECT environment_id, 0, count(*) FROM membership JOIN guest_space ON no = space GROUP BY environment_id
-) GROUP BY environment_id"""
+DAY = 86400.0
+WITHIN = ((1, 1), (0, 1), (0, 0))  # within 1 day and 7 days, within 7 days, within 30 days alone
+MEMBERSHIPS = """
+SELECT environment_id, sum(number) FROM (SELECT space, count(*) AS number FROM membership GROUP BY space)
+JOIN guest_space ON no = space GROUP BY environment_id"""
 ACTIVE = """
-SELECT environment_id, sum(last > :d1), sum(last > :d7), sum(last > :d30)
-FROM (SELECT guest, max(last_accessed) AS last FROM membership GROUP BY guest) JOIN guest ON no = guest
-GROUP BY environment_id"""
+SELECT environment_id, last > :d1, last > :d7
+FROM (SELECT guest, max(last_accessed) AS last FROM membership WHERE last_accessed > :d30 GROUP BY guest)
+JOIN guest ON no = guest"""
 DUE = """
-SELECT space.id, space.environment_id FROM space
+SELECT space.id, space.environment_id, asked_at IS NOT NULL AS known FROM space
 JOIN environment ON environment.id = space.environment_id AND shown
 LEFT JOIN guest_space ON guest_space.id = space.id
-WHERE asked_at IS NULL OR EXISTS (
+WHERE (asked_at IS NULL OR EXISTS (
   SELECT 1 FROM event WHERE event.space_id = space.id AND seen_at >= asked_at
-  AND topic IN ('space:guestAdded', 'space:guestRemoved'))
-ORDER BY asked_at IS NOT NULL, space.id"""
+  AND topic IN ('space:guestAdded', 'space:guestRemoved')))
+AND (known, space.id) > (?, ?) ORDER BY known, space.id LIMIT ?"""
 OLDEST = """
 SELECT space.id, space.environment_id FROM space
 JOIN environment ON environment.id = space.environment_id AND shown
@@ -33,6 +33,25 @@ SELECT environment_id FROM known JOIN environment ON environment.id = environmen
 WHERE collector = 'spaces' AND at >= ? AND NOT EXISTS (
   SELECT 1 FROM space LEFT JOIN guest_space ON guest_space.id = space.id
   WHERE space.environment_id = known.environment_id AND asked_at IS NULL)"""
+
+
+def count(db: Connection) -> dict[str, tuple[int, int]]:
+    """Return how many guests and memberships each environment has.
+
+    Where hundreds of thousands of rows are counted by environment, that is done here: SQLite sorts them all for it.
+    """
+    guests = Counter(environment for (environment,) in db.execute("SELECT environment_id FROM guest"))
+    memberships = dict(db.execute(MEMBERSHIPS).fetchall())
+    return {env: (guests[env], memberships.get(env, 0)) for env in guests.keys() | memberships.keys()}
+
+
+def active(db: Connection, now: float) -> dict[str, tuple[int, int, int]]:
+    """Return how many guests of each environment were active within 1, 7 and 30 days."""
+    numbers = Counter(db.execute(ACTIVE, {f"d{days}": now - days * DAY for days in (1, 7, 30)}))
+    return {
+        env: (numbers[env, 1, 1], numbers[env, 1, 1] + numbers[env, 0, 1], sum(numbers[env, *each] for each in WITHIN))
+        for env in {env for env, _, _ in numbers}
+    }
 
 
 def write_account(db: Connection, rows: Sequence[models.Guest], keep: Sequence[str]) -> bool:

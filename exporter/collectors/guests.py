@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from exporter.collectors import _guest_lists, _single_spaces
+from exporter.collectors._asked import Asked, Space
 from exporter.collectors._context import (
     Context,
     Environment,
@@ -23,7 +24,7 @@ from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import FlatfileError, Forbidden, NotFound, TooLarge, Unauthorized
+from exporter.flatfile.errors import FlatfileError, NotFound, TooLarge
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
 
@@ -45,14 +46,11 @@ IN_SPACE = Desc("flatfile_space_guests", "gauge", "Guests of the space. Only wit
 FAMILIES = (GUESTS, MEMBERSHIPS, ACTIVE, IN_SPACE)
 
 LISTING = Listing(Endpoint.GUESTS, models.Guest, identity, paged=False)
+BATCH = 10_000  # spaces that are due, at a time: a list of all may be long
 MAX_WAITED_FOR = 20  # spaces in one pass; a scrape does not wait for a longer one
-MAX_FAILURES_IN_A_ROW = 3  # of single spaces, before a pass gives up: the API has trouble, not the space
 ROUND = (10, 20, 25, 50, 100, 200, 250, 500)
 """How many rows an account-wide list has that was cut in silence; also any multiple of 1000."""
-DAY = 86400.0
 
-Space = tuple[str, str]
-"""A space's id and its environment's."""
 Counts = tuple[Mapping[str, tuple[int, int]], Mapping[str, tuple[int, int, int]], frozenset[str]]
 
 
@@ -178,13 +176,15 @@ class Collector:
         context, began, now = self._context, self._context.clock.steady(), self._context.clock.monotonic()
         elapsed = now - self._rotated_at
         self._rotated_at = now
-        due, turns = await context.database.run(lambda db: self._due(db, elapsed))
-        if len(due) > MAX_WAITED_FOR:
-            call.detach()
-            call = replace(call, background=True)
-        answered, errors = await self._ask(due, call)
-        if not turns:  # all that was due has been asked just now, however long that took: nothing else is
+        turns = await context.database.run(lambda db: self._turns(db, elapsed))
+        asked, call = await self._ask_due(call)
+        oldest = await context.database.run(lambda db: db.execute(_guest_lists.OLDEST, (turns,)).fetchall())
+        oldest = [space for space in oldest if space not in asked.errors]
+        if oldest:
+            await self._ask(oldest, asked, _detached(call, len(oldest)))
+        else:  # all that was due has been asked just now, however long that took: nothing else is
             self._rotated_at = context.clock.monotonic()
+        errors = asked.errors
         if any(isinstance(error, NotFound) for error in errors.values()):
             try:
                 await context.refresh_now("spaces", call)  # a space that was deleted meanwhile is not a failure
@@ -196,9 +196,8 @@ class Collector:
                 )
             )
             errors = {space: error for space, error in errors.items() if space[0] in listed}
-        if errors and not answered:
+        if errors and not asked.answered:
             raise next(iter(errors.values()))
-        left = {environment for space, environment in due if space not in answered}
 
         def publish(db: Connection) -> None:
             if _guest_lists.drop_gone(db):
@@ -206,50 +205,50 @@ class Collector:
             spaces_at = self._spaces_known(db)
             oldest = context.clock.steady() - self._spaces.max_age
             for (environment,) in db.execute(_guest_lists.WHOLE, (oldest,)).fetchall():
-                if environment not in left:
+                if environment not in asked.left:
                     mark_known(db, NAME, [environment], min(began, spaces_at[environment] + self._spaces.interval))
 
         await context.database.run(publish)
         return [*errors.values()]
 
-    def _due(self, db: Connection, elapsed: float) -> tuple[list[Space], int]:
-        """Return the spaces to ask, those that are new or have changed first, and how many are there by rotation."""
-        due: list[Space] = db.execute(_guest_lists.DUE).fetchall()
-        (number,) = db.execute("SELECT count(*) FROM guest_space WHERE asked_at IS NOT NULL").fetchone()
-        turns = math.ceil(number * min(1.0, elapsed / self._context.config.guests.full_resync))
-        oldest = [space for space in db.execute(_guest_lists.OLDEST, (turns,)).fetchall() if space not in due]
-        return due + oldest, len(oldest)
+    def _turns(self, db: Connection, elapsed: float) -> int:
+        """Return how many spaces are due by rotation."""
+        number: int = db.execute("SELECT count(*) FROM guest_space WHERE asked_at IS NOT NULL").fetchone()[0]
+        return math.ceil(number * min(1.0, elapsed / self._context.config.guests.full_resync))
 
-    async def _ask(self, due: Sequence[Space], call: Call) -> tuple[set[str], dict[Space, FlatfileError]]:
-        """Ask for the guests of these spaces, a few side by side: which answered, and what failed.
+    async def _ask_due(self, call: Call) -> tuple[Asked, Call]:
+        """Ask for the spaces that are new, then for those that have changed, some thousands at a time."""
+        asked, after = Asked(), (0, "")
+        while due := await self._context.database.run(
+            lambda db, after=after: db.execute(_guest_lists.DUE, (*after, BATCH)).fetchall()  # type: ignore[misc]
+        ):
+            call = _detached(call, len(due))
+            await self._ask([(space, environment) for space, environment, _ in due], asked, call)
+            after = (due[-1][2], due[-1][0])
+        return asked, call
+
+    async def _ask(self, due: Sequence[Space], asked: Asked, call: Call) -> None:
+        """Ask for the guests of these spaces, a few side by side, and note what came of it.
 
         A refused environment is not asked further, and after several failures in a row nothing is: what is left is due the
         next time.
         """
         context, queue = self._context, iter(due)
         answered: set[str] = set()
-        errors: dict[Space, FlatfileError] = {}
-        refused: set[str] = set()
-        in_a_row = 0
 
         async def worker() -> None:
-            nonlocal in_a_row
             for space, environment in queue:
-                if environment in refused:
+                if environment in asked.refused:
                     continue
-                if in_a_row >= MAX_FAILURES_IN_A_ROW:
+                if asked.gave_up:
                     return
                 at = context.clock.steady()
                 try:
                     rows = await context.client.rows(LISTING, {"spaceId": space}, call)
                 except FlatfileError as error:
-                    errors[space, environment] = error
-                    if isinstance(error, Forbidden):
-                        refused.add(environment)
-                    elif not isinstance(error, NotFound):
-                        in_a_row = MAX_FAILURES_IN_A_ROW if isinstance(error, Unauthorized) else in_a_row + 1
+                    asked.fail(space, environment, error)
                     continue
-                in_a_row = 0
+                asked.failed_in_a_row = 0
                 write = partial(_guest_lists.write_space, space=space, environment=environment, rows=rows, at=at)
                 if await context.database.run(write):
                     self._counts.clear()
@@ -258,7 +257,8 @@ class Collector:
         async with asyncio.TaskGroup() as group:
             for _ in range(context.config.requests.concurrency):
                 group.create_task(worker())
-        return answered, errors
+        asked.answered += len(answered)
+        asked.left.update(environment for space, environment in due if space not in answered)
 
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the environments' guests."""
@@ -289,12 +289,17 @@ class Collector:
         )
 
     def _count(self, db: Connection) -> Counts:
-        now = self._context.client.session.objects_now
-        since = {"d1": now - DAY, "d7": now - 7 * DAY, "d30": now - 30 * DAY}
-        counts = {environment: (guests, pairs) for environment, guests, pairs in db.execute(_guest_lists.COUNTS)}
-        active = {environment: (d1, d7, d30) for environment, d1, d7, d30 in db.execute(_guest_lists.ACTIVE, since)}
+        counts, active = _guest_lists.count(db), _guest_lists.active(db, self._context.client.session.objects_now)
         untold = db.execute("SELECT DISTINCT environment_id FROM guest_space WHERE NOT told")
         return counts, active, frozenset(environment for (environment,) in untold)
+
+
+def _detached(call: Call, spaces: int) -> Call:
+    """Return the call for so many spaces: in the background where a scrape does not wait for them."""
+    if spaces <= MAX_WAITED_FOR:
+        return call
+    call.detach()
+    return replace(call, background=True)
 
 
 def _has_spaces(db: Connection, environment: str | None = None) -> bool:

@@ -137,7 +137,7 @@ class Database:
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute("PRAGMA journal_size_limit = 16777216")
             connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-            connection.execute("PRAGMA temp_store = MEMORY")
+            _keep_temporary_tables_in_memory(connection)
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
                 _in_transaction(connection, partial(create, owner=self._owner))
@@ -244,8 +244,14 @@ def create(connection: sqlite3.Connection, owner: str) -> None:
 
 def _memory() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA temp_store = MEMORY")
+    _keep_temporary_tables_in_memory(connection)
     return connection
+
+
+def _keep_temporary_tables_in_memory(connection: sqlite3.Connection) -> None:
+    """Keep them in memory, and give that back when their rows go."""
+    connection.execute("PRAGMA temp_store = MEMORY")
+    connection.execute("PRAGMA temp.auto_vacuum = FULL")
 
 
 def _copied(connection: sqlite3.Connection) -> sqlite3.Connection | None:
