@@ -34,7 +34,8 @@ NONE_EXPECTED_EMPTY = "None expected, or not known"
 
 # 0: expected and missing, 2: expected and there, 1: there without being expected.
 _expected = "2 - 2 * " + once(of_environment("flatfile_agent_missing"), SLUG)
-_deployed = once(of_environment("flatfile_agent_info", 'system=~"$system"'), SLUG)
+_info = of_environment("flatfile_agent_info", 'system=~"$system"')
+_deployed = once(_info, SLUG)
 PRESENT = f"({_expected} or on ({', '.join(SLUG_KEY)}) {_deployed})"
 
 
@@ -91,6 +92,33 @@ PRESENCE_ROW = Row(
 
 _updated = of_environment("flatfile_agent_updated_timestamp_seconds")
 _created = of_environment("flatfile_agent_created_timestamp_seconds")
+
+_last_seen = once(f"max_over_time(timestamp({_info})[1d:5m])", SLUG)
+_known = once(of_environment("flatfile_agents"), ENVIRONMENT_KEY)
+
+# By slug: an agent that was deployed again under another id is not gone.
+GONE = f"{_last_seen} unless on ({', '.join(SLUG_KEY)}) {_deployed} and on ({', '.join(ENVIRONMENT_KEY)}) {_known}"
+
+
+def gone_agents() -> Placed:
+    return rows(
+        About(
+            "Agents gone within a day",
+            "Agents that were deployed at some time in the 24 hours before the end of the time range and are not deployed any "
+            "more, expected or not. *Last seen* is exact to five minutes.",
+            "no agent has gone within a day, or the agents are not known now. Agents of an environment that is gone itself are "
+            "not listed.",
+            "None gone, or not known",
+        ),
+        {**ENVIRONMENT_COLUMN, "agent": "Agent"},
+        [ago("Last seen", GONE)],
+        ID_COLUMNS,
+        links=[of_row("Only this environment", links.AGENTS), of_row("Its events", links.EVENTS)],
+        sort="Last seen",
+        descending=True,
+        height=7,
+    )
+
 
 LIST = Row(
     "Agents by environment",
@@ -153,6 +181,7 @@ LIST = Row(
             sort="Status",
             height=12,
         ),
+        gone_agents(),
     ],
 )
 

@@ -20,6 +20,8 @@ END = BEGIN + 7 * 3600
 STEP = 120
 INSTANCES = ("exporter-a:10056", "exporter-b:10056")
 RULES = "flatfile:rules:info"
+GONE = "retired"
+"""An agent that is not there in the last hour."""
 
 Labels = dict[str, str]
 
@@ -90,6 +92,8 @@ def _series() -> Iterator[tuple[str, str, Labels]]:
                     yield family, about["type"], place | more
     ghost = {"account": "acme", "environment_id": "", "environment_name": "Ghost", "agent": "importer"}
     yield "flatfile_agent_missing", "gauge", ghost
+    place = {"account": "acme", "environment_id": "us_env_1", "environment_name": "Production"}
+    yield "flatfile_agent_info", "gauge", place | {"agent_id": "us_ag_0", "agent": GONE, "system": "false"}
 
 
 def _counted(topic: str | None, second: int) -> float:
@@ -147,7 +151,7 @@ def family_lines(scrape: Scrape) -> Iterator[str]:
         for family, kind, raw in _series():
             labels = scrape.labels(raw, instance)
             lines = by_family.setdefault(family, [f"# TYPE {family.removesuffix('_total')} {kind}"])
-            for second in seconds:
+            for second in seconds if raw.get("agent") != GONE else seconds[: -3600 // STEP]:
                 value = _value(family, kind, raw.get("topic"), second)
                 if kind == "histogram":
                     for bound, share in BUCKETS:
@@ -160,8 +164,8 @@ def family_lines(scrape: Scrape) -> Iterator[str]:
         up += [line("up", scrape.labels({}, instance), 1, second) for second in seconds]
     alerts = [
         {"account": "acme", "alertname": "FlatfileAgentMissing", "severity": "critical"} | ALERT_PLACE,
-        {"account": "acme", "alertname": "FlatfileUnreachable", "severity": "warning"},
-        {"account": "other", "alertname": "FlatfileUnreachable", "severity": "warning"},
+        {"account": "acme", "alertname": "FlatfileAccountUnreachable", "severity": "warning"},
+        {"account": "other", "alertname": "FlatfileAccountUnreachable", "severity": "warning"},
         {"instance": INSTANCES[0], "alertname": "FlatfileExporterDown", "severity": "critical"},
     ]
     since = {"ALERTS": ({"alertstate": "firing"}, 1), "ALERTS_FOR_STATE": ({}, END - 600), RULES: ({}, 1)}

@@ -12,7 +12,7 @@ import pytest
 
 from .e2e.expected_empty import NO_ALERT
 from .queries import EVERYTHING, Query, all_queries, filled_in
-from .stored import END, Prometheus, Scrape, family_lines, serving
+from .stored import END, GONE, Prometheus, Scrape, family_lines, serving
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("prometheus") and shutil.which("promtool")), reason="needs prometheus and promtool"
@@ -124,7 +124,7 @@ def test_alerts_say_their_environment_and_since_when_they_fire(prometheus: Prome
     }
     assert about == {
         ("FlatfileAgentMissing", "Production"),
-        ("FlatfileUnreachable", "none"),
+        ("FlatfileAccountUnreachable", "none"),
         ("FlatfileExporterDown", "none"),
     }
     assert {one["metric"].get("instance", "none") for one in alerts} == {"exporter-a:10056", "none"}
@@ -138,7 +138,7 @@ def test_alerts_are_those_of_the_chosen_account_or_of_none(prometheus: Prometheu
         assert counts == {"critical": "1", "warning": "1"}
     else:
         names = {one["metric"]["alertname"] for one in prometheus.now(chosen)}
-        assert names == {"FlatfileUnreachable", "FlatfileExporterDown"}
+        assert names == {"FlatfileAccountUnreachable", "FlatfileExporterDown"}
 
 
 def test_flatfiles_own_agents_are_behind_a_switch(prometheus: Prometheus) -> None:
@@ -160,6 +160,14 @@ def test_flatfiles_own_agents_are_behind_a_switch(prometheus: Prometheus) -> Non
 def test_missing_agents_of_unknown_environments_are_counted(prometheus: Prometheus) -> None:
     names = {one["metric"]["environment_name"] for one in prometheus.now(wanted("flatfile-agents", "Agents").expr)}
     assert {name.removeprefix("Old ") for name in names} == {"Production", "Development", "Ghost"}
+
+
+def test_an_agent_that_is_gone_is_listed_with_when_it_was_last_seen(prometheus: Prometheus) -> None:
+    """One that is there is not, nor one under whose name another was deployed."""
+    gone = prometheus.now(wanted("flatfile-agents", "Agents gone within a day").expr)
+    assert {one["metric"]["agent"] for one in gone} == {GONE}
+    seconds = END - 3600 - float(gone[0]["value"][1]) / 1000
+    assert 0 <= seconds <= 600
 
 
 def test_environment_variable_offers_each_environment(prometheus: Prometheus) -> None:
