@@ -34,180 +34,168 @@ def jobs(history: History, of: str, good: Values, bad: Values) -> History:
 
 
 def agents() -> list[History]:
-    gone = steps((60, 0), (60, 1), (180, 0))
-    all_gone = History("all three production agents go", 300, {MISSING: [(65, 135)] * 3}).exporter("acme")
+    gone = steps((10, 0), (30, 1), (40, 0))
+    all_gone = History("all three production agents go", 80, {MISSING: [(15, 55)] * 3}).exporter("acme")
     missing(all_gone, gone, "importer", "validator", "mapper")
-    all_gone.put("flatfile_agents", f'{P}, system="false"', steps((60, 3), (60, 0), (180, 3)))
+    all_gone.put("flatfile_agents", f'{P}, system="false"', steps((10, 3), (30, 0), (40, 3)))
     all_gone.put("flatfile_agents_expected_min", P, 3)
 
-    lost = History(
-        "all agents go, and none was expected", 300, {"FlatfileProductionLostAllAgents critical": [(65, 135)]}
-    )
-    lost.exporter("acme").put("flatfile_agents", f'{P}, system="false"', steps((60, 3), (60, 0), (180, 3)))
-    lost.put("flatfile_agents", f'{D}, system="false"', steps((60, 3), (60, 0), (180, 3)))
+    lost = History("all agents go, and none was expected", 80, {"FlatfileProductionLostAllAgents critical": [(15, 55)]})
+    lost.exporter("acme").put("flatfile_agents", f'{P}, system="false"', steps((10, 3), (30, 0), (40, 3)))
+    lost.put("flatfile_agents", f'{D}, system="false"', steps((10, 3), (30, 0), (40, 3)))
 
-    few = History("fewer than the minimum", 200, {"FlatfileAgentsBelowMinimum critical": [(65, 115)]}).exporter("acme")
-    few.put("flatfile_agents", f'{P}, system="false"', steps((60, 3), (40, 2), (100, 3)))
+    few = History("fewer than the minimum", 80, {"FlatfileAgentsBelowMinimum critical": [(15, 55)]}).exporter("acme")
+    few.put("flatfile_agents", f'{P}, system="false"', steps((10, 3), (30, 2), (40, 3)))
     few.put("flatfile_agents_expected_min", P, 3)
 
-    elsewhere = History("one goes that is not in production", 200, {"FlatfileAgentMissing warning": [(65, 120)]})
+    elsewhere = History("one goes that is not in production", 80, {"FlatfileAgentMissing warning": [(15, 40)]})
     missing(elsewhere.exporter("acme"), gone, "importer", of=D)
 
-    near = History("missing for four minutes", 100, {})
-    missing(near.exporter("acme"), steps((60, 0), (4, 1), (36, 0)), "importer")
+    near = History("missing for four minutes", 50, {})
+    missing(near.exporter("acme"), steps((10, 0), (4, 1), (36, 0)), "importer")
 
-    # 7 minutes gone and 2 there, for two hours
-    flaps = History("a deployment that flaps", 240, {MISSING: [(25, 154)]}).exporter("acme")
-    missing(flaps, steps((20, 0), *[(7, 1.0), (2, 0.0)] * 13, (2, 1), (101, 0)), "importer")
+    # 7 minutes gone and 2 there, for an hour
+    flaps = History("a deployment that flaps", 120, {MISSING: [(15, 90)]}).exporter("acme")
+    missing(flaps, steps((10, 0), *[(7, 1.0), (2, 0.0)] * 7, (2, 1), (45, 0)), "importer")
 
-    restart = History("Prometheus restarts, 7 minutes", 120, {MISSING: [(15, 120)]}).exporter("acme")
-    missing(restart, steps((10, 0), (110, 1)), "importer").gap(40, 47)
+    restart = History("Prometheus restarts, 7 minutes", 70, {MISSING: [(15, 70)]}).exporter("acme")
+    missing(restart, steps((10, 0), (60, 1)), "importer").gap(30, 37)
 
-    stops = History("the exporter stops while one is missing", 300, {MISSING: [(15, 215)], DOWN: [(43, 172)]})
-    missing(stops.exporter("acme"), steps((10, 0), (190, 1), (100, 0)), "importer").down(30, 150)
+    stops = History("the exporter stops while one is missing", 180, {MISSING: [(15, 155)], DOWN: [(43, 142)]})
+    missing(stops.exporter("acme"), steps((10, 0), (130, 1), (40, 0)), "importer").down(30, 120)
 
     withheld = History(
         "Flatfile fails while one is missing",
-        300,
-        {MISSING: [(15, 215)], "FlatfileAccountUnreachable warning": [(45, 160)]},
+        180,
+        {MISSING: [(15, 155)], "FlatfileAccountUnreachable warning": [(45, 130)]},
     )
-    missing(withheld.exporter("acme"), steps((10, 0), (190, 1), (100, 0)), "importer")
-    withheld.put("flatfile_up", 'account="acme"', steps((30, 1), (120, 0), (150, 1)))
+    missing(withheld.exporter("acme"), steps((10, 0), (130, 1), (40, 0)), "importer")
+    withheld.put("flatfile_up", 'account="acme"', steps((30, 1), (90, 0), (60, 1)))
     for what in ("flatfile_agent", "flatfile_environment", "flatfile_jobs"):
-        withheld.end(what, 45, 150)
+        withheld.end(what, 45, 120)
 
-    unknown = History("nothing begins while the exporter is down", 200, {DOWN: [(43, 137)]})
+    unknown = History("nothing begins while the exporter is down", 150, {DOWN: [(43, 137)]})
     missing(unknown.exporter("acme"), 0, "importer").down(30, 115)
 
     deleted = History(
-        "its environment is deleted", 200, {MISSING: [(15, 83)], "FlatfileEnvironmentGone critical": [(80, 200)]}
+        "its environment is deleted", 80, {MISSING: [(15, 53)], "FlatfileEnvironmentGone critical": [(50, 80)]}
     )
-    missing(deleted.exporter("acme"), steps((10, 0), (190, 1)), "importer").end('environment_id="p"', 60)
+    missing(deleted.exporter("acme"), steps((10, 0), (70, 1)), "importer").end('environment_id="p"', 30)
 
-    removed = History(
-        "its account is removed", 400, {MISSING: [(15, 195)], "FlatfileAccountGone warning": [(133, 400)]}
-    )
-    missing(removed.exporter("acme", "globex"), steps((10, 0), (390, 1)), "importer").end('account="acme"', 120)
+    removed = History("its account is removed", 130, {MISSING: [(15, 105)], "FlatfileAccountGone warning": [(43, 130)]})
+    missing(removed.exporter("acme", "globex"), steps((10, 0), (120, 1)), "importer").end('account="acme"', 30)
 
-    unexpected = History("it is not expected any more", 200, {MISSING: [(15, 83)]})
-    missing(unexpected.exporter("acme"), steps((10, 0), (190, 1)), "importer").end("flatfile_agent_missing", 60)
+    unexpected = History("it is not expected any more", 80, {MISSING: [(15, 53)]})
+    missing(unexpected.exporter("acme"), steps((10, 0), (70, 1)), "importer").end("flatfile_agent_missing", 30)
 
-    pair = History("of a pair, one says it is missing", 200, {})
+    pair = History("of a pair, one says it is missing", 60, {})
     pair.exporter("acme").exporter("acme", instance="b:1")
-    missing(missing(pair, steps((200, 1)), "importer"), steps((200, 0)), "importer", instance="b:1")
+    missing(missing(pair, 1, "importer"), 0, "importer", instance="b:1")
 
     ghost = History(
-        "an expected environment that there is not", 100, {"FlatfileExpectedEnvironmentMissing warning": [(30, 100)]}
+        "an expected environment that there is not", 60, {"FlatfileExpectedEnvironmentMissing warning": [(30, 60)]}
     )
     ghost.exporter("acme").put(
         "flatfile_agent_missing",
         'account="acme", environment_name="Ghost", agent="importer"',
-        steps((20, None), (80, 1)),
+        steps((20, None), (40, 1)),
     )
 
-    hours = 60 * 24
     failing = History(
-        "9 of 9 runs an hour in production fail for 12 hours; 60 of 60 elsewhere",
-        hours + 240,
-        {
-            "FlatfileAgentRunsFailing critical": [(762, hours + 49)],
-            "FlatfileAgentRunsFailing warning": [(728, hours + 30)],
-        },
+        "9 of 9 runs an hour in production fail for 7 hours; 60 of 60 elsewhere",
+        960,
+        {"FlatfileAgentRunsFailing critical": [(442, 869)], "FlatfileAgentRunsFailing warning": [(408, 850)]},
     ).exporter("acme")
-    runs(failing, P, counter((720, 9), (720, 0), (240, 9)), counter((720, 0), (720, 9), (240, 0)))
-    runs(failing, D, counter((720, 60), (720, 0), (240, 60)), counter((720, 0), (720, 60), (240, 0)))
+    runs(failing, P, counter((400, 9), (420, 0), (140, 9)), counter((400, 0), (420, 9), (140, 0)))
+    runs(failing, D, counter((400, 60), (420, 0), (140, 60)), counter((400, 0), (420, 60), (140, 0)))
 
-    lag = History("events wait for their agents", 300, {"FlatfileAgentQueueLag warning": [(140, 206)]}).exporter("acme")
+    lag = History("events wait for their agents", 150, {"FlatfileAgentQueueLag warning": [(50, 116)]}).exporter("acme")
     for le, share in (("15", 0.5), ("300", 1.0), ("+Inf", 1.0)):
         lag.put(
-            "flatfile_agent_queue_lag_seconds_bucket", f'{P}, le="{le}"', counter((120, 0), (60, 120 * share), (120, 0))
+            "flatfile_agent_queue_lag_seconds_bucket", f'{P}, le="{le}"', counter((30, 0), (60, 120 * share), (60, 0))
         )
-    lag.put("flatfile_agent_queue_lag_seconds_count", P, counter((120, 0), (60, 120), (120, 0)))
+    lag.put("flatfile_agent_queue_lag_seconds_count", P, counter((30, 0), (60, 120), (60, 0)))
     return [
         all_gone, lost, few, elsewhere, near, flaps, restart, stops, withheld, unknown, deleted, removed, unexpected, pair,
-        ghost, failing, lag,
+        ghost, failing.every(2), lag,
     ]  # fmt: skip
 
 
 def imports() -> list[History]:
-    hours = 60
-    failing = History(
-        "100 jobs an hour fail from hour 26 to 34", 40 * hours, {"FlatfileJobsFailing critical": [(1568, 2085)]}
-    )
+    failing = History("100 jobs an hour fail for 7 hours", 960, {"FlatfileJobsFailing critical": [(408, 865)]})
     jobs(
         failing.exporter("acme"),
         P,
-        counter((26 * 60, 100), (8 * 60, 0), (360, 100)),
-        counter((26 * 60, 0), (480, 100), (360, 0)),
+        counter((400, 100), (420, 0), (140, 100)),
+        counter((400, 0), (420, 100), (140, 0)),
     )
-    few = History(
-        "one job an hour fails from hour 12 on", 24 * hours, {"FlatfileJobsFailing critical": [(902, 24 * 60)]}
-    )
-    jobs(few.exporter("acme"), P, counter((720, 1), (720, 0)), counter((720, 0), (720, 1)))
-    some = History("2 of 100 fail", 12 * hours, {})
-    jobs(some.exporter("acme"), P, counter((720, 98)), counter((720, 2)))
+    few = History("one job an hour fails from minute 420 on", 700, {"FlatfileJobsFailing critical": [(602, 700)]})
+    jobs(few.exporter("acme"), P, counter((420, 1), (280, 0)), counter((420, 0), (280, 1)))
+    some = History("2 of 100 fail", 420, {})
+    jobs(some.exporter("acme"), P, counter((420, 98)), counter((420, 2)))
     stops = History(
-        "the exporter stops while jobs fail", 600, {"FlatfileJobsFailing critical": [(128, 600)], DOWN: [(193, 322)]}
+        "the exporter stops while jobs fail", 250, {"FlatfileJobsFailing critical": [(68, 250)], DOWN: [(133, 232)]}
     )
-    jobs(stops.exporter("acme"), P, counter((120, 100), (480, 0)), counter((120, 0), (480, 100))).down(180, 300)
-    stuck = History("a job executes for 6 hours; another waits", 600, {"FlatfileJobOpenTooLong warning": [(311, 428)]})
+    jobs(stops.exporter("acme"), P, counter((60, 100), (190, 0)), counter((60, 0), (190, 100))).down(120, 210)
+    stuck = History("a job executes for 5 hours; another waits", 120, {"FlatfileJobOpenTooLong warning": [(31, 88)]})
     stuck.exporter("acme")
+    four_hours_before = 20 * 60 - 4 * 3600
     stuck.put(
         "flatfile_job_oldest_open_timestamp_seconds",
         f'{P}, status="executing"',
-        steps((60, None), (360, 3600), (180, None)),
+        steps((20, None), (60, four_hours_before), (40, None)),
     )
-    stuck.end('status="executing"}', 420).put("flatfile_jobs", f'{P}, status="executing"', 1)
-    stuck.put("flatfile_job_oldest_open_timestamp_seconds", f'{P}, status="waiting"', 60)
-    return [failing, few, some, stops, stuck]
+    stuck.end('status="executing"}', 80).put("flatfile_jobs", f'{P}, status="executing"', 1)
+    stuck.put("flatfile_job_oldest_open_timestamp_seconds", f'{P}, status="waiting"', four_hours_before)
+    return [failing.every(2), few.every(2), some.every(2), stops, stuck]
 
 
 def exporter() -> list[History]:
-    down = History("the target is down", 120, {DOWN: [(43, 87)]}).exporter("acme").down(30, 65)
+    down = History("the target is down", 100, {DOWN: [(43, 87)]}).exporter("acme").down(30, 65)
     short = History("the target is down for five minutes", 90, {}).exporter("acme").down(30, 35)
-    absent = History("the target is gone", 120, {DOWN: [(43, 120)]}).exporter("acme").end("", 30)
-    one = History("one of a pair is down", 120, {"FlatfileExporterDown warning": [(43, 73)]})
+    absent = History("the target is gone", 70, {DOWN: [(43, 70)]}).exporter("acme").end("", 30)
+    one = History("one of a pair is down", 90, {"FlatfileExporterDown warning": [(43, 73)]})
     one.exporter("acme").exporter("acme", instance="b:1").down(30, 65)
-    both = History("both of a pair are down", 120, {DOWN: [(43, 120)] * 2})
-    both.exporter("acme").exporter("acme", instance="b:1").down(30, 120).down(30, 120, "b:1")
-    flaps = History("7 minutes down and 2 up, for two hours", 240, {DOWN: [(45, 166)]}).exporter("acme")
-    for begin in range(30, 147, 9):
+    both = History("both of a pair are down", 70, {DOWN: [(43, 70)] * 2})
+    both.exporter("acme").exporter("acme", instance="b:1").down(30, 70).down(30, 70, "b:1")
+    flaps = History("7 minutes down and 2 up, for an hour", 140, {DOWN: [(45, 112)]}).exporter("acme")
+    for begin in range(30, 93, 9):
         flaps.down(begin, begin + 7)
-    moved = History("the pod moves", 120, {}).exporter("acme").exporter("acme", instance="b:1")
-    moved.end('instance="a:1"', 60).end('instance="b:1"', 0, 61)
-    gone = History("an account goes while others stay", 200, {"FlatfileAccountGone warning": [(73, 200)]})
-    gone.exporter("acme", "globex").end('account="acme"', 60)
-    nothing = History("the configured environments match nothing", 120, {"FlatfileNoEnvironments warning": [(10, 120)]})
+    moved = History("the pod moves", 70, {}).exporter("acme").exporter("acme", instance="b:1")
+    moved.end('instance="a:1"', 30).end('instance="b:1"', 0, 31)
+    gone = History("an account goes while others stay", 80, {"FlatfileAccountGone warning": [(43, 80)]})
+    gone.exporter("acme", "globex").end('account="acme"', 30)
+    nothing = History("the configured environments match nothing", 60, {"FlatfileNoEnvironments warning": [(10, 60)]})
     nothing.exporter("acme")
     for production in ("true", "false"):
         nothing.put("flatfile_environments", f'account="acme", production="{production}"', 0)
         nothing.end(f'environment_id="{"p" if production == "true" else "d"}"', 0)
-    flapping = History("Flatfile answers one time in three", 200, {"FlatfileAccountUnreachable warning": [(40, 159)]})
-    flapping.exporter("acme").put("flatfile_up", 'account="acme"', steps((20, 1), *[(2, 0.0), (1, 1.0)] * 45, (45, 1)))
+    flapping = History("Flatfile answers one time in three", 110, {"FlatfileAccountUnreachable warning": [(40, 84)]})
+    flapping.exporter("acme").put("flatfile_up", 'account="acme"', steps((20, 1), *[(2, 0.0), (1, 1.0)] * 20, (30, 1)))
     refused = History(
-        "the credentials are refused", 240, {"FlatfileCredentialsRefused critical": [(70, 195)], DOWN: [(113, 167)]}
+        "the credentials are refused", 180, {"FlatfileCredentialsRefused critical": [(40, 155)], DOWN: [(83, 137)]}
     )
-    refused.exporter("acme").put("flatfile_up", 'account="acme"', steps((60, 1), (120, 0), (60, 1)))
+    refused.exporter("acme").put("flatfile_up", 'account="acme"', steps((30, 1), (110, 0), (40, 1)))
     refused.put(
         "flatfile_exporter_collector_errors_total",
         'account="acme", collector="environments", reason="unauthorized"',
-        counter((60, 0), (120, 12), (60, 0)),
-    ).down(100, 145)
+        counter((30, 0), (110, 12), (40, 0)),
+    ).down(70, 115)
     failing = History(
-        "/spaces fails in all environments", 200, {"FlatfileCollectorFailing warning": [(78, 151)]}
+        "/spaces fails in all environments", 90, {"FlatfileCollectorFailing warning": [(38, 71)]}
     ).exporter("acme")
     failing.put(
-        "flatfile_exporter_collector_success", 'account="acme", collector="spaces"', steps((60, 1), (90, 0), (50, 1))
+        "flatfile_exporter_collector_success", 'account="acme", collector="spaces"', steps((20, 1), (50, 0), (20, 1))
     )
     failing.put(
         "flatfile_exporter_collector_last_success_timestamp_seconds",
         'account="acme", collector="spaces"',
-        [*(60.0 * m for m in range(60)), *[3540.0] * 90, *(60.0 * m for m in range(150, 200))],
+        [*(60.0 * m for m in range(20)), *[60.0 * 19] * 50, *(60.0 * m for m in range(70, 90))],
     )
-    off = History("a collector is switched off", 200, {}).exporter("acme").end('collector="spaces"', 60)
-    storage = History("the disk is full", 120, {"FlatfileStorageFailing warning": [(35, 60)]})
+    off = History("a collector is switched off", 80, {}).exporter("acme").end('collector="spaces"', 20)
+    storage = History("the disk is full", 80, {"FlatfileStorageFailing warning": [(35, 60)]})
     storage.exporter("acme").put(
-        "flatfile_exporter_storage_success", 'account="acme"', steps((30, 1), (30, 0), (60, 1))
+        "flatfile_exporter_storage_success", 'account="acme"', steps((30, 1), (30, 0), (20, 1))
     )
     reload = History("a bad configuration", 120, {"FlatfileReloadFailed warning": [(35, 120)], DOWN: [(63, 107)]})
     reload.exporter("acme").put("flatfile_exporter_config_last_reload_successful", "", steps((30, 1), (90, 0))).down(
@@ -225,7 +213,8 @@ HISTORIES = {"agents": agents(), "imports": imports(), "exporter": exporter()}
 @pytest.mark.parametrize("history", [pytest.param(one, id=one.name) for found in HISTORIES.values() for one in found])
 def test_what_fires_and_when(promtool: Path, history: History, tmp_path: Path) -> None:
     path = tmp_path / "history.yaml"
-    write([history], path, without=["flatfile-recording-events"])  # which is costly, and has nothing to say here
+    # without what is costly and has nothing to say here
+    write([history], path, without=["flatfile-recording-events"], every=history.interval)
     run(promtool, "test", "rules", path)
 
 
