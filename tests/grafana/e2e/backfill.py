@@ -4,7 +4,6 @@ import math
 import re
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from tests.grafana import promql
@@ -14,22 +13,15 @@ from . import programs
 from .history import SELDOM, STEP, History
 from .programs import Json
 
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How the pages reach Prometheus: the labels of the targets."""
-
-    target_labels: dict[str, str]
-
-
-WAYS = {"plain": Way({}), "target_labels": Way({"environment": "cluster-7", "namespace": "monitoring"})}
+TARGET_LABELS = {"environment": "cluster-7", "namespace": "monitoring"}
+"""Labels of their own that the targets have: nothing may depend on their absence, and nothing mix them up with ours."""
 
 
 _SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)")
 
 
-def _stamped(page: str, way: Way, instance: str, at: float) -> Iterator[str]:
-    target = "".join(f',{name}="{value}"' for name, value in way.target_labels.items())
+def _stamped(page: str, instance: str, at: float) -> Iterator[str]:
+    target = "".join(f',{name}="{value}"' for name, value in TARGET_LABELS.items())
     target = f'job="flatfile",instance="{instance}"{target}'
     yield f"up{{{target}}} {1 if page else 0} {at:.3f}\n"
     for line in page.split("\n"):
@@ -85,12 +77,12 @@ def _alerts(alert: Rule, series: list[Json]) -> Iterator[str]:
     yield from _lines("ALERTS_FOR_STATE", since, more)
 
 
-def fill(prometheus_program: str, promtool: str, history: History, way: Way, directory: Path) -> None:
+def fill(prometheus_program: str, promtool: str, history: History, directory: Path) -> None:
     """Write all of it to `directory/data`."""
     data, made = directory / "data", directory / "made.om"
     with made.open("w", encoding="utf-8", newline="\n") as file:
         for instance, at, page in history.scrapes():
-            file.writelines(_stamped(page, way, instance, at))
+            file.writelines(_stamped(page, instance, at))
         file.write("# EOF\n")
     _import(promtool, made, data)
     for level in [*levels(), [rule for rule in rules() if rule.alert]]:

@@ -45,7 +45,7 @@ accounts:
     base_url: %s
     auth: {{client_id: {CLIENT_ID}, client_secret: {SECRET}}}
     expected_agents:
-      - {{environment: production, agents: [importer, validator, exporter], min: 3}}
+      - {{environment: production, agents: [importer, validator], min: 3}}
       - {{environment: staging, agents: [importer]}}
       - {{environment: ghost, agents: [importer]}}
   - name: {OTHER}
@@ -120,7 +120,7 @@ class History:
 def accounts(clock: Callable[[], float]) -> tuple[World, World]:
     """The account that things happen to, and a small one that is only there. Their ids are the same each time."""
     world = demo_world(clock)
-    next(iter(world.environments.values())).guest_authentication = ("magic_link", "shared_link")
+    Changing(world).open_staging()
     return world, sized_world(clock, environments=1, spaces=2, guests=3, users=1)
 
 
@@ -132,6 +132,7 @@ def accounts_now() -> tuple[SimulatedServer, SimulatedServer]:
     account.rename_staging()
     account.crowd()
     account.lose("validator")
+    account.job_begins()
     return SimulatedServer(world, life=Life(world, missing=None)), SimulatedServer(quiet)
 
 
@@ -143,19 +144,21 @@ async def write(directory: Path) -> None:
     last = story // SELDOM * SELDOM
     before = [last - at for at in range(0, int(WEEK), int(SELDOM))]
     now = Time(min(before))
-    # Grafana's default time range is six hours, and some panels compare with its beginning.
-    before += [moment - 6 * HOUR for moment in (story + CALM * 60, *(end + after for after in range(0, 600, 120)))]
+    # Grafana's default time range is six hours, and some panels compare with its beginning; growth is that of a day.
+    compared = (story + CALM * 60, end - 600, *(end + after for after in range(0, 600, 120)))
+    before += [moment - ago for moment in compared for ago in (6 * HOUR, DAY)]
     world, quiet = accounts(now)
     api, other = SimulatedServer(world), SimulatedServer(quiet)
     with gzip.open(directory / SCRAPES, "wt", compresslevel=1, encoding="utf-8") as file:
         async with AsyncExitStack() as stack:
             for server in (api, other):
                 await stack.enter_async_context(server)
-            replicas: list[Replica] = []
-            for instance in INSTANCES:
-                storage = stack.enter_context(Directory(directory / f"storage-{len(replicas)}"))
-                replica = Replica(instance, now, SETTINGS % (api.base_url, other.base_url), storage)
-                replicas.append(replica)
+            text = SETTINGS % (api.base_url, other.base_url)
+            replicas = [
+                Replica(instance, now, text, stack.enter_context(Directory(directory / f"storage-{number}")))
+                for number, instance in enumerate(INSTANCES)
+            ]
+            for replica in replicas:
                 stack.push_async_callback(replica.accounts.aclose)
                 await replica.reload(broken=False)
             for now.now in sorted(before):

@@ -11,6 +11,8 @@ from tests.simulator.server import SimulatedServer
 
 CALM = 16
 """A minute before anything goes wrong."""
+WRONG = (120, 196)
+"""Minutes when a collector has failed for long, and when an exporter could not load its configuration."""
 LAST = 224
 """The last minute."""
 
@@ -32,6 +34,7 @@ class Story:
         self._rules: list[FaultRule] = []
         account = Changing(api.world)
         self._steps: dict[int, Callable[[], object]] = {
+            4: account.job_begins,
             8: account.job_fails,
             20: lambda: account.lose("validator"),
             24: account.give_up_sandbox,
@@ -39,6 +42,9 @@ class Story:
             # nobody answers, for longer than what is known is shown
             44: api.stop_listening,
             80: api.listen,
+            # one that nobody expects by its name
+            82: lambda: account.lose("exporter"),
+            88: account.deploy_again,
             # one environment may not be read any more, for as long
             90: lambda: api.switches.forbidden.add(("*", account.staging)),
             124: api.switches.forbidden.clear,
@@ -51,7 +57,7 @@ class Story:
             170: lambda: self._credentials("another secret"),
             178: lambda: self._credentials(SECRET),
             # the exporter itself
-            184: lambda: setattr(first, "hidden", True),
+            180: lambda: setattr(first, "hidden", True),
             190: lambda: setattr(first, "hidden", False),
             192: lambda: first.reload(broken=True),
             198: lambda: first.reload(broken=False),
@@ -112,6 +118,10 @@ class Changing:
         for agent in [a for a in self.world.agents_of[self._sandbox].values() if not a.is_system]:
             self.world.delete_agent(agent.id)
 
+    def open_staging(self) -> None:
+        """Whoever has a link may enter."""
+        self.world.environments[self.staging].guest_authentication = ("shared_link", "magic_link")
+
     def rename_staging(self) -> None:
         self.world.environments[self.staging].name = "acceptance"
 
@@ -120,6 +130,9 @@ class Changing:
         space = next(iter(self.world.spaces_of[self.staging]))
         for number in range(200):
             self.world.add_guest(space, f"Guest {number}")
+
+    def job_begins(self) -> None:
+        self.world.start_job(self.world.add_job(self.production).id)
 
     def job_fails(self) -> None:
         self.world.finish_job(self.world.add_job(self.production).id, "failed")

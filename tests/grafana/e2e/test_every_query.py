@@ -1,7 +1,6 @@
 """Every query of the dashboards and every rule, on a Prometheus that has scraped two exporters for days, in bad hours too.
 
-`history` says what went wrong and when. The same pages reach Prometheus in two ways: from targets
-with and without labels `environment` and `namespace` of their own.
+`history` says what went wrong and when. The targets have labels `environment` and `namespace` of their own.
 """
 
 import asyncio
@@ -15,20 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-import yaml
 
+from grafana.alerts.build import TEMPLATE, settings
+from grafana.alerts.build.parts import filled_in
 from tests.e2e.process import Exporter, eventually, serving
-from tests.grafana.alert_rules import ALERTS, FILLED_IN, RULE_FILES, rules
+from tests.grafana.alert_rules import ALERTS, FILLED_IN, rules
 from tests.grafana.queries import Query, all_queries
 from tests.simulator.faults import Status
 from tests.simulator.server import SimulatedServer
 
 from . import programs
-from .backfill import WAYS, fill
+from .backfill import TARGET_LABELS, fill
 from .expected_empty import NO_ALERT, TROUBLE
 from .history import ACCOUNT, INSTANCES, SETTINGS, STEP, TIMES, History, accounts_now, write
 from .programs import Json, Prometheus
-from .story import CALM
+from .story import CALM, WRONG
 
 EAGER = "collectors:\n" + "".join(
     f"  {name}: {{interval: 0s}}\n"
@@ -43,6 +43,7 @@ SPEAKING = {
     "FlatfileExporterDown",
     "FlatfileAccountUnreachable",
     "FlatfileCredentialsRefused",
+    "FlatfileCollectorFailing",
     "FlatfileRateLimited",
     "FlatfileReloadFailed",
     "FlatfileGuestsGrowing",
@@ -50,12 +51,6 @@ SPEAKING = {
 """The alerts that have something to say in the story."""
 BY_CHANCE = {"FlatfileAgentRunsFailing", "FlatfileJobsFailing"}
 """Those that may have: some runs and jobs fail now and then, as luck has it."""
-TO_COME = {
-    "account:flatfile_storage_success:min",
-    "collector:flatfile_overdue:seconds",
-    "environment:flatfile_job_executing_age:seconds",
-}
-"""Recorded of families that the collectors do not export yet."""
 RARE = {"environment:flatfile_events_silent:timestamp"}
 """Recorded only when events have stopped."""
 
@@ -113,8 +108,8 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Living]:
         config = SETTINGS % (api.base_url, other.base_url) + EAGER
         built = {"FLATFILE_EXPORTER_REVISION": "0123abc"}
         exporters = [
-            stack.enter_context(serving(config, place, f"--storage.path={place / 'storage'}", env=built))
-            for place in (tmp_path_factory.mktemp("exporter") for _ in INSTANCES)
+            stack.enter_context(serving(config, directory, f"--storage.path={directory}/storage", env=built))
+            for directory in (tmp_path_factory.mktemp("exporter") for _ in INSTANCES)
         ]
         yield Living(api, exporters)
 
@@ -139,30 +134,26 @@ class Scraped:
 
 
 def without_waiting(directory: Path) -> list[str]:
-    """Copies of the shipped rule files without `for`, so that whatever is so now fires now."""
-    for path in RULE_FILES:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for group in content["groups"]:
-            for rule in group["rules"]:
-                rule.pop("for", None)
-        (directory / path.name).write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
-    return [str(directory / path.name) for path in RULE_FILES]
+    """A file of all rules, with settings by which whatever is so now fires now."""
+    quick = {name: "0s" for name in settings() if name.endswith("_for")}
+    quick |= {"events_interval": "10s", "unreachable_window": "10s"}
+    path = directory / "rules.yaml"
+    path.write_text(filled_in(TEMPLATE.read_text(encoding="utf-8"), settings() | quick), encoding="utf-8")
+    return [str(path)]
 
 
-@pytest.fixture(scope="module", params=WAYS)
+@pytest.fixture(scope="module")
 def scraped(
-    request: pytest.FixtureRequest,
     prometheus_program: str,
     promtool: str,
     history: History,
     living: Living,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Scraped]:
-    directory = tmp_path_factory.mktemp(request.param)
-    way = WAYS[request.param]
-    fill(prometheus_program, promtool, history, way, directory)
+    directory = tmp_path_factory.mktemp("prometheus")
+    fill(prometheus_program, promtool, history, directory)
     targets = [
-        {"targets": [exporter.url.removeprefix("http://")], "labels": {"instance": instance} | way.target_labels}
+        {"targets": [exporter.url.removeprefix("http://")], "labels": {"instance": instance} | TARGET_LABELS}
         for instance, exporter in zip(INSTANCES, living.exporters, strict=True)
     ]
     config = {
@@ -215,10 +206,12 @@ def test_every_query_has_an_answer_with_its_labels(scraped: Scraped, moment: str
 def test_every_column_of_a_table_is_in_some_row(scraped: Scraped) -> None:
     expected: dict[str, set[str]] = {}
     found: dict[str, set[str]] = {}
-    for query in QUERIES:
+    moments = [scraped.now, *map(scraped.history.minute, WRONG)]
+    for query in (query for query in QUERIES if query.row_labels):
         panel = place(query).rpartition(",")[0]
         expected.setdefault(panel, set()).update(query.row_labels)
-        found.setdefault(panel, set()).update(*(one["metric"] for one in scraped.answer(query, scraped.now)))
+        series = [one for at in moments for one in scraped.answer(query, at)]
+        found.setdefault(panel, set()).update(*(one["metric"] for one in series))
     assert {panel: columns - found[panel] for panel, columns in expected.items() if columns - found[panel]} == {}
 
 
@@ -261,10 +254,9 @@ def runbook_queries() -> list[str]:
 
 def test_every_recording_rule_records(scraped: Scraped) -> None:
     recorded = {rule.name for rule in rules() if not rule.alert and scraped.throughout(rule.expr)}
-    assert recorded - RARE == {rule.name for rule in rules() if not rule.alert} - TO_COME - RARE
+    assert recorded - RARE == {rule.name for rule in rules() if not rule.alert} - RARE
     live = {rule.name for rule in rules() if not rule.alert and scraped.prometheus.now(rule.name, scraped.now)}
-    optional = {rule.name for rule in rules() if rule.group == "flatfile-optional-recording"}
-    assert recorded - live <= RARE | optional
+    assert recorded - live <= RARE
 
 
 def test_alerts_speak_of_what_went_wrong_and_of_nothing_else(scraped: Scraped) -> None:
@@ -279,7 +271,7 @@ def test_alerts_speak_of_what_went_wrong_and_of_nothing_else(scraped: Scraped) -
         "the configuration expects agents in an environment `ghost`"
     )
     for name, series in speaking.items():
-        labels = {frozenset(one["metric"]) for one in series}
+        labels = {frozenset(one["metric"]) - {"__name__"} for one in series}
         assert len(labels) <= 1, f"{name} has different labels: {labels}"
 
 
