@@ -116,7 +116,7 @@ class Kind:
 
 def _environments(db: Connection, view: View) -> Iterator[Row]:
     counted = {environment: row for environment, *row in db.execute(spaces.COUNT)}
-    guests = {environment: number for environment, number, _ in db.execute(_guest_lists.COUNTS)}
+    guests = {environment: number for environment, (number, _) in _guest_lists.count(db).items()}
     deployed = _deployed(db)
     for environment in view.environments:
         agents = deployed.get(environment.id, [])
