@@ -7,7 +7,7 @@ import pytest
 from exporter.collectors import REGISTRY
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
-from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Time, settled
+from tests.collectors.exported import FAST, ONE_BY_ONE, Asking, Exported, Scraped, Time, settled
 from tests.simulator.faults import Hang, Status
 from tests.simulator.worlds import fixed_world, sized_world
 
@@ -351,3 +351,38 @@ async def test_the_fixed_account_s_guests(time: Time) -> None:
         assert [page.one("guests", env) for env in (PROD, SECOND, ODD)] == [4, 0, 0]
         assert page.one("guest_memberships", PROD) == 5  # Jane is in two spaces
         assert page.of("guests_active", PROD) == {("1d",): 1, ("7d",): 2, ("30d",): 3}
+
+
+@pytest.mark.parametrize(("environments", "first", "later"), [(1, 2, 2), (10, 2, 2), (130, 2, 2)])
+async def test_what_the_account_s_list_costs(time: Time, environments: int, first: int, later: int) -> None:
+    """The list, and one space in turn that is compared with it."""
+    world = sized_world(time, environments=environments, spaces=3 * environments, guests=3 * environments + 3, agents=0)
+    more = f"{FAST}\ncollectors: {{guests: {{interval: 0s}}}}"
+    async with Exported(world, time, more=more, switches=Switches(guests_without_space="all")) as exported:
+        page = await exported.scrape(["guests"])
+        assert exported.api.count("/guests") == first
+        exported.api.clear()
+        shows_all_guests(page, world)
+        shows_all_guests(await exported.later(30, ["guests"]), world)
+        assert exported.api.count("/guests") == later
+
+
+@pytest.mark.parametrize("environments", [1, 10, 130])
+async def test_what_the_lists_of_spaces_cost(time: Time, environments: int) -> None:
+    """Each space once, after two refusals of the account's list; then those whose turn it is."""
+    world = sized_world(time, environments=environments, spaces=3 * environments, guests=3 * environments + 3, agents=0)
+    more = f"{FAST}\ncollectors: {{guests: {{interval: 0s}}}}"
+    async with Exported(world, time, more=more, switches=Switches(guests_without_space="refused")) as exported:
+        page = await exported.scrape(["guests"])
+        assert sorted(of_spaces(exported)) == sorted(world.spaces)
+        shows_all_guests(page, world)
+        exported.api.clear()
+        shows_all_guests(await exported.later(30, ["guests"]), world)
+        assert len(of_spaces(exported)) <= 1
+
+
+def shows_all_guests(page: Scraped, world: World) -> None:
+    for environment in world.environments:
+        assert page.one("guests", environment) == len(world.guests_of[environment])
+        memberships = sum(len(guest.spaces) for guest in world.guests_of[environment].values())
+        assert page.one("guest_memberships", environment) == memberships
