@@ -192,6 +192,17 @@ def exporter() -> list[History]:
         'account="acme", collector="spaces"',
         [*(60.0 * m for m in range(20)), *[60.0 * 19] * 50, *(60.0 * m for m in range(70, 90))],
     )
+    explained = History(
+        "the exporter stops while Flatfile is down",
+        150,
+        {"FlatfileAccountUnreachable warning": [(35, 110)], DOWN: [(73, 112)]},
+    ).exporter("acme")
+    explained.put("flatfile_up", 'account="acme"', steps((20, 1), (80, 0), (50, 1)))
+    for collector in ("environments", "spaces", "agents"):
+        last: Values = [*(60.0 * m for m in range(20)), *[60.0 * 19] * 80, *(60.0 * m for m in range(100, 150))]
+        of = f'account="acme", collector="{collector}"'
+        explained.put("flatfile_exporter_collector_last_success_timestamp_seconds", of, last)
+    explained.down(60, 90)
     off = History("a collector is switched off", 80, {}).exporter("acme").end('collector="spaces"', 20)
     storage = History("the disk is full", 80, {"FlatfileStorageFailing warning": [(35, 60)]})
     storage.exporter("acme").put(
@@ -202,7 +213,7 @@ def exporter() -> list[History]:
         50, 85
     )
     return [
-        down, short, absent, one, both, flaps, moved, gone, nothing, flapping, refused, failing, off, storage, reload,
+        down, short, absent, one, both, flaps, moved, gone, nothing, flapping, refused, failing, explained, off, storage, reload,
     ]  # fmt: skip
 
 

@@ -27,6 +27,9 @@ _ACCOUNTS = (
     f"Accounts that it served: {{{{ range {_SEEN} }}}}{{{{ .Labels.account }}}} {{{{ else }}}}not known {{{{ end }}}}"
 )
 
+# Accounts that are unreachable, or were when that was last known.
+_UNREACHABLE = "(last_over_time(account:flatfile_up:avg[<<memory>>]) < <<unreachable_share>>)"
+
 _REASONS = query(
     "sum by (reason) (increase(flatfile_exporter_collector_errors_total{account=%q,collector=%q}[30m])) > 0",
     "account",
@@ -131,7 +134,7 @@ and on () {_ANSWERING}""",
                 known="flatfile_exporter_collector_success",
                 on="account",
             )
-            + "\n)\nunless on (account) (max by (account) (flatfile_up) == 0)",
+            + f"\n)\nunless on (account) {_UNREACHABLE}",
             wait="collector_for",
             severity="severity_warning",
             summary="Collector {{ $labels.collector }} of Flatfile account {{ $labels.account }} has not succeeded for long",
