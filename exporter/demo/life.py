@@ -18,6 +18,7 @@ KEPT = 2 * 3600.0  # seconds for which events and runs are kept
 JOBS_KEPT = 25 * 3600.0
 MISSING_FIRST, MISSING_EVERY = 60.0, 1200.0
 MISSING_FOR = 480.0  # longer than the alert about it waits (5 minutes), scrapes and evaluations included
+IDLE, AWAY = 30 * 86400.0, 86400.0  # spaces without activity, and users not seen, for so long stay as they are
 CRON = 300.0
 BUSY, QUIET = 15.0, 60.0  # mean seconds from one import to the next, in a production environment and in another
 MAX_SPACES, MAX_GUESTS = 60, 120  # of an environment; beyond them somebody tidies up
@@ -40,6 +41,8 @@ class Life:
         self._steps: list[tuple[float, int, Step]] = []
         start = world.clock()
         self._now = self._horizon = start - BACKFILL
+        self._idle = {space.id for space in world.spaces.values() if space.last_activity_at < start - IDLE}
+        self._away = {user.id for user in world.users.values() if (user.last_seen_at or 0.0) < start - AWAY}
         for environment in world.environments.values():
             self._live_in(environment.id, BUSY if environment.is_prod else QUIET)
         self._repeat(self._redeploy, lambda at: self._rng.uniform(300, 900))
@@ -204,8 +207,9 @@ class Life:
             self.world.admit_guest(self._rng.choice(others), space.id, at=at, last_accessed=at)
 
     def _see_user(self, at: float) -> None:
-        if self.world.users:
-            user = self.world.users[self._rng.choice(list(self.world.users))]
+        here = [user for user in self.world.users.values() if user.id not in self._away]
+        if here:
+            user = self._rng.choice(here)
             user.last_seen_at = user.updated_at = at
 
     def _go_missing(self, environment: str, slug: str, at: float) -> None:
@@ -227,7 +231,8 @@ class Life:
     def _some_space(self, environment_id: str) -> Space | None:
         spaces = self.world.spaces_of.get(environment_id, {}).values()
         live = [s for s in spaces if s.archived_at is None and s.expired_at is None]
-        return self._rng.choice(live) if live else None
+        busy = [s for s in live if s.id not in self._idle]
+        return self._rng.choice(busy or live) if live else None
 
     def _some_user(self) -> str | None:
         return self._rng.choice(list(self.world.users)) if self.world.users else None

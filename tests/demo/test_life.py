@@ -149,3 +149,15 @@ def test_it_lives_on_when_things_are_taken_away() -> None:
 @pytest.mark.parametrize(("hour", "busy"), [(14, 1.0), (2, 0.3)])
 def test_the_rhythm_of_a_day(hour: int, busy: float) -> None:
     assert rhythm(hour * 3600.0 + 86400 * 3) == pytest.approx(busy)
+
+
+def test_some_spaces_stay_idle_and_some_users_away() -> None:
+    world = demo_world(lambda: START)
+    life = Life(world)
+    life.advance(START + 3600)
+    idle = [s.id for s in world.spaces.values() if s.last_activity_at < START - 30 * 86400]
+    away = [u.id for u in world.users.values() if u.last_seen_at is not None and u.last_seen_at < START - 86400]
+    assert 0 < len(idle) < len(world.spaces)
+    assert 0 < len(away) < len(world.users)
+    assert any(s.last_activity_at > START for s in world.spaces.values())
+    assert any(u.last_seen_at is not None and u.last_seen_at > START for u in world.users.values())

@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from exporter.demo.accounts import demo_world
-from exporter.demo.life import Life
+from exporter.demo.life import MISSING_FIRST, MISSING_FOR, Life
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import FIXED_NOW, fixed_world
 
@@ -154,8 +154,8 @@ async def test_the_account_lives_while_it_is_asked() -> None:
         async with httpx.AsyncClient(base_url=api.base_url, headers=headers, trust_env=False) as client:
             production = next(iter(world.environments))
             seen = []
-            for minute in (1, 11, 13):
-                now[0] = FIXED_NOW + minute * 60
+            for seconds in (MISSING_FIRST / 2, MISSING_FIRST + MISSING_FOR / 2, MISSING_FIRST + MISSING_FOR + 60):
+                now[0] = FIXED_NOW + seconds
                 answer = await client.get("/agents", params={"environmentId": production})
                 seen.append({row.get("slug") for row in answer.json()["data"]})
     assert ["validator" in slugs for slugs in seen] == [True, False, True]
