@@ -1,6 +1,6 @@
 #!/bin/sh
 # Debian's packages that some tests drive: a real Prometheus (with promtool), Alertmanager, Chromium, curl, what builds the
-# image without an engine, systemd's analyzer, and libfaketime, which sets a process' clock.
+# image without an engine, and systemd's analyzer.
 # As root on Debian or Ubuntu they are installed; elsewhere one line says what is missing, and those tests are skipped.
 set -eu
 missing=""
@@ -12,7 +12,6 @@ command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>
 command -v curl >/dev/null 2>&1 || missing="$missing curl"
 command -v buildah >/dev/null 2>&1 || missing="$missing buildah"
 command -v systemd-analyze >/dev/null 2>&1 || missing="$missing systemd"
-command -v faketime >/dev/null 2>&1 || missing="$missing faketime"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
   echo "some tests need programs that are not here and will be skipped; to install them: apt-get install --no-install-recommends$missing"

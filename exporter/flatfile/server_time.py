@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 TOLERANCE = 1.0  # seconds beyond what a header can tell: a smaller difference is none
-MIN_FIRST = 3  # answers in a row that agree, before the first is believed
+MIN_FIRST = 2  # answers in a row that agree, before the first is believed: those to the collector environments
 MIN_ANSWERS = 5  # the same for one that contradicts what is known
 MIN_SECONDS = 60.0  # over which they must have come
 MAX_DIFFERENCE = 5.0  # seconds between our clock and the server's that are taken for agreement

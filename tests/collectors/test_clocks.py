@@ -7,6 +7,7 @@ from exporter.demo.accounts import DAY
 from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import FAST, Exported, Time
+from tests.simulator.faults import Status
 from tests.simulator.worlds import FIXED_NOW
 
 HOUR, YEAR = 3600.0, 365 * DAY
@@ -14,11 +15,12 @@ EVERY_TIME = "collectors: {users: {interval: 0s}, jobs: {interval: 0s}, guests: 
 
 
 class Wrong(Time):
-    """Our clock is so far ahead of the right time."""
+    """Our clock is so far ahead of the right time. Setting it moves the wall clock alone."""
 
-    def __init__(self, ahead: float) -> None:
+    def __init__(self, ahead: float = 0.0) -> None:
         super().__init__()
-        self.clock = Clock(wall=lambda: self.now + ahead, monotonic=lambda: self.now - FIXED_NOW + 1000.0)
+        self.ahead = ahead
+        self.clock = Clock(wall=lambda: self.now + self.ahead, monotonic=lambda: self.now - FIXED_NOW + 1000.0)
 
 
 def a_world(time: Time) -> tuple[World, str]:
@@ -119,3 +121,30 @@ async def test_an_event_of_the_far_future_fixes_nothing() -> None:
         world.emit("job:failed", environment, at=FIXED_NOW + 8000 * YEAR - 30 * DAY, runs=False)
         for _ in range(12):
             await checked.scrape(30)
+
+
+async def test_a_clock_that_is_set_while_it_runs() -> None:
+    time = Wrong()
+    world, environment = a_world(time)
+    async with Exported(world, time, more=FAST + "\n" + EVERY_TIME) as exported:
+        checked = Checked(exported, environment)
+        await checked.scrape()
+        for ahead in (400, 0, -HOUR, YEAR, -YEAR, 0):
+            time.ahead = ahead
+            await checked.scrape(30)
+
+
+async def test_old_data_is_withheld_although_the_clock_is_set_back() -> None:
+    time = Wrong()
+    world, environment = a_world(time)
+    async with Exported(world, time, more=FAST + "\n" + EVERY_TIME) as exported:
+        await exported.scrape()
+        exported.api.faults.add("*", Status(500))
+        time.ahead = -HOUR
+        page = await exported.later(890)
+        assert page["users"] == {(): 1}
+        page = await exported.later(20)
+        assert page["users"] == {}
+        assert page.of("events_total", environment) == {}
+        exported.api.faults.clear()
+        assert (await exported.later(301))["users"] == {(): 1}
