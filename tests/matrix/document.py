@@ -83,6 +83,21 @@ MORE = """\
 To monitor failures, use [the alerts](alerts.md), or `flatfile_up == 0`, `flatfile_exporter_collector_success == 0` and
 `increase(flatfile_exporter_collector_errors_total[15m]) > 0`. The log names endpoint, status and number of attempts.
 
+## Hostile answers and wrong clocks
+
+Tried apart from the faults above, in `tests/e2e/test_hostile_answers.py` and `tests/collectors/test_clocks.py`.
+
+| what comes | what happens |
+| --- | --- |
+| 100,000 rows in one page, 20,000 environments | scrapes and `/-/healthy` are in time, and the values follow with a later scrape; environments beyond `environments.max_series` are not read |
+| bodies in single bytes, many 1xx answers | that request fails; scrapes are in time |
+| names and topics of megabytes | cut at 1,000 characters, 200 on the page |
+| ids of more than 500 characters | the list fails: `bad_response` |
+| a list without end | `too_large` at `requests.max_rows` or `requests.max_pages`; nothing of it is shown |
+| the system's clock is set | nothing changes: ages are by the monotonic clock |
+| `Date` headers or the system's clock wrong, for a while or always | the objects' own times tell which is wrong; values stay right |
+| an event of the year 9999 | counted; changes neither the position nor `flatfile_event_last_timestamp_seconds` |
+
 ## Appendix: differences by endpoint
 
 All other faults had the reason of the table above at each endpoint. {coped}: the exporter copes and gets all data.
