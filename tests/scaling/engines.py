@@ -97,9 +97,10 @@ def vmalert(program: str, engine: VictoriaMetrics, rule_files: Sequence[Path], d
 
 
 def for_older_vmalert(path: Path) -> Path:
-    """As docs/alerts.md says: Debian's vmalert does not know `keep_firing_for`."""
+    """Without `keep_firing_for`, which Debian's vmalert does not know (docs/alerts.md); all groups are evaluated as often."""
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     for group in content["groups"]:
+        group.pop("interval", None)
         for rule in group["rules"]:
             rule.pop("keep_firing_for", None)
     path.write_text(yaml.safe_dump(content), encoding="utf-8")

@@ -55,9 +55,9 @@ def engines(
         scrape["scrape_configs"][0]["relabel_configs"] = [
             {"target_label": name, "replacement": value} for name, value in own.items()
         ]
-        config = scrape | {"rule_files": [str(path) for path in RULE_FILES], "global": {"evaluation_interval": "1s"}}
-        victoria = stack.enter_context(victoria_metrics(victoria_metrics_program, scrape, directory))
         older = [for_older_vmalert(Path(shutil.copy(path, directory))) for path in RULE_FILES]
+        config = scrape | {"rule_files": [str(path) for path in older], "global": {"evaluation_interval": "1s"}}
+        victoria = stack.enter_context(victoria_metrics(victoria_metrics_program, scrape, directory))
         stack.enter_context(vmalert(vmalert_program, victoria, older, directory))
         prometheus = stack.enter_context(programs.prometheus(prometheus_program, config, directory))
         both = Engines(victoria, prometheus)
