@@ -10,7 +10,7 @@ from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
 
-from exporter.demo.records import Space
+from exporter.demo.records import Moment, Space
 from exporter.demo.world import World
 
 BACKFILL = 3600.0  # seconds of history at the start, and the most that a pause is made up for
@@ -41,8 +41,8 @@ class Life:
         self._steps: list[tuple[float, int, Step]] = []
         start = world.clock()
         self._now = self._horizon = start - BACKFILL
-        self._idle = {space.id for space in world.spaces.values() if space.last_activity_at < start - IDLE}
-        self._away = {user.id for user in world.users.values() if (user.last_seen_at or 0.0) < start - AWAY}
+        self._idle = {space.id for space in world.spaces.values() if _before(space.last_activity_at, start - IDLE)}
+        self._away = {user.id for user in world.users.values() if _before(user.last_seen_at, start - AWAY)}
         for environment in world.environments.values():
             self._live_in(environment.id, BUSY if environment.is_prod else QUIET)
         self._repeat(self._redeploy, lambda at: self._rng.uniform(300, 900))
@@ -245,3 +245,7 @@ class Life:
 def rhythm(at: float) -> float:
     """How busy the hour is: 1 at 14:00 UTC, 0.3 twelve hours later."""
     return 0.65 + 0.35 * math.cos((at % 86400 / 3600 - 14) / 24 * 2 * math.pi)
+
+
+def _before(moment: Moment, at: float) -> bool:
+    return moment is None or (isinstance(moment, float) and moment < at)

@@ -89,13 +89,14 @@ Tried apart from the faults above, in `tests/e2e/test_hostile_answers.py` and `t
 
 | what comes | what happens |
 | --- | --- |
-| 100,000 rows in one page, 20,000 environments | scrapes and `/-/healthy` are in time, and the values follow with a later scrape; environments beyond `environments.max_series` are not read |
+| 100,000 rows in one page | scrapes and `/-/healthy` are in time; values follow later |
+| 20,000 environments | as above; beyond `environments.max_series`, none is read |
 | bodies in single bytes, many 1xx answers | that request fails; scrapes are in time |
 | names and topics of megabytes | cut at 1,000 characters, 200 on the page |
 | ids of more than 500 characters | the list fails: `bad_response` |
 | a list without end | `too_large` at `requests.max_rows` or `requests.max_pages`; nothing of it is shown |
 | the system's clock is set | nothing changes: ages are by the monotonic clock |
-| `Date` headers or the system's clock wrong, for a while or always | the objects' own times tell which is wrong; values stay right |
+| `Date` headers or the system's clock wrong, for a while or always | the objects' own times tell which; values stay right |
 | an event of the year 9999 | counted; changes neither the position nor `flatfile_event_last_timestamp_seconds` |
 
 ## Appendix: differences by endpoint
