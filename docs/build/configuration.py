@@ -97,7 +97,8 @@ are errors. Relative paths start at the directory of the configuration file. If 
 read by every user of the machine, the exporter warns and starts.
 
 All files that the configuration names, and the configuration itself, must be regular files, not a FIFO, device or
-directory. `requests.tls.ca_file` is read with the configuration: after a change, reload.
+directory. `requests.tls.ca_file` is read with the configuration, and again when the
+server's certificate is not trusted.
 
 ## Several accounts
 

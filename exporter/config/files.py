@@ -42,12 +42,20 @@ async def read_secret_file(path: Path, kind: Kind[T]) -> T:
 
     Raises OSError, or ValueError with a text that does not repeat the value.
     """
-    reading = asyncio.wrap_future(_start_reading(path, MAX_SECRET_BYTES))
+    return parse_secret(await _read_soon(path, MAX_SECRET_BYTES), kind)
+
+
+async def reread_certificates(path: Path) -> str:
+    """Return what `read_certificates` does, without blocking the event loop."""
+    return _pem(await _read_soon(path, MAX_PEM_BYTES))
+
+
+async def _read_soon(path: Path, max_bytes: int) -> bytes:
     try:
-        content, _ = await asyncio.wait_for(reading, READ_SECONDS)
+        content, _ = await asyncio.wait_for(asyncio.wrap_future(_start_reading(path, max_bytes)), READ_SECONDS)
     except TimeoutError as error:
         raise _too_late(error) from None
-    return parse_secret(content, kind)
+    return content
 
 
 def _start_reading(path: Path, max_bytes: int) -> Future[tuple[bytes, int]]:
@@ -125,7 +133,11 @@ def check_secret_file(path: Path, kind: Kind[Any], *, confidential: bool) -> lis
 
 def read_certificates(path: Path) -> str:
     """Return the certificates in a file, as PEM. Raises OSError, or ValueError where there is none or one is damaged."""
-    found = certificates(read_file(path, MAX_PEM_BYTES)[0])
+    return _pem(read_file(path, MAX_PEM_BYTES)[0])
+
+
+def _pem(content: bytes) -> str:
+    found = certificates(content)
     if found is None:
         raise ValueError("the file contains no certificate in PEM format")
     return found

@@ -217,7 +217,9 @@ class TlsConfig:
     """How the server's certificate is verified. `ca_file` None: with the default CA certificates."""
 
     ca_file: Path | None = key(
-        FILE, "null", "CA certificates (PEM) to trust instead of the default ones; read again at each reload."
+        FILE,
+        "null",
+        "CA certificates (PEM) to trust instead of the default ones; read again at each reload and after an untrusted certificate.",
     )
     insecure_skip_verify: bool = key(
         BOOLEAN, "false", "Accept any certificate. Anyone on the network path can then read the credentials."

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from exporter import __version__
 from exporter.config import AccountConfig
+from exporter.config.files import reread_certificates
 from exporter.config.values import TOKEN
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
@@ -46,10 +47,16 @@ def connect(config: AccountConfig, observer: Observer, clock: Clock, worker: Wor
 
 def transport_of(config: AccountConfig) -> Transport:
     """Make the transport alone, to which the same applies."""
-    plain = config.base_url.startswith("http://")
+    plain, tls = config.base_url.startswith("http://"), config.requests.tls
+
+    async def reread() -> ssl.SSLContext:
+        pem = config.ca_pem if tls.ca_file is None else await reread_certificates(tls.ca_file)
+        return tls_context(pem, tls.insecure_skip_verify)
+
     return Transport(
         user_agent=USER_AGENT,
-        verify=None if plain else tls_context(config.ca_pem, config.requests.tls.insecure_skip_verify),
+        verify=None if plain else tls_context(config.ca_pem, tls.insecure_skip_verify),
+        reread=reread,
         proxy=config.proxy.reveal() if config.proxy else None,
     )
 

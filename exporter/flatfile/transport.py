@@ -6,11 +6,12 @@ piece, so that neither a huge answer nor a small one that unpacks to a huge one 
 """
 
 import asyncio
+import contextlib
 import os
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from typing import Any, ClassVar
@@ -61,7 +62,8 @@ class Answer:
 class Transport:
     """Sends what `Endpoint` lists to one host, never follows a redirect, and keeps connections for the next request.
 
-    The number of requests in flight is bounded by the caller. `verify` is the TLS context, or `None` for plain http.
+    The number of requests in flight is bounded by the caller. `verify` is the TLS context, or `None` for plain http;
+    `reread` returns the context to use after a certificate was not valid, as the CA certificates may have been replaced.
     Raises ValueError for a proxy that cannot be used.
     """
 
@@ -72,10 +74,12 @@ class Transport:
         *,
         user_agent: str,
         verify: ssl.SSLContext | None = None,
+        reread: Callable[[], Awaitable[ssl.SSLContext]] | None = None,
         proxy: str | None = None,
         resolver: Resolver = _resolver,
     ) -> None:
         self._verify: ssl.SSLContext | bool = verify if verify is not None else False
+        self._reread = reread
         self._proxy = proxy
         self._network = Network(resolver)
         self._headers = {
@@ -129,6 +133,8 @@ class Transport:
             failure = Timeout(f"no complete answer within {timeout:g}s", endpoint=str(endpoint))
         except httpx.ConnectError as error:
             failure = ConnectionFailed(f"cannot connect: {_cause(error)}", endpoint=str(endpoint))
+            if self._reread is not None and _is_of_certificate(error):
+                await self._use(self._reread)
         except (httpx.TransportError, OSError) as error:  # a late TLS alert comes as OSError
             failure = ConnectionFailed(f"the connection broke: {_cause(error)}", endpoint=str(endpoint))
         except (httpx.InvalidURL, UnicodeError):
@@ -136,6 +142,15 @@ class Transport:
         finally:
             self._release(client, keep=whole)
         raise failure
+
+    async def _use(self, reread: Callable[[], Awaitable[ssl.SSLContext]]) -> None:
+        """Connect with the context read anew from now on; where it cannot be read, as before."""
+        with contextlib.suppress(OSError, ValueError):
+            context = await reread()
+            if context is not self._verify:
+                self._verify = context
+                while self._idle:
+                    self._release(self._idle.pop(), keep=False)
 
     def _client(self) -> httpx.AsyncClient:
         transport = httpx.AsyncHTTPTransport(
@@ -259,6 +274,12 @@ async def _read(response: httpx.Response, endpoint: str, max_bytes: int) -> Answ
         body=body if ok else b"",
         wire_bytes=wire,
     )
+
+
+def _is_of_certificate(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.exceptions[-1] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
+    return error is not None
 
 
 def _cause(error: BaseException) -> str:
