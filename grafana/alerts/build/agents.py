@@ -52,7 +52,7 @@ def rules() -> list[Rule]:
     return [
         *by_production(
             "FlatfileAgentMissing",
-            remembered(_MISSING, "== 1", known="flatfile_agents"),
+            remembered(_MISSING, "== 1", known=_OWN_AGENTS),
             wait="agent_missing_for",
             summary=f"Flatfile agent {{{{ $labels.agent }}}} is missing in environment {THE_ENVIRONMENT}",
             description=f"The configuration expects agent {{{{ $labels.agent }}}} in environment {THE_ENVIRONMENT}, and Flatfile "
@@ -64,7 +64,7 @@ def rules() -> list[Rule]:
         *by_production(
             "FlatfileAgentsBelowMinimum",
             "(\n"
-            + remembered("environment:flatfile_agents_above_minimum:difference", "< 0", known="flatfile_agents")
+            + remembered("environment:flatfile_agents_above_minimum:difference", "< 0", known=_OWN_AGENTS)
             + f"\n)\nunless on ({ENVIRONMENT}) {_EXPECTED_MISSING}",
             wait="agents_below_minimum_for",
             summary=f"Too few Flatfile agents in environment {THE_ENVIRONMENT}",
@@ -93,7 +93,9 @@ def rules() -> list[Rule]:
         *by_production(
             "FlatfileAgentRunsFailing",
             remembered(
-                "agent:flatfile_agent_runs_failing:ratio", "> 0", known="flatfile_agent_queue_lag_seconds_count"
+                "agent:flatfile_agent_runs_failing:ratio",
+                "> 0",
+                known="environment:flatfile_agent_queue_lag_seconds:p90",
             ),
             wait="failing_for",
             summary=f"Runs of Flatfile agent {{{{ $labels.agent }}}} fail in environment {THE_ENVIRONMENT}",
@@ -121,7 +123,7 @@ def rules() -> list[Rule]:
             + remembered(
                 "account:flatfile_expected_environment_missing:max",
                 "== 1",
-                known="flatfile_environments",
+                known="account:flatfile_environments:sum",
                 on="account",
             )
             + "\n)\nunless on (account, environment_name) (\n"

@@ -38,7 +38,9 @@ def rules() -> list[Rule]:
         alert(
             "FlatfileJobOpenTooLong",
             remembered(
-                "environment:flatfile_job_executing_age:seconds", "> <<job_executing_seconds>>", known="flatfile_jobs"
+                "environment:flatfile_job_executing_age:seconds",
+                "> <<job_executing_seconds>>",
+                known="environment:flatfile_jobs_failing:ratio",
             ),
             wait="job_executing_for",
             severity="severity_warning",

@@ -56,14 +56,15 @@ _FILLS = {"account": "account", "environment": "environment_id", "job": "job", "
 def remembered(recorded: str, condition: str, *, known: str, on: str = ENVIRONMENT) -> str:
     """The condition on a recorded series; its negative while the answer is not known and was so when it was last known.
 
-    `known` has a series for each `on` while the answer is known: without one, a missing series says nothing.
+    `known` has a series for each `on` while the answer is known: without one, a missing series says nothing. It is
+    recorded with the answer, or it would be there an evaluation before the answer is, and end the alert.
     """
     return (
         f"last_over_time({recorded}[<<restart>>]) {condition}\n"
         "or\n"
         "-(\n"
         f"  last_over_time({recorded}[<<memory>>]) {condition}\n"
-        f"  unless on ({on}) {known}\n"
+        f"  unless on ({on}) last_over_time({known}[<<restart>>])\n"
         f"  and on ({on}) {indent(_exists(on), '  ').lstrip()}\n"
         ")"
     )
