@@ -219,7 +219,7 @@ class TlsConfig:
     ca_file: Path | None = key(
         FILE,
         "null",
-        "CA certificates (PEM) to trust instead of the default ones; read again at each reload and after an untrusted certificate.",
+        "CA certificates (PEM) to trust instead of the default ones; read again at reloads and after an untrusted certificate.",
     )
     insecure_skip_verify: bool = key(
         BOOLEAN, "false", "Accept any certificate. Anyone on the network path can then read the credentials."
