@@ -49,8 +49,11 @@ class Acceptance:
 
     @property
     def is_token_accepted(self) -> bool:
-        """Whether an endpoint has accepted a token, and none has refused all tokens since."""
-        return self._accepted is not None
+        """Whether an endpoint has accepted a token, and none has refused it since."""
+        if self._accepted is None:
+            return False
+        token, at = self._accepted
+        return not any(refused.token == token and refused.at >= at for refused in self._refused.values())
 
     def answered_since(self, at: float, besides: str) -> bool:
         """Whether any endpoint but `besides` answered a request with 2xx that was sent at `at` or later."""

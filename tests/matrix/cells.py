@@ -174,7 +174,8 @@ class Cell:
     def _during(self, page: Page, base: Page | None, truth: Page) -> Iterator[str]:
         assert self.trial is not None
         failing, reason = self.failing(), self.trial.expected(self.path, self.start)
-        up = "0" if failing and (collector_of(self.path) is None or self.path == ENVIRONMENTS) else "1"
+        down = collector_of(self.path) is None or (self.path == ENVIRONMENTS and reason != "rate_limited")
+        up = "0" if failing and down else "1"
         if page.up != up:
             yield f"flatfile_up is {page.up}"
         told = {collector: set[str]() for collector in REGISTRY}
