@@ -101,7 +101,8 @@ class Laboratory:
             possible += ["archive", "expire", "unarchive", "touch", "delete_space", "add_guest", "add_guest"]
         if world.agents:
             possible += ["delete_agent", "delete_agent", "redeploy", "run", "run"]
-        if world.jobs:
+        open_jobs = {job.id: job for job in world.jobs.values() if job.status not in ENDS}
+        if open_jobs:
             possible += ["start_job", "finish_job"]
         if world.guests:
             possible += ["remove_guest", "admit_guest"]
@@ -129,10 +130,10 @@ class Laboratory:
         elif what == "add_job":
             world.add_job(self.one_of(world.environments), status="created", announce=False)
         elif what == "start_job":
-            world.start_job(self.one_of(world.jobs))
+            world.start_job(self.one_of(open_jobs))
         elif what == "finish_job":
             status = self.draw(st.sampled_from(["complete", "failed", "canceled"]))
-            world.finish_job(self.one_of(world.jobs), status, announce=False)
+            world.finish_job(self.one_of(open_jobs), status, announce=False)
         elif what.startswith("emit"):
             environment, topic = self.one_of(world.environments), self.draw(st.sampled_from(["job:failed", "tea:made"]))
             for _ in range(12 if what == "emit_many" else 1):

@@ -29,7 +29,7 @@ EVIL = [
 ]
 METHODS = {
     Client: {"one", "rows", "pages", "aclose"},
-    Session: {"get", "is_rejection", "aclose", "use_credentials", "use_token"},
+    Session: {"get", "is_rejection", "note_objects", "aclose", "use_credentials", "use_token"},
     Transport: {"send", "aclose"},
 }
 

@@ -198,6 +198,7 @@ def check_other_commands(image: build.Image) -> None:
         ("check-config", "--probe"): "account default",
         ("discover",): "expected_agents:",
         ("audit",): '"file:created"',
+        ("inventory", "spaces", "--format=json"): '"environment_id"',
     }
     assert {command for command, *_ in ends} | {"serve", "demo", "healthcheck"} == COMMANDS.keys()
     with account() as env:

@@ -10,6 +10,7 @@ from pathlib import Path
 import trustme
 
 from .cells import Cell
+from .resolver import SUFFIX
 
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
@@ -28,7 +29,7 @@ def certificate(trial: str) -> trustme.LeafCert:
         return authority("ours").issue_cert("elsewhere.test")
     if trial == "tls-expired":
         return authority("ours").issue_cert("127.0.0.1", not_after=LONG_AGO)
-    return authority("ours").issue_cert("127.0.0.1")
+    return authority("ours").issue_cert("127.0.0.1", f"*{SUFFIX}")
 
 
 @dataclass
@@ -40,7 +41,7 @@ class HostCell(Cell):
 
     def __post_init__(self) -> None:
         self._context: ssl.SSLContext | None = None
-        if self._trial.startswith("tls"):
+        if self._trial.startswith("tls") or self._trial == "no-name":
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             certificate("right").configure_cert(self._context)
         super().__post_init__()
@@ -55,7 +56,8 @@ class HostCell(Cell):
 
     @property
     def base_url(self) -> str:
-        return self.api.base_url.replace("127.0.0.1", "localhost") if self._trial == "no-name" else self.api.base_url
+        by_name = f"p{self.api.port}{SUFFIX}"
+        return self.api.base_url.replace("127.0.0.1", by_name) if self._trial == "no-name" else self.api.base_url
 
     def requests(self) -> str:
         settings = super().requests()
@@ -63,19 +65,19 @@ class HostCell(Cell):
 
     async def break_(self, elsewhere: str) -> Callable[[], bool]:
         asked = self.api.count()
-        if self._context is not None:
-            certificate(self._trial).configure_cert(self._context)
-        elif self._trial == "no-name":
+        if self._trial == "no-name":
             self._without_names({*self.no_names.read_text().split(), str(self.api.port)})
+        elif self._context is not None:
+            certificate(self._trial).configure_cert(self._context)
         else:
             await self.api.stop_listening()
         return lambda: self.api.count() == asked
 
     async def mend(self) -> None:
-        if self._context is not None:
-            certificate("right").configure_cert(self._context)
-        elif self._trial == "no-name":
+        if self._trial == "no-name":
             self._without_names({*self.no_names.read_text().split()} - {str(self.api.port)})
+        elif self._context is not None:
+            certificate("right").configure_cert(self._context)
         else:
             await self.api.listen()
 

@@ -107,7 +107,7 @@ class Trial:
         return switches
 
 
-REFUSED: Mapping[str, Expected] = {AUTH: "unauthorized"}
+REFUSED: Mapping[str, Expected] = {AUTH: "unauthorized", ACCOUNT: NOT_APPLICABLE}  # of the account itself no failure
 OF_LISTS: Mapping[str, Expected] = {AUTH: NOT_APPLICABLE, ACCOUNT: NOT_APPLICABLE}
 OF_ENVIRONMENTS: Mapping[str, Expected] = {
     **OF_LISTS,
@@ -213,8 +213,8 @@ def collector_of(path: str) -> str | None:
 
 
 def paths() -> list[str]:
-    """The endpoints, as the exporter lists them."""
-    return [endpoint.path for endpoint in Endpoint]
+    """The endpoints that this configuration asks: environments one by one are asked for with `environments.ids` alone."""
+    return [endpoint.path for endpoint in Endpoint if endpoint is not Endpoint.ENVIRONMENT]
 
 
 def asked(path: str, start: str) -> bool:
