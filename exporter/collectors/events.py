@@ -188,11 +188,17 @@ class Collector:
         behind = [env for env in environments if positions[env.id].read_at < ids_since]
         silent = [env for env in environments if env.id not in mentioned and env not in behind]
         verified_since = at - context.config.collectors[NAME].max_age / 3
-        asked = behind + await context.database.run(lambda db: needs_check(db, NAME, silent, verified_since))
-        found, errors = await context.gather_partial(
-            asked, lambda env: self._read(env.id, positions[env.id].since(overlap), call), call
-        )
-        late = {env.id for env in behind}
+        others = [env for env in environments if self._begun and env.id in mentioned and env not in behind]
+        unread = await context.database.run(lambda db: needs_check(db, NAME, others, 0.0))  # could not be read before
+        asked = behind + unread + await context.database.run(lambda db: needs_check(db, NAME, silent, verified_since))
+        whole = {env.id for env in unread}
+
+        def since(env: Environment) -> float:
+            position = positions[env.id]
+            return position.known_since if env.id in whole else position.since(overlap)
+
+        found, errors = await context.gather_partial(asked, lambda env: self._read(env.id, since(env), call), call)
+        late = whole | {env.id for env in behind}
         own = {
             event.id
             for reading in found.values()
