@@ -18,6 +18,7 @@ from exporter.collectors._context import (
 )
 from exporter.collectors._labels import ENVIRONMENT, SPACE, WINDOWS
 from exporter.collectors._memo import Memo
+from exporter.collectors._position import KEEP
 from exporter.collectors._way import Way
 from exporter.exposition.families import Desc, Family, Sample
 from exporter.exposition.freshness import Freshness
@@ -47,6 +48,7 @@ FAMILIES = (GUESTS, MEMBERSHIPS, ACTIVE, IN_SPACE)
 
 LISTING = Listing(Endpoint.GUESTS, models.Guest, identity, paged=False)
 BATCH = 10_000  # spaces that are due, at a time: a list of all may be long
+KEEP_SLACK = 300.0  # seconds: a change is seen before the event that told of it is dropped
 MAX_WAITED_FOR = 20  # spaces in one pass; a scrape does not wait for a longer one
 ROUND = (10, 20, 25, 50, 100, 200, 250, 500)
 """How many rows an account-wide list has that was cut in silence; also any multiple of 1000."""
@@ -67,7 +69,7 @@ class Collector:
         self._contradicted = False
         self._contradictions = 0
         self._checked = ""
-        self._rotated_at = context.clock.monotonic()
+        self._rotated_at = self._complete_at = context.clock.monotonic()
         self._counts: Memo[Counts] = Memo(context.clock.monotonic)
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
@@ -176,6 +178,8 @@ class Collector:
         context, began, now = self._context, self._context.clock.steady(), self._context.clock.monotonic()
         elapsed = now - self._rotated_at
         self._rotated_at = now
+        if now - self._complete_at > KEEP - KEEP_SLACK:  # events that told of changes may be gone: all are due
+            elapsed, self._complete_at = math.inf, now
         turns = await context.database.run(lambda db: self._turns(db, elapsed))
         asked, call = await self._ask_due(call)
         oldest = await context.database.run(lambda db: db.execute(_guest_lists.OLDEST, (turns,)).fetchall())
@@ -209,6 +213,8 @@ class Collector:
                     mark_known(db, NAME, [environment], min(began, spaces_at[environment] + self._spaces.interval))
 
         await context.database.run(publish)
+        if not errors:
+            self._complete_at = context.clock.monotonic()
         return [*errors.values()]
 
     def _turns(self, db: Connection, elapsed: float) -> int:
