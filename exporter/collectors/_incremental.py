@@ -7,8 +7,8 @@ seconds. After `full_resync` seconds it is read whatever else is known.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Generic, TypeVar
@@ -230,11 +230,17 @@ class IncrementalList(Generic[T]):
 
     def _agrees(self, db: Connection, reading: Reading) -> bool:
         """Whether the table would have as many rows as the server counts, in each list."""
-        db.execute("SAVEPOINT agrees")
+        with self._written(db, reading) as is_complete:
+            return is_complete and self._comparable(db, reading)
+
+    @contextmanager
+    def _written(self, db: Connection, reading: Reading) -> Iterator[bool]:
+        """Write what was read, to look at the result, and take it back; yields what `_write` returns."""
+        db.execute("SAVEPOINT written")
         try:
-            return self._write(db, reading) and self._comparable(db, reading)
+            yield self._write(db, reading)
         finally:
-            db.execute("ROLLBACK TO agrees")
+            db.execute("ROLLBACK TO written")
 
     def _comparable(self, db: Connection, reading: Reading) -> bool:
         query = f"SELECT count(*) FROM {self._table.name} WHERE lists & :bit{_own(reading)}"
@@ -242,8 +248,14 @@ class IncrementalList(Generic[T]):
         return all(total is not None and total == counts[bit] for bit, total in reading.totals.items())
 
     def environments(self, db: Connection, reading: Reading) -> set[str]:
-        """Return the environments that the rows of a reading name."""
+        """Return the environments that have rows according to a reading, and to what is known beside it."""
         self._check(reading)
+        if not reading.whole:
+            with self._written(db, reading):
+                return {
+                    environment
+                    for (environment,) in db.execute(f"SELECT DISTINCT environment_id FROM {self._table.name}")
+                }
         query = f"SELECT DISTINCT environment_id FROM temp.pass_{self._table.name} WHERE scope = ? AND lists"
         return {environment for (environment,) in db.execute(query, (reading.scope,))}
 

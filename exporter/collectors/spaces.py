@@ -157,7 +157,7 @@ class Collector:
         database, since = self._context.database, reading.began - self._max_pause
 
         def silent(db: Connection) -> tuple[set[str], list[Environment]]:
-            named = self._named(db, reading)
+            named = self._list.environments(db, reading)
             return named, needs_check(db, NAME, [env for env in environments if env.id not in named], since)
 
         named, doubtful = await database.run(silent)
@@ -175,13 +175,6 @@ class Collector:
 
         await database.run(write)
         return errors
-
-    def _named(self, db: Connection, reading: Reading) -> set[str]:
-        """Return the environments that have spaces according to a reading, and what is known beside it."""
-        named = self._list.environments(db, reading)
-        if reading.whole:
-            return named
-        return named.union(env for (env,) in db.execute("SELECT DISTINCT environment_id FROM space"))
 
     async def _is_empty(self, environment: Environment, call: Call) -> bool:
         for params in self._list.table.lists:

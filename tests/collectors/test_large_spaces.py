@@ -394,6 +394,24 @@ async def test_a_large_environment_that_gets_hidden_is_not_said_to_be_empty(time
         assert sum(page.of("spaces", other).values()) == 60
 
 
+async def test_an_environment_that_gets_hidden_while_only_what_changed_is_read_is_not_said_to_be_empty(
+    time: Time,
+) -> None:
+    """All of its spaces are among the newest rows, so these alone would tell that they are gone."""
+    world = World(time)
+    hidden, other = (world.add_environment(name, announce=False).id for name in ("one", "two"))
+    for environment in (hidden, other):
+        for number in range(3):
+            world.add_space(environment, f"Space {number}", at=time() - 1000 - number, announce=False)
+    async with Exported(world, time, switches=Switches(page_clamp={"*": 2}, archived="only")) as exported:
+        before = (await exported.scrape(SPACES)).of("spaces", hidden)
+        exported.api.switches.forbidden.add(("/spaces", hidden))
+        page = await exported.later(61, SPACES)
+        assert page.of("spaces", hidden) == before
+        assert page.ok("spaces") == 0
+        assert sum(page.of("spaces", other).values()) == 3
+
+
 @pytest.mark.parametrize("status", [400, 500])
 async def test_a_failure_changes_no_value_and_what_changed_meanwhile_is_seen_after_it(time: Time, status: int) -> None:
     world = large(time)
