@@ -11,7 +11,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.cookiejar import CookieJar
 from typing import Any, ClassVar
@@ -133,7 +133,7 @@ class Transport:
             failure = Timeout(f"no complete answer within {timeout:g}s", endpoint=str(endpoint))
         except httpx.ConnectError as error:
             failure = ConnectionFailed(f"cannot connect: {_cause(error)}", endpoint=str(endpoint))
-            if self._reread is not None and _is_of_certificate(error):
+            if self._reread is not None and any(isinstance(e, ssl.SSLCertVerificationError) for e in _causes(error)):
                 await self._use(self._reread)
         except (httpx.TransportError, OSError) as error:  # a late TLS alert comes as OSError
             failure = ConnectionFailed(f"the connection broke: {_cause(error)}", endpoint=str(endpoint))
@@ -276,24 +276,21 @@ async def _read(response: httpx.Response, endpoint: str, max_bytes: int) -> Answ
     )
 
 
-def _is_of_certificate(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
-        error = error.exceptions[-1] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
-    return error is not None
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that led to it; of several, one for each address of the host, the last."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.exceptions[-1] if isinstance(seen, BaseExceptionGroup) else seen.__cause__ or seen.__context__
 
 
 def _cause(error: BaseException) -> str:
     """Name the operating system's or TLS' own reason, else the kind of error: its text may quote what the server sent."""
-    seen: BaseException | None = error
-    while seen is not None:
+    for seen in _causes(error):
         if isinstance(seen, ssl.SSLCertVerificationError):
             return f"the certificate is not valid ({seen.verify_message})"
         if isinstance(seen, socket.gaierror | ssl.SSLError) and seen.strerror:
             return seen.strerror  # these count in numbers of their own
         if isinstance(seen, OSError) and seen.errno:
             return os.strerror(seen.errno)  # asyncio's own text holds the address
-        if isinstance(seen, BaseExceptionGroup):
-            seen = seen.exceptions[-1]  # there is one for each address of the host
-            continue
-        seen = seen.__cause__ or seen.__context__
     return type(error).__name__
