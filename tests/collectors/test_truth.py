@@ -7,6 +7,7 @@ After it, when nothing fails any more, every value is there again and is that of
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -358,6 +359,19 @@ class Laboratory:
                 api.faults.add(path, fault, environment=environment, count=count)
 
 
+CLAMPS: list[dict[str, int]] = [{}, {"*": 2}, {"/spaces": 1}]
+SEEN_LIVE: list[dict[str, Any]] = [
+    *({"page_clamp": clamp} for clamp in CLAMPS),
+    *({"page_clamp": clamp, "past_the_end": status} for clamp in CLAMPS for status in (400, 404)),
+    *({"prefix": "/api/v1", "other_prefix": other} for other in ("json", "html", "method", "moved", "forbidden")),
+    *({"page_limit": {"*": 500}, "page_limit_status": status} for status in (400, 422)),
+    {"paging_refused": {"/users", "/agents"}},
+    {"unpaged": set()},
+    *({"account_wide_refusal": refused} for refused in ({"/guests": 401}, {"/events": 500}, {"/spaces": 403})),
+]
+"""Readings of the API that other clients met, one at a time."""
+
+
 @st.composite
 def readings(draw: st.DrawFn) -> Switches:
     return Switches(
@@ -366,8 +380,8 @@ def readings(draw: st.DrawFn) -> Switches:
         archived=draw(st.sampled_from(["also", "only"])),
         event_order=draw(st.sampled_from(["desc", "asc"])),
         since=draw(st.sampled_from(["inclusive", "exclusive"])),
-        page_clamp=draw(st.sampled_from([{}, {"*": 2}, {"/spaces": 1}])),
         system_agents_listed=draw(st.booleans()),
+        **draw(st.sampled_from(SEEN_LIVE)),
     )
 
 
