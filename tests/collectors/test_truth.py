@@ -315,6 +315,8 @@ class Laboratory:
             within = [truth for at, truth in self.history if at >= since]
             before = [truth for at, truth in self.history if at < since][-1:]  # still true when the time began
             true = {truth.get(key, otherwise) for truth in (*before, *within)}
+            if name.startswith("flatfile_agent_execution"):  # of an agent that was there when agents were listed
+                true.update([truth[key] for at, truth in self.history if at >= since - age and key in truth][-1:])
             assert value in true, f"{key} is {value}, was {true}"
 
     def check_all_is_well(self, page: Scraped) -> None:
