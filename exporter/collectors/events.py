@@ -186,11 +186,12 @@ class Collector:
             return None
         ids_since = positions[WHOLE_ACCOUNT].known_since + overlap
         behind = [env for env in environments if positions[env.id].read_at < ids_since]
-        silent = [env for env in environments if env.id not in mentioned and env not in behind]
+        quiet = [env for env in environments if env.id not in mentioned and env not in behind]
         verified_since = at - context.config.collectors[NAME].max_age / 3
-        others = [env for env in environments if self._begun and env.id in mentioned and env not in behind]
-        unread = await context.database.run(lambda db: needs_check(db, NAME, others, 0.0))  # could not be read before
-        asked = behind + unread + await context.database.run(lambda db: needs_check(db, NAME, silent, verified_since))
+        read = await context.database.run(_position.environments)
+        unread = [env for env in environments if self._begun and env.id in mentioned and env.id not in read]
+        silent = await context.database.run(lambda db: needs_check(db, NAME, quiet, verified_since))
+        asked = [*dict.fromkeys([*behind, *unread, *silent])]
         whole = {env.id for env in unread}
 
         def since(env: Environment) -> float:

@@ -266,6 +266,25 @@ async def test_a_hidden_environment_is_not_said_to_be_quiet(time: Time, from_the
             assert totals(await exported.later(15), one) == {"job:failed": 1}
 
 
+async def test_the_account_s_list_back_after_hours_by_environment_counts_nothing_twice(time: Time) -> None:
+    world, one, other = two(time)
+    start = time()
+    async with Exported(world, time) as exported:
+        exported.api.faults.rules.append(OfTheWholeAccount("/events", Status(400)))
+        for _ in range(14):
+            world.emit("job:failed", one, at=time() + 1)
+            world.emit("job:failed", other, at=time() + 1)
+            page = await exported.later(301)
+        exported.api.faults.clear()
+        for _ in range(15):
+            world.emit("job:failed", one, at=time() + 1)
+            world.emit("job:failed", other, at=time() + 1)
+            page = await exported.later(301)
+        assert exported.asked("/events")[-1].get("environmentId") is None, "by the account's list again"
+        assert totals(page, one) == happened(world, one, start)
+        assert totals(page, other) == happened(world, other, start)
+
+
 async def test_a_quiet_environment_is_asked_by_itself_now_and_then(time: Time) -> None:
     world, one, _ = two(time)
     async with Exported(world, time) as exported:
