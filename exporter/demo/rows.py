@@ -4,7 +4,6 @@ Every secret or personal value holds one of `markers.MARKERS`.
 """
 
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from exporter.demo.markers import PERSONAL, SECRET
@@ -12,6 +11,7 @@ from exporter.demo.records import Agent, Environment, Event, Execution, Guest, J
 from exporter.demo.world import World
 
 Row = dict[str, Any]
+SOURCE = f'const key = "{SECRET}in-source"; module.exports = {{ key }};\n'
 
 
 def iso(moment: Moment) -> str | None:
@@ -19,18 +19,6 @@ def iso(moment: Moment) -> str | None:
     if moment is None or isinstance(moment, str):
         return moment
     return datetime.fromtimestamp(round(moment, 3), UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
-
-
-def plain_date(moment: Moment) -> str | None:
-    """`2025-11-20`; a text or None stays what it is."""
-    return moment if moment is None or isinstance(moment, str) else (iso(moment) or "")[:10]
-
-
-@lru_cache(maxsize=2)
-def source(size: int) -> str:
-    """A program of `size` bytes."""
-    head = f'const key = "{SECRET}in-source"; module.exports = {{ key }};\n'
-    return (head + "// " + "x" * max(0, size - len(head) - 3))[: max(size, 0)]
 
 
 def account(world: World) -> Row:
@@ -61,7 +49,7 @@ def environment(world: World, item: Environment) -> Row:
     }
 
 
-def space(world: World, item: Space, *, plain_dates: bool = False) -> Row:
+def space(world: World, item: Space) -> Row:
     user = world.users.get(item.created_by or "")
     return {
         "id": item.id,
@@ -69,7 +57,7 @@ def space(world: World, item: Space, *, plain_dates: bool = False) -> Row:
         "environmentId": item.environment_id,
         "createdAt": iso(item.created_at),
         "updatedAt": iso(item.updated_at),
-        "lastActivityAt": plain_date(item.last_activity_at) if plain_dates else iso(item.last_activity_at),
+        "lastActivityAt": iso(item.last_activity_at),
         "workbooksCount": item.workbooks,
         "filesCount": item.files,
         "createdByUserId": item.created_by,
@@ -86,12 +74,12 @@ def space(world: World, item: Space, *, plain_dates: bool = False) -> Row:
     }
 
 
-def agent(world: World, item: Agent, *, source_bytes: int) -> Row:
+def agent(world: World, item: Agent) -> Row:
     row: Row = {
         "id": item.id,
         "topics": list(item.topics),
         "compiler": "js",
-        "source": source(source_bytes),
+        "source": SOURCE,
         "sourceMap": f'{{"note":"{SECRET}source-map"}}',
         "isSystem": item.is_system,
         "createdAt": iso(item.created_at),
@@ -163,14 +151,13 @@ def user(world: World, item: User) -> Row:
     }
 
 
-def guest(item: Guest, spaces: list[str]) -> Row:
-    """`spaces`: which of the guest's spaces the answer names."""
+def guest(item: Guest) -> Row:
     return {
         "id": item.id,
         "environmentId": item.environment_id,
         "email": item.email,
         "name": item.name,
-        "spaces": [_membership(space_id, item.spaces[space_id]) for space_id in spaces],
+        "spaces": [_membership(*space) for space in item.spaces.items()],
         "createdAt": iso(item.created_at),
         "updatedAt": iso(item.updated_at),
     }
