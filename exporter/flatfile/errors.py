@@ -12,7 +12,7 @@ FlatfileError
 └── TooLarge          more bytes, pages or rows than allowed
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 Reason = Literal[
     "unauthorized",
@@ -26,18 +26,7 @@ Reason = Literal[
     "too_large",
     "internal",
 ]
-REASONS: tuple[Reason, ...] = (
-    "unauthorized",
-    "forbidden",
-    "not_found",
-    "rate_limited",
-    "timeout",
-    "connection",
-    "server_error",
-    "bad_response",
-    "too_large",
-    "internal",
-)
+REASONS: tuple[Reason, ...] = get_args(Reason)
 ADVICE: dict[Reason, str] = {
     "unauthorized": "Check the credentials, and whether their file can be read.",
     "forbidden": "The credentials do not allow this.",
