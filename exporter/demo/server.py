@@ -14,12 +14,12 @@ BODY_LIMIT = 1 << 20  # bytes of a request
 
 
 class DemoServer(Api):
-    """Serves a world on loopback: `async with DemoServer(world) as api:`. `port` 0: any free one."""
+    """Serves a world on any free port of loopback: `async with DemoServer(world) as api:`."""
 
-    def __init__(self, world: World, *, life: Life | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, world: World, *, life: Life | None = None) -> None:
         super().__init__(world, life)
-        self.host = host
-        self.port = port
+        self.host = "127.0.0.1"
+        self.port = 0
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 

@@ -46,7 +46,8 @@ class SimulatedServer(DemoServer):
         port: int = 0,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        super().__init__(world, life=life, host=host, port=port)
+        super().__init__(world, life=life)
+        self.host, self.port = host, port
         self.switches = switches or Switches()
         self.bearers: Bearers = Bearers(self.switches)
         self.faults = Faults()
