@@ -25,8 +25,6 @@ KINDS = ("environments", "spaces", "agents", "users", "guests", "jobs")  # of `i
 
 
 class Parser(argparse.ArgumentParser):
-    """Reports an error in one line."""
-
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{PROG}: {printable(message)} (see {self.prog} --help)\n")
 

@@ -276,7 +276,6 @@ class Deployed:
 
 
 def matrix(db: Connection, view: View) -> list[Deployed]:
-    """Return which environment has which agents."""
     deployed, found = _deployed(db), []
     for environment in view.environments:
         agents = deployed.get(environment.id, [])

@@ -19,7 +19,6 @@ def key(kind: Kind[T], default: str | None, meaning: str, **more: Any) -> T:
 
 
 def section(cls: type[T], meaning: str) -> T:
-    """Declare a section with the keys of `cls`."""
     return field(default_factory=cls, metadata={"entry": Section("", meaning, entries(cls), maker(cls))})
 
 

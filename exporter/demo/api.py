@@ -45,8 +45,6 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer."""
-
     status: int
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
@@ -103,6 +101,5 @@ class Api:
 
 
 def refusal(refused: Refused) -> Reply:
-    """Return the reply of an error."""
     error = {"message": refused.message} if refused.key is None else {"key": refused.key, "message": refused.message}
     return Reply(refused.status, msgspec.json.encode({"errors": [error]}))

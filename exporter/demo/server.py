@@ -25,11 +25,9 @@ class DemoServer(Api):
 
     @property
     def base_url(self) -> str:
-        """Where the API is."""
         return f"http://{self.host}:{self.port}{PREFIX}"
 
     async def listen(self) -> None:
-        """Accept connections."""
         self._server = await asyncio.start_server(self._connected, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 

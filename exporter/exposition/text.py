@@ -32,7 +32,6 @@ class Format(Enum):
 
     @property
     def content_type(self) -> str:
-        """The Content-Type header to answer with."""
         return self.value
 
 

@@ -196,8 +196,6 @@ Bearer = ReadyToken | ExchangedToken
 
 
 class _Claims(Model, frozen=True):
-    """What is read of a JWT."""
-
     exp: Number = None
 
 
@@ -234,7 +232,6 @@ def _after(end: float | None, now: float) -> float | None:
 
 
 def _number(value: object) -> float | None:
-    """Read a number, also one written as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -51,14 +51,10 @@ class Page(Model, Generic[T], frozen=True):
 
 
 class One(Model, Generic[T], frozen=True):
-    """An answer that holds one object."""
-
     data: T
 
 
 class Account(Model, frozen=True):
-    """The account that the token belongs to."""
-
     id: str
     name: str | None = None
 

@@ -126,7 +126,6 @@ class Session:
         self._bearer = ExchangedToken(client_id, secret, self._exchange, clock, account=self._account)
 
     def use_token(self, stored: Stored) -> None:
-        """Use this token as it is."""
         self._bearer = ReadyToken(stored)
 
     @property
@@ -153,7 +152,6 @@ class Session:
             self._server_time.note_objects(max(times(), default=-math.inf))
 
     async def aclose(self) -> None:
-        """Close connections and end background work."""
         if self._bearer:
             await self._bearer.aclose()
         await self._transport.aclose()

@@ -68,7 +68,6 @@ class Web:
         self._end_by = math.inf  # loop time
 
     def app(self) -> ASGIApp:
-        """Return the ASGI application."""
         prefix, telemetry_path = self._settings.route_prefix, self._settings.telemetry_path
         routes = [
             Route(prefix + telemetry_path, self.metrics),

@@ -51,7 +51,6 @@ class Gate:
         self._bucket: TokenBucket | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         if scope["type"] == "lifespan":  # no request of anybody's
             await self._app(scope, receive, send)
             return
