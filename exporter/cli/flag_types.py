@@ -1,13 +1,13 @@
 """Values of flags. Each ValueError has a text for the user."""
 
 import argparse
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from exporter.config.values import nearest
 from exporter.core.units import parse_duration
 from exporter.web.app import OWN_PATHS
 
@@ -107,8 +107,8 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         if text not in words:
-            nearest = difflib.get_close_matches(text[:60], words, n=1)
-            proposed = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(words)}"
+            guess = nearest(text, words)
+            proposed = f"did you mean {guess}?" if guess else f"there are {', '.join(words)}"
             raise ValueError(f"{text[:60]!r} is not known; {proposed}")
         return text
 

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from typing import TextIO, cast
 
 from exporter.cli.flags import PROG
@@ -84,17 +85,7 @@ def _inventory(flags: argparse.Namespace, source: Source) -> int:
     from exporter.cli.inventory import inventory
     from exporter.cli.inventory_report import Options
 
-    options = Options(
-        kind=flags.kind,
-        environments=tuple(flags.environments),
-        format=flags.format,
-        output=flags.output,
-        inactive=flags.inactive,
-        matrix=flags.matrix,
-        people=flags.people,
-        storage=flags.storage_path,
-        timeout=flags.timeout,
-    )
+    options = Options(**{field.name: getattr(flags, field.name) for field in fields(Options)})
 
     def run() -> int:
         config = source()

@@ -1,12 +1,12 @@
 """The command line: a command and its flags."""
 
 import argparse
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from exporter.cli.flags import COMMON, CONFIG, DEFAULT_PORT, FLAGS_OF, PROG, Parser
+from exporter.config.values import nearest
 
 DEFAULT_COMMAND = "serve"
 COMMANDS = {
@@ -124,5 +124,5 @@ def _unknown(word: str, command: str, commands: Mapping[str, Parser]) -> str:
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    nearest = difflib.get_close_matches(word[:60], known, n=1)
-    return f"; did you mean {nearest[0]}?" if nearest else ""
+    guess = nearest(word, known)
+    return f"; did you mean {guess}?" if guess else ""

@@ -22,6 +22,7 @@ from exporter.config.types import (
     EventsConfig,
     ExpectedAgents,
     Globs,
+    matches,
 )
 from exporter.config.yaml_tree import MAX_CHARACTERS, YamlError, compose
 
@@ -36,6 +37,7 @@ __all__ = [
     "Globs",
     "from_environment",
     "load",
+    "matches",
     "parse",
 ]
 

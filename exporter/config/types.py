@@ -4,7 +4,7 @@ The reader, the documentation, the example's test and the chart's schema follow 
 are seconds, all sizes bytes. Everything compares by value, so that a reload can tell which accounts stayed as they were.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -95,10 +95,11 @@ class Globs:
 
     def match(self, *values: str) -> bool:
         """Return whether any of the values matches an include and none of them matches an exclude."""
-        return _any_matches(values, self.include) and not _any_matches(values, self.exclude)
+        return matches(self.include, *values) and not matches(self.exclude, *values)
 
 
-def _any_matches(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+def matches(patterns: Iterable[str], *values: str) -> bool:
+    """Return whether any of the values matches any of the patterns."""
     return any(fnmatchcase(value, pattern) for pattern in patterns for value in values)
 
 
