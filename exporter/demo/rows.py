@@ -3,6 +3,8 @@
 Every secret or personal value holds one of `markers.MARKERS`.
 """
 
+import re
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +23,22 @@ def iso(moment: Moment) -> str | None:
     return datetime.fromtimestamp(round(moment, 3), UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
+_ON_THE_WIRE = {
+    kind: [(f.name, re.sub("_(.)", lambda match: match[1].upper(), f.name)) for f in fields(kind)]
+    for kind in (Environment, Agent, User, Guest, Job)
+}
+"""By kind of record: its fields, and their names on the wire, such as `createdAt` for `created_at`."""
+
+
+def _fields(item: Environment | Agent | User | Guest | Job) -> Row:
+    """The fields of a record that are on the wire as they are."""
+    values = {wire: getattr(item, name) for name, wire in _ON_THE_WIRE[type(item)]}
+    return {
+        wire: iso(value) if wire.endswith("At") else list(value) if isinstance(value, tuple) else value
+        for wire, value in values.items()
+    }
+
+
 def account(world: World) -> Row:
     return {
         "id": world.account_id,
@@ -36,15 +54,10 @@ def account(world: World) -> Row:
 
 
 def environment(world: World, item: Environment) -> Row:
-    return {
-        "id": item.id,
+    return _fields(item) | {
         "accountId": world.account_id,
-        "name": item.name,
-        "isProd": item.is_prod,
-        "guestAuthentication": list(item.guest_authentication),
         "features": {},
         "metadata": {"note": f"{SECRET}environment-metadata"},
-        "namespaces": list(item.namespaces),
         "translationsPath": None,
     }
 
@@ -75,23 +88,12 @@ def space(world: World, item: Space) -> Row:
 
 
 def agent(world: World, item: Agent) -> Row:
-    row: Row = {
-        "id": item.id,
-        "topics": list(item.topics),
+    return {name: value for name, value in _fields(item).items() if value is not None} | {
+        "accountId": world.account_id,
         "compiler": "js",
         "source": SOURCE,
         "sourceMap": f'{{"note":"{SECRET}source-map"}}',
-        "isSystem": item.is_system,
-        "createdAt": iso(item.created_at),
-        "updatedAt": iso(item.updated_at),
-        "accountId": world.account_id,
-        "environmentId": item.environment_id,
     }
-    if item.slug is not None:
-        row["slug"] = item.slug
-    if item.namespace is not None:
-        row["namespace"] = item.namespace
-    return row
 
 
 def execution(item: Execution) -> Row:
@@ -136,31 +138,17 @@ def event(world: World, item: Event, now: float) -> Row:
 
 
 def user(world: World, item: User) -> Row:
-    return {
-        "id": item.id,
-        "email": item.email,
-        "name": item.name,
+    return _fields(item) | {
         "accountId": world.account_id,
         "idp": "FRONTEGG",
         "idpRef": "6b1f0c52-0000-4000-8000-000000000001",
         "metadata": {"note": f"{PERSONAL}user-metadata"},
-        "createdAt": iso(item.created_at),
-        "updatedAt": iso(item.updated_at),
-        "lastSeenAt": iso(item.last_seen_at),
         "dashboard": 2,
     }
 
 
 def guest(item: Guest) -> Row:
-    return {
-        "id": item.id,
-        "environmentId": item.environment_id,
-        "email": item.email,
-        "name": item.name,
-        "spaces": [_membership(*space) for space in item.spaces.items()],
-        "createdAt": iso(item.created_at),
-        "updatedAt": iso(item.updated_at),
-    }
+    return _fields(item) | {"spaces": [_membership(*space) for space in item.spaces.items()]}
 
 
 def _membership(space_id: str, last_accessed: Moment) -> Row:
@@ -170,23 +158,9 @@ def _membership(space_id: str, last_accessed: Moment) -> Row:
 
 
 def job(item: Job) -> Row:
-    return {
-        "id": item.id,
-        "type": item.type,
-        "operation": item.operation,
-        "source": item.source,
-        "status": item.status,
+    return _fields(item) | {
         "trigger": "immediate",
-        "mode": item.mode,
-        "progress": item.progress,
         "managed": True,
-        "environmentId": item.environment_id,
-        "spaceId": item.space_id,
-        "createdBy": item.created_by,
-        "createdAt": iso(item.created_at),
-        "updatedAt": iso(item.updated_at),
-        "startedAt": iso(item.started_at),
-        "finishedAt": iso(item.finished_at),
         "outcomeAcknowledgedAt": None,
         "info": f"{SECRET}info",
         "config": {},
