@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.account.account import Account
 from exporter.account.accounts import Accounts
@@ -31,6 +31,7 @@ from exporter.web.pages import Pages
 from exporter.web.self_metrics import OwnMetrics
 from exporter.web.stagger import offsets
 from exporter.web.timeout import DEFAULT_TIMEOUT, TIMEOUT_HEADER, scrape_timeout
+from exporter.web_config import replace_headers
 
 log = logging.getLogger(__name__)
 
@@ -264,12 +265,6 @@ class _SecurityHeaders:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self._headers]
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, receive, replace_headers(SECURITY_HEADERS.items(), send))
