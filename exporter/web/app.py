@@ -151,7 +151,7 @@ class Web:
         own_families = self._own.families if own else tuple
         body = await self._pages.make(rendered, own_families, fmt, compressed=compressed)
         self._pages.took(len(accounts), loop.time() - began)
-        headers = {"Content-Type": fmt.content_type, "Vary": "Accept, Accept-Encoding"}
+        headers = {"Content-Type": fmt.value, "Vary": "Accept, Accept-Encoding"}
         if compressed:
             headers["Content-Encoding"] = "gzip"
         return Response(body, headers=headers)

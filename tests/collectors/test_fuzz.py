@@ -16,9 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.demo.api import Reply
 from exporter.demo.rows import Row
-from exporter.exposition.text import Format, render
+from exporter.exposition.text import Format
 from exporter.flatfile.endpoints import Endpoint
 from tests.collectors.exported import Exported, Time
+from tests.exposition.rendered import render
 from tests.simulator.faults import Deformed, OnWire
 from tests.simulator.wire import Wire
 from tests.simulator.worlds import fixed_world
