@@ -28,7 +28,6 @@ class Model(msgspec.Struct, rename="camel", gc=False, frozen=True, kw_only=True)
 class Pagination(Model, frozen=True):
     """What a list says of itself; any part may be missing, stale or wrong."""
 
-    current_page: Number = None
     page_count: Number = None
     total_count: Number = None
 
