@@ -19,13 +19,13 @@ from exporter.config.schema import walk
 from exporter.config.types import ROOT as ROOT_OF_KEYS
 from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET
-from exporter.demo.switches import Switches
 from exporter.exposition.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
 from exporter.flatfile.endpoints import Endpoint
 from exporter.web.self_metrics import OwnMetrics
 from tests.pages import ROOT, blocks, pages, prose, read
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import sized_world
 
 CONTRACT = Path(__file__).parent / "grafana/data/contract.yaml"

@@ -335,7 +335,6 @@ class Account:
             yield Family(TOKEN_EXPIRY, [((self.name,), token_expiry)])
 
     def status(self) -> list[Status]:
-        """Return the state of each shown collector."""
         refreshes = (self._refreshes[name] for name in self._shown)
         return [Status(r.name, r.outcome, r.last_success, r.running, r.due_in, r.trace) for r in refreshes]
 
@@ -345,7 +344,6 @@ class Account:
         return self._client.session.exchanged
 
     def failures(self) -> list[Failure]:
-        """Return the latest failures, newest first."""
         found = [failure for refresh in self._refreshes.values() for failure in refresh.failures]
         return sorted(found, key=lambda failure: failure.at, reverse=True)[:MAX_FAILURES]
 

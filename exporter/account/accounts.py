@@ -45,7 +45,6 @@ class Accounts:
         return iter(self._accounts.values())
 
     def get(self, name: str) -> Account | None:
-        """Return the account of that name."""
         return self._accounts.get(name)
 
     async def reload(self) -> None:
@@ -110,7 +109,6 @@ class Accounts:
         return accounts
 
     async def aclose(self) -> None:
-        """End all accounts."""
         self._reader.close()
         await asyncio.gather(*(account.aclose() for account in self._accounts.values()))
 

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.account.account import Account
 from exporter.account.accounts import Accounts
@@ -31,6 +31,7 @@ from exporter.web.pages import Pages
 from exporter.web.self_metrics import OwnMetrics
 from exporter.web.stagger import offsets
 from exporter.web.timeout import DEFAULT_TIMEOUT, TIMEOUT_HEADER, scrape_timeout
+from exporter.web_config import replace_headers
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +69,6 @@ class Web:
         self._end_by = math.inf  # loop time
 
     def app(self) -> ASGIApp:
-        """Return the ASGI application."""
         prefix, telemetry_path = self._settings.route_prefix, self._settings.telemetry_path
         routes = [
             Route(prefix + telemetry_path, self.metrics),
@@ -151,7 +151,7 @@ class Web:
         own_families = self._own.families if own else tuple
         body = await self._pages.make(rendered, own_families, fmt, compressed=compressed)
         self._pages.took(len(accounts), loop.time() - began)
-        headers = {"Content-Type": fmt.content_type, "Vary": "Accept, Accept-Encoding"}
+        headers = {"Content-Type": fmt.value, "Vary": "Accept, Accept-Encoding"}
         if compressed:
             headers["Content-Encoding"] = "gzip"
         return Response(body, headers=headers)
@@ -265,12 +265,6 @@ class _SecurityHeaders:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self._headers]
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, receive, replace_headers(SECURITY_HEADERS.items(), send))

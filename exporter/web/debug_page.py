@@ -27,7 +27,6 @@ class Explained:
 
     @classmethod
     async def of(cls, account: Account, now: float) -> "Explained":
-        """Return the state of an account."""
         statuses = account.status()
         return cls(
             account.name,

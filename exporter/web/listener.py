@@ -49,7 +49,6 @@ class Listener:
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:
-        """Accept no more connections."""
         self._loop.remove_reader(self._socket)
         if self._timer is not None:
             self._timer.cancel()

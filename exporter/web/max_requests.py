@@ -32,7 +32,6 @@ class MaxRequests:
         self._waiting: deque[_Turn] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         if scope["type"] != "http" or scope["path"].endswith(EXEMPT) or not self._limit:
             await self._app(scope, receive, send)
             return

@@ -14,12 +14,12 @@ import pytest
 from exporter.cli.check import facts, probe
 from exporter.cli.check_report import WIDTH
 from exporter.config import Config, load
-from exporter.demo.switches import Switches
 from tests.collectors.exported import Exported, Time
 from tests.e2e.process import run
 from tests.serving import account_lines, configuration
 from tests.simulator.faults import FaultRule, Faults, Hang, Status
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import fixed_world, sized_world
 
 

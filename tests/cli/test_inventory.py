@@ -24,6 +24,7 @@ from exporter.account.account import Account
 from exporter.cli import flags
 from exporter.cli.inventory_kinds import KINDS
 from exporter.cli.inventory_people import read_people
+from exporter.cli.parser import parse as parse_flags
 from exporter.config import parse
 from exporter.core.clock import Clock
 from exporter.core.progress_line import CLEAR
@@ -496,7 +497,7 @@ def test_flags_that_do_not_go_together_are_refused(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as raised:
-        flags.parse(["inventory", *arguments])
+        parse_flags(["inventory", *arguments])
     assert raised.value.code == 2
     err = capsys.readouterr().err
     assert said in err

@@ -2,10 +2,10 @@
 
 import pytest
 
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, Time
 from tests.simulator.faults import Status
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import fixed_world
 
 PROD = "us_env_9f2kQw1d"

@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS
 from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time
 from tests.simulator.faults import EndlessPages, Status
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import fixed_world
 
 PROD, SECOND, ODD = "us_env_9f2kQw1d", "us_env_2ndProd0", "us_env_7hT3bLx0"

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from exporter.collectors import _run
 from exporter.demo.records import Event
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.exposition.families import HistogramValue
 from exporter.flatfile import models
 from exporter.flatfile.times import iso
 from tests.collectors.exported import AGENTS_OFTEN, ONE_BY_ONE, Asking, Exported, Scraped, Time
 from tests.simulator.faults import DuplicateRows, Status
+from tests.simulator.switches import ABSENT, Switches
 
 PATH = "/agents/executions"
 MINUTE = 60.0

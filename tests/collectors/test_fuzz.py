@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from exporter.demo.api import Reply
 from exporter.demo.rows import Row
-from exporter.demo.wire import Reply, Wire
-from exporter.exposition.text import Format, render
+from exporter.exposition.text import Format
 from exporter.flatfile.endpoints import Endpoint
 from tests.collectors.exported import Exported, Time
+from tests.exposition.rendered import render
 from tests.simulator.faults import Deformed, OnWire
+from tests.simulator.wire import Wire
 from tests.simulator.worlds import fixed_world
 
 PATHS = sorted(endpoint.path for endpoint in Endpoint if endpoint is not Endpoint.AUTH)

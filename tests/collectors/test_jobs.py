@@ -9,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.collectors import _job, jobs
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.timeline import Timeline
 from exporter.demo.world import World
 from exporter.exposition.families import HistogramValue
@@ -18,6 +17,7 @@ from exporter.flatfile.errors import TooLarge
 from exporter.flatfile.times import iso
 from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Scraped, Time
 from tests.simulator.faults import Status
+from tests.simulator.switches import ABSENT, Switches
 from tests.simulator.worlds import FIXED_NOW
 
 HOUR, DAY = 3600.0, 86400.0

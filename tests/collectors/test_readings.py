@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, Samples, Time
+from tests.simulator.switches import ABSENT, Switches
 from tests.simulator.worlds import fixed_world, sized_world
 
 ALL_PATHS = {"/environments", "/spaces", "/agents", "/users", "/guests"}

@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exporter.collectors.jobs import ENDS, SETTLED, STATUSES
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time
 from tests.simulator.faults import (
@@ -30,6 +29,7 @@ from tests.simulator.faults import (
     WrongTotal,
     WrongTypes,
 )
+from tests.simulator.switches import Switches
 
 DAY = 86400.0
 MAX_AGE = 900.0
