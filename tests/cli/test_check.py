@@ -14,6 +14,7 @@ import pytest
 from exporter.cli.check import facts, probe
 from exporter.cli.check_report import WIDTH
 from exporter.config import Config, load
+from tests.cli.command import command
 from tests.collectors.exported import Exported, Time
 from tests.e2e.process import run
 from tests.serving import account_lines, configuration
@@ -242,7 +243,7 @@ NOWHERE: dict[str, tuple[Callable[[SimulatedServer], str], str, str]] = {
 @pytest.mark.parametrize("case", [*NOWHERE])
 def test_no_connection_is_said_once_with_advice(case: str, api: SimulatedServer, tmp_path: Path) -> None:
     url, reason, said = NOWHERE[case]
-    done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', url(api)))}")
+    done = command("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', url(api)))}")
     assert done.returncode == 1
     assert done.stderr == ""
     assert done.stdout.count(f"failed: {reason}") == 8
@@ -255,21 +256,23 @@ def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: Sim
     path = config(
         tmp_path, account_lines("wrong", api.base_url, secret="wrong-secret"), account_lines("good", api.base_url)
     )
-    done = run("check-config", "--probe", f"--config.file={path}")
+    done = command("check-config", "--probe", f"--config.file={path}")
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.startswith("configuration is valid: 2 accounts (wrong, good)\n")
     assert done.stdout.count("refused: unauthorized") == 8
     assert " ".join(done.stdout.split()).count("Check the credentials,") == 1
     assert done.stdout.count("  allowed  ") == 8
     assert "wrong-secret" not in done.stdout
-    good = run("check-config", "--probe", "--account=good", f"--config.file={path}")
+    good = command("check-config", "--probe", "--account=good", f"--config.file={path}")
     assert good.returncode == 0
     assert "account wrong" not in good.stdout
 
 
 def test_the_table_is_for_people(tmp_path: Path) -> None:
     with SimulatedServer(fixed_world(time.time), Switches()).in_thread() as api:
-        done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}")
+        done = command(
+            "check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}"
+        )
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, done.stdout.splitlines())) <= WIDTH
     assert re.search(r"^  environments  allowed +3 +1 / 1m +2 / 1h +61$", done.stdout, re.MULTILINE)
@@ -280,7 +283,7 @@ def test_the_table_is_for_people(tmp_path: Path) -> None:
 def test_json_is_all_there_is_on_standard_output(api: SimulatedServer, tmp_path: Path) -> None:
     path = config(tmp_path, account_lines("acme", api.base_url))
     path.chmod(0o644)
-    done = run("check-config", "--probe", "--format=json", f"--config.file={path}")
+    done = command("check-config", "--probe", "--format=json", f"--config.file={path}")
     assert json.loads(done.stdout)["ok"] is True
     assert done.stderr.startswith("warning: ")
 
@@ -347,7 +350,7 @@ def test_a_limit_that_is_too_low_is_a_warning(tmp_path: Path) -> None:
 def test_a_configuration_that_is_not_valid_is_not_tried(text_: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text_, encoding="utf-8")
-    done = run("check-config", "--probe", "--format=json", f"--config.file={path}")
+    done = command("check-config", "--probe", "--format=json", f"--config.file={path}")
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
 
