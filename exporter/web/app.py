@@ -213,6 +213,7 @@ class Web:
                 [Shown.of(account) for account in accounts],
                 self._settings.telemetry_path,
                 self._clock.wall(),
+                warnings=accounts.warnings,
                 reload_failed=not accounts.reload_successful,
                 simulated=self._settings.simulated,
             )

@@ -202,9 +202,9 @@ def test_patterns_that_match_nothing_are_warnings(api: SimulatedServer, tmp_path
         0,
         [
             "environments.include: no environment matches 'prodution'.",
-            f"expected_agents: no agent in environment {one!r} matches 'nobody'.",
             f"expected_agents: only environments that are not selected match {other!r}.",
             "expected_agents: no environment matches 'nowhere'.",
+            f"expected_agents: no agent in environment {one!r} matches 'nobody'.",
         ],
     )
 

@@ -23,7 +23,7 @@ from exporter.flatfile.errors import (
     ServerError,
     Unauthorized,
 )
-from exporter.web.landing_page import SECURITY_HEADERS, STYLE, Shown, landing
+from exporter.web.landing_page import MAX_WARNINGS, SECURITY_HEADERS, STYLE, Shown, landing
 
 NOW = 1_795_459_074.0  # 2026-11-23T18:37:54Z
 AGES = {"spaces": 900.0, "users": 900.0, "agents": 900.0}
@@ -195,6 +195,21 @@ def test_before_the_first_scrape_it_says_what_to_do() -> None:
     assert "The API is queried only when scraped" in text
     assert "waiting for the first scrape" in text
     assert "first refresh in progress" in page(one(waits("spaces", running=True))).text
+
+
+def test_warnings_are_shown_and_are_not_green() -> None:
+    many = [f"expected_agents: no environment matches '<{number}>'." for number in range(MAX_WARNINGS + 2)]
+    accounts = [one(works("spaces"), name="calm"), Shown("acme", [works("spaces")], AGES, warnings=many)]
+    shown = Page(landing(accounts, "/metrics", NOW, warnings=["events.include: no known topic matches 'jobs:*'"]))
+    assert title(shown) == "⚠ all 2 collectors work, 13 warnings – flatfile-exporter"
+    assert "⚠ events.include: no known topic matches 'jobs:*'" in shown.text
+    assert shown.text.count("⚠ expected_agents: no environment matches '<") == MAX_WARNINGS
+    assert "⚠ 2 more warnings" in shown.text
+    assert shown.text.index("Account acme") < shown.text.index("Account calm")
+    failing = Page(
+        landing([Shown("acme", [fails("spaces", ServerError("x"))], AGES, warnings=many[:1])], "/metrics", NOW)
+    )
+    assert title(failing) == "✗ 1 of 1 collectors fails, 1 warning – flatfile-exporter"
 
 
 def test_a_failed_reload_shows() -> None:
