@@ -14,18 +14,18 @@ from urllib.parse import quote
 from exporter import __version__
 from exporter.account.account import Account, Status
 from exporter.account.refresh import Failure
-from exporter.flatfile.errors import ADVICE
+from exporter.flatfile.errors import advice
 
 STYLE = """
 :root{color-scheme:light dark;--ok:#17713a;--warn:#8a5300;--bad:#b3261e;--wait:#5f5f5f;--line:#8884}
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:64rem;padding:1rem}
 h1{font-size:1.2rem;margin:0}h1 small{font-weight:400}h2{font-size:1.1rem;margin:2rem 0 .3rem}
-nav{margin:.3rem 0 1rem}a{margin-right:1em;white-space:nowrap}
+nav{margin:.3rem 0 1rem}p{margin:.3rem 0}a{margin-right:1em;white-space:nowrap}
 .ok{color:var(--ok)}.warn{color:var(--warn)}.bad{color:var(--bad)}.wait{color:var(--wait)}
 .sum{border-left:.4rem solid;font-size:1.3rem;font-weight:600;margin:.5rem 0;padding:.4rem .8rem}
 .sum p{font-size:1rem;font-weight:400;margin:0}.sum p:not([class]){color:CanvasText}
 table{border-collapse:collapse;table-layout:fixed;width:100%}
-th{width:9.5rem}th:nth-child(2){width:auto}th:nth-child(3){width:11.5rem}th:nth-child(4){width:4rem}
+th{width:9.5rem}th:nth-child(2){width:auto}th:nth-child(3){width:14rem}th:nth-child(4){width:4rem}
 th,td{border-bottom:1px solid var(--line);padding:.4rem 1rem .4rem 0;text-align:left;vertical-align:top}
 tbody tr:last-child>*{border:0}td b{display:block}td small,h2 small{font-size:.85rem;font-weight:400}td small{display:block}
 footer{font-size:.85rem;margin-top:2rem}
@@ -221,7 +221,7 @@ def _cause(status: Status) -> str:
         return ""
     first = status.outcome.errors[0]
     where = ", ".join(part for part in (first.endpoint, f"status {first.status}" if first.status else "") if part)
-    return ADVICE[first.reason] + (f" ({where})" if where else "")
+    return advice(first.reason, first.status) + (f" ({where})" if where else "")
 
 
 def _data(status: Status, max_age: float | None, now: float) -> str:

@@ -251,6 +251,14 @@ def test_no_connection_is_said_once_with_advice(case: str, api: SimulatedServer,
     assert "per hour, " not in done.stdout
 
 
+def test_a_wrong_path_is_not_called_wrong_credentials(api: SimulatedServer, tmp_path: Path) -> None:
+    api.call(api.faults.add, "/auth", Status(404))
+    done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}")
+    said = " ".join(done.stdout.split())
+    assert "with status 404, or base_url is wrong. Check base_url, then the credentials." in said
+    assert "Check the credentials" not in said
+
+
 def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: SimulatedServer, tmp_path: Path) -> None:
     path = config(
         tmp_path, account_lines("wrong", api.base_url, secret="wrong-secret"), account_lines("good", api.base_url)

@@ -134,6 +134,11 @@ def test_what_failed_says_why_and_what_to_do() -> None:
     assert "text of the error" not in text
 
 
+def test_a_base_url_that_may_be_wrong_is_not_called_wrong_credentials() -> None:
+    text = page(one(fails("spaces", Unauthorized("", endpoint="/auth", status=404)))).text
+    assert "Check base_url, then the credentials. (/auth, status 404)" in text
+
+
 def test_one_cause_is_one_message() -> None:
     refused = [fails(name, Unauthorized("", endpoint="/auth", status=401)) for name in ("agents", "jobs", "users")]
     other = fails("spaces", ServerError("", endpoint="/spaces", status=503))
