@@ -105,53 +105,38 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_exporter_config_last_reload_success_timestamp_seconds": (1, ""),
     "flatfile_exporter_scrapes_total": (4, ""),
 }
-NOTES = {
-    "flatfile_environment_guest_authentication": "1 more with two methods",
-    "flatfile_exporter_storage_success": "0 without `--storage.path`",
-    "flatfile_agent_executions_total": "2 more with unknown agents",
-    "flatfile_agent_execution_duration_seconds": "0 before its first run",
-    "flatfile_jobs": "1 more for each unknown status, at most 21",
-    "flatfile_job_oldest_open_timestamp_seconds": "0 without an open job",
-    "flatfile_events_total": "1 more for each unknown topic",
-    "flatfile_exporter_api_requests_total": "1 more for each other status",
-    "flatfile_exporter_token_expiry_timestamp_seconds": "0 with an access token",
-    "flatfile_environment_last_space_created_timestamp_seconds": "0 without spaces",
-    "flatfile_environment_last_activity_timestamp_seconds": "0 if no space has one",
-    "flatfile_event_last_timestamp_seconds": "0 before the first event",
-}
-
 LABELS = {  # empty: the name says it
-    "account": "the account's name in the configuration; `default` with environment variables",
+    "account": "",
     "account_id": "",
     "account_name": "",
     "environment_id": "",
     "environment_name": "",
-    "production": "`true` or `false`",
-    "agent_id": "empty for runs of unknown agents",
+    "production": "",
+    "agent_id": "",
     "agent": "the agent's slug, else its id; in `flatfile_agent_missing` the configured glob; "
-    "`unknown` for runs of unknown agents",
+    "`unknown`, with an empty `agent_id`, for runs of unknown agents",
     "flatfile_namespace": "empty if there is none",
     "space_id": "",
     "space": "",
-    "app_id": "empty if there is none",
+    "app_id": "",
     "system": "`true` for Flatfile's own agents, else `false`",
     "result": "`success` or `failure`",
     "status": ", ".join(f"`{name}`" for name in jobs.STATUSES) + "; others by their name, `unknown` if there is none",
     "type": ", ".join(f"`{name}`" for name in jobs.TYPES) + "; `other` for any other type",
     "method": "`shared_link`, `magic_link`, or another one of Flatfile's",
-    "state": "`active`, `archived` or `expired`",
+    "state": "",
     "idle": "the values of `spaces.inactive_after`",
     "window": "`1d`, `7d` or `30d`",
     "topic": "the event's topic, such as `job:failed`; `other` beyond `events.max_topics`",
     "actor_type": ", ".join(f"`{name}`" for name in ACTOR_TYPES),
-    "collector": "as in the headings above",
+    "collector": "",
     "reason": ", ".join(f"`{name}`" for name in REASONS),
     "endpoint": "[path of the API](operating.md#permissions)",
     "code": "the HTTP status, or `error` without a response",
     "version": "",
-    "revision": "empty if unknown",
+    "revision": "",
     "pythonversion": "",
-    "path": "the exporter's path",
+    "path": "",
     "outcome": "`complete` or `partial`",
 }
 
@@ -184,7 +169,8 @@ label `account`: Prometheus would rename the exporter's to `exported_account`.
 
 ## Number of series
 
-The column "series" counts the series of one account with these symbols:
+For each collector, the page gives the series of one account with these symbols. Unknown topics, statuses and agents add
+series; what has not happened yet (a run, an event, an open job) has none.
 
 """
 _ENVIRONMENT = ("environment_id", "environment_name")
@@ -239,10 +225,13 @@ def render() -> str:
         interval = COLLECTORS[name][0]
         when = "at every scrape" if interval == "0s" else f"`{interval}`"
         by_environment = all(set(_ENVIRONMENT) <= {*desc.labels} for desc in module.FAMILIES)
-        parts.append(f"## Collector `{name}`\n\n{summary} Default interval: {when}.\n\n")
+        parts.append(
+            f"## Collector `{name}`\n\n{summary} Default interval: {when}. Series: {_sum(module.FAMILIES)}.\n\n"
+        )
         parts += _table(module.FAMILIES, hidden=("account", *_ENVIRONMENT) if by_environment else ("account",))
-    parts.append("## Refreshes and requests\n\n")
-    parts += _table((*ACCOUNT_FAMILIES, *telemetry_families()))
+    own = (*ACCOUNT_FAMILIES, *telemetry_families())
+    parts.append(f"## Refreshes and requests\n\nSeries: {_sum(own)}.\n\n")
+    parts += _table(own)
     parts.append("## Exporter\n\nOnly on `/metrics`, not on `/probe`.\n\n")
     parts += _table(exporter_families())
     used = dict.fromkeys(label for desc in families() for label in desc.labels)
@@ -252,33 +241,36 @@ def render() -> str:
 
 
 def _table(families: Iterable[Desc], hidden: Sequence[str] = ("account",)) -> Iterator[str]:
-    yield "| metric | series | meaning |\n| --- | --- | --- |\n"
+    yield "| metric | meaning |\n| --- | --- |\n"
     for desc in families:
         labels = ",".join(label for label in desc.labels if label not in hidden)
         name = f"{desc.name}{{{labels}}}" if labels else desc.name
-        note = f" ({NOTES[desc.name]})" if desc.name in NOTES else ""
         kind = "Histogram. " if desc.type == "histogram" else ""
         meaning = kind + desc.help.replace(", in unix seconds", "").replace(", in seconds", "")
-        yield f"| `{name}` | {_product(*SERIES[desc.name])}{note} | {meaning} |\n"
+        yield f"| `{name}` | {meaning} |\n"
     yield "\n"
 
 
 def _total() -> str:
     """All series of an account together, and what that comes to."""
-    numbers: Counter[str] = Counter()
-    for desc in families():
-        if "account" in desc.labels:
-            number, symbols = SERIES[desc.name]
-            numbers[symbols] += number
-    by_environment = [
-        _product(number, symbols.removesuffix("E")) for symbols, number in numbers.items() if "E" in symbols
-    ]
-    terms = [_product(number, symbols) for symbols, number in numbers.items() if "E" not in symbols]
-    together = f"({' + '.join(sorted(by_environment))})×E + {' + '.join(sorted(terms))}"
+    counted = [desc for desc in families() if "account" in desc.labels]
     example = dict.fromkeys(SYMBOLS, 0) | EXAMPLE
-    total = sum(series(desc.name, example) for desc in families() if "account" in desc.labels)
-    numbers_of = ", ".join(f"{symbol} = {number}" for symbol, number in EXAMPLE.items())
-    return f"Total: {together}. Example: {total:,} with {numbers_of}.\n"
+    total = sum(series(desc.name, example) for desc in counted)
+    numbers_of = ", ".join(f"{symbol}={number}" for symbol, number in EXAMPLE.items())
+    return f"In all: {_sum(counted)}. Example: {total:,} with {numbers_of}.\n"
+
+
+def _sum(families: Iterable[Desc]) -> str:
+    """How many series some families have together."""
+    numbers: Counter[str] = Counter()
+    for desc in families:
+        number, symbols = SERIES[desc.name]
+        numbers[symbols] += number
+    inner = [_product(number, symbols.removesuffix("E")) for symbols, number in numbers.items() if "E" in symbols]
+    terms = [_product(number, symbols) for symbols, number in numbers.items() if "E" not in symbols]
+    if inner:
+        terms.append(f"{inner[0]}×E".removeprefix("1×") if len(inner) == 1 else f"({'+'.join(sorted(inner))})×E")
+    return " + ".join(sorted(terms))
 
 
 def _product(number: int, symbols: str) -> str:
