@@ -1,5 +1,6 @@
 """docs/metrics.md from the code: `python -m docs.build.metrics` prints it."""
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -119,7 +120,7 @@ LABELS = {  # empty: the name says it
     "space_id": "",
     "space": "",
     "app_id": "",
-    "system": "`true` for Flatfile's own agents, else `false`",
+    "system": "`true` for Flatfile's own agents",
     "result": "`success` or `failure`",
     "status": ", ".join(f"`{name}`" for name in jobs.STATUSES) + "; others by their name, `unknown` if there is none",
     "type": ", ".join(f"`{name}`" for name in jobs.TYPES) + "; `other` for any other type",
@@ -162,7 +163,7 @@ beginning, so that `increase()` sees a first event.
 **Types.** Metrics whose name ends in `_total` are counters; histograms are marked; all others are gauges.
 
 **Labels.** All metrics have the label `account`, except those of [the exporter](#exporter). Those of agents, events,
-executions, guests, jobs and spaces also have `environment_id` and `environment_name`. Tables list only other labels.
+executions, guests, jobs and spaces also have `environment_id` and `environment_name`. Only other labels are listed.
 Join on `(account, environment_id)`, for example
 `flatfile_guests * on (account, environment_id) group_left (production) flatfile_environment_info`. A target must not have a
 label `account`: Prometheus would rename the exporter's to `exported_account`.
@@ -228,26 +229,25 @@ def render() -> str:
         parts.append(
             f"## Collector `{name}`\n\n{summary} Default interval: {when}. Series: {_sum(module.FAMILIES)}.\n\n"
         )
-        parts += _table(module.FAMILIES, hidden=("account", *_ENVIRONMENT) if by_environment else ("account",))
+        parts += _list(module.FAMILIES, hidden=("account", *_ENVIRONMENT) if by_environment else ("account",))
     own = (*ACCOUNT_FAMILIES, *telemetry_families())
     parts.append(f"## Refreshes and requests\n\nSeries: {_sum(own)}.\n\n")
-    parts += _table(own)
+    parts += _list(own)
     parts.append("## Exporter\n\nOnly on `/metrics`, not on `/probe`.\n\n")
-    parts += _table(exporter_families())
+    parts += _list(exporter_families())
     used = dict.fromkeys(label for desc in families() for label in desc.labels)
-    parts.append("## Labels\n\n| label | value |\n| --- | --- |\n")
-    parts += [f"| `{label}` | {LABELS[label]} |\n" for label in used if LABELS[label]]
+    parts.append("## Labels\n\n")
+    parts += [f"- `{label}`: {LABELS[label]}\n" for label in used if LABELS[label]]
     return "".join([*parts, "\n", _TAIL])
 
 
-def _table(families: Iterable[Desc], hidden: Sequence[str] = ("account",)) -> Iterator[str]:
-    yield "| metric | meaning |\n| --- | --- |\n"
+def _list(families: Iterable[Desc], hidden: Sequence[str] = ("account",)) -> Iterator[str]:
     for desc in families:
         labels = ",".join(label for label in desc.labels if label not in hidden)
         name = f"{desc.name}{{{labels}}}" if labels else desc.name
         kind = "Histogram. " if desc.type == "histogram" else ""
-        meaning = kind + desc.help.replace(", in unix seconds", "").replace(", in seconds", "")
-        yield f"| `{name}` | {meaning} |\n"
+        meaning = kind + re.sub(r", in (unix )?seconds| \(GET [^)]*\)", "", desc.help)
+        yield f"- `{name}`: {meaning}\n"
     yield "\n"
 
 
