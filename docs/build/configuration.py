@@ -37,14 +37,13 @@ config.yaml:7:12: requests.timeout: '10' is not a duration: a unit is missing, w
 _ACCOUNTS = """\
 ## Accounts
 
-`accounts` is a list with at least one entry. Besides these keys, an entry may have those of [All accounts, or
-one](#all-accounts-or-one).
+Besides these keys, an entry of `accounts` may have those of [All accounts, or one](#all-accounts-or-one).
 """
 
 _CREDENTIALS = """\
-Credentials are `client_id` with `client_secret`, or `access_token`; each as a value or as a `…_file`. `base_url` may omit
-`https://` and `/v1`; `/api/v1` is added to a bare `platform.…` host. An `http://` URL is refused unless it is this machine
-(`localhost`, `127.…`, `::1`) or `allow_http` is true. With `environments.ids`, `include` and `exclude` apply to these.
+Credentials are `client_id` with `client_secret`, or `access_token`; each as a value or a file. `/api/v1` is added to a bare
+`platform.…` host. An `http://` URL is refused unless it is this machine (`localhost`, `127.…`, `::1`) or `allow_http` is
+true. With `environments.ids`, `include` and `exclude` apply to these.
 """
 
 _SHARED = """\
@@ -101,8 +100,6 @@ collectors:
   spaces: {interval: 5m}                    # for both accounts; max_age stays 15m
 requests: {timeout: 20s, proxy_url: "http://proxy:3128"}
 ```
-
-The name of an account is the `account` label of its series. Names must differ.
 
 ## Environment variables
 

@@ -64,9 +64,8 @@ MORE = """\
 ## Limits and delays
 
 - **Refused credentials**: any 4xx of `{auth}` except 408 and 429. They are tried again after about {wait:.0f} seconds, then less
-  often. A change of their `*_file` ends that wait, but not that of a collector.
-- **Repeated failures** make a collector wait, up to 5 minutes ([retries](operating.md#behavior)). Recovery may take that long.
-- **A 429 pauses the whole account.** If the pause is longer than the scrape can wait, due collectors fail as `rate_limited`.
+  often.
+- **Repeated failures** and 429 make collectors wait, up to 5 minutes ([retries](operating.md#behavior)).
 - **Hidden environments.** Lists of the whole account may omit an environment that the token may not read. The exporter queries a
   silent environment by itself, for events within a third of `collectors.events.max_age` (5 minutes by default; {believed:.0f}
   seconds in these tests). New events there go unnoticed until then.
@@ -78,16 +77,14 @@ MORE = """\
 
 From `tests/e2e/test_hostile_answers.py` and `tests/collectors/test_clocks.py`:
 
-| what comes | what happens |
-| --- | --- |
-| 100,000 rows in one page | scrapes and `/-/healthy` are in time; values follow later |
-| 20,000 environments | as above; beyond `environments.max_series`, none is read |
-| bodies in single bytes, many 1xx answers | that request fails; scrapes are in time |
-| names and topics of megabytes | cut at 1,000 characters, 200 on the page |
-| ids of more than 500 characters | the list fails: `bad_response` |
-| a list without end | `too_large` at `requests.max_rows` or `requests.max_pages`; nothing of it is shown |
-| the system's clock or `Date` headers are wrong | values stay right |
-| an event of the year 9999 | counted; `flatfile_event_last_timestamp_seconds` ignores it |
+- 100,000 rows in one page: scrapes and `/-/healthy` are in time; values follow later
+- 20,000 environments: as above; beyond `environments.max_series`, none is read
+- bodies in single bytes, many 1xx answers: that request fails; scrapes are in time
+- names and topics of megabytes: cut at 1,000 characters, 200 on the page
+- ids of more than 500 characters: the list fails, `bad_response`
+- a list without end: `too_large` at `requests.max_rows` or `requests.max_pages`; nothing of it is shown
+- wrong clocks, the system's or of `Date` headers: values stay right
+- an event of the year 9999: counted; `flatfile_event_last_timestamp_seconds` ignores it
 
 ## Appendix: differences by endpoint
 
