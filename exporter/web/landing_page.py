@@ -1,4 +1,4 @@
-"""The landing page: the state of each account's collectors. No secret and nothing personal."""
+"""The landing page: the state of each account's collectors. No secrets and no personal data."""
 
 import base64
 import hashlib
@@ -60,7 +60,7 @@ MAX_WARNINGS = 10  # of an account
 class Shown:
     """An account on the page. `max_age` (seconds) by collector: when its data is withheld.
 
-    `failures` are the latest ones, newest first. `warnings` are sentences on what the configuration names in vain.
+    `failures` are the latest ones, newest first. `warnings` are sentences on what the configuration names and the account does not have.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Runs the HTTP server: listening sockets, connections, an orderly end."""
+"""Runs the HTTP server: listening sockets, connections, graceful shutdown."""
 
 import contextlib
 import errno
@@ -19,7 +19,7 @@ from exporter.web.listener import Listener
 from exporter.web.signals import Signals
 from exporter.web.slow_clients import ClientLimits, Connection
 
-GRACE = 3  # seconds of an orderly end for connections that are open
+GRACE = 3  # seconds for open connections at shutdown
 MAX_HEADER_BYTES = 32 * 1024
 LIMITS = ClientLimits()
 
