@@ -60,7 +60,7 @@ MAX_WARNINGS = 10  # of an account
 class Shown:
     """An account on the page. `max_age` (seconds) by collector: when its data is withheld.
 
-    `failures` are the latest ones, newest first. `warnings` are sentences on what the configuration names and the account does not have.
+    `failures` are the latest ones, newest first. `warnings` are on what the configuration names and the account does not have.
     """
 
     name: str

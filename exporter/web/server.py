@@ -120,7 +120,7 @@ def _all_interfaces(port: int) -> socket.socket:
 
 
 def _bound(family: int, where: tuple[object, ...], *, dual: bool = False) -> socket.socket:
-    # asyncio sends without delay over what calls itself TCP only: else the end of each answer waits for 40 ms
+    # asyncio sets TCP_NODELAY only on sockets declared as TCP; without it, the end of each answer waits for 40 ms
     opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
