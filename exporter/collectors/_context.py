@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -34,7 +34,8 @@ class Context:
     """The surroundings of one account's collectors.
 
     `refresh_now` refreshes another collector, due or not, and raises what it raised. `wait_for` waits for another collector's
-    refresh in progress, for so many seconds at most.
+    refresh in progress, for so many seconds at most. `report_unmatched` replaces what a collector says of patterns of the
+    configuration that match nothing.
     """
 
     config: AccountConfig
@@ -43,6 +44,7 @@ class Context:
     database: Database
     refresh_now: Callable[[str, Call], Awaitable[None]]
     wait_for: Callable[[str, float], Awaitable[None]]
+    report_unmatched: Callable[[str, Sequence[str]], None]
 
     @property
     def account(self) -> str:

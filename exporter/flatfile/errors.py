@@ -40,6 +40,15 @@ ADVICE: dict[Reason, str] = {
     "internal": "This is a bug of the exporter: the log has the details.",
 }
 """What the user can check or do, as sentences, by reason."""
+UNKNOWN_CREDENTIALS = 404
+"""Also the status of a path that does not exist: with it, a wrong base_url looks like refused credentials."""
+
+
+def advice(reason: Reason, status: int | None = None) -> str:
+    """Return what the user can check or do about an error, as a sentence."""
+    if reason == "unauthorized" and status == UNKNOWN_CREDENTIALS:
+        return "Check base_url, then the credentials."
+    return ADVICE[reason]
 
 
 class FlatfileError(Exception):

@@ -18,6 +18,7 @@ from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.decoding import read
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import (
+    UNKNOWN_CREDENTIALS,
     BadResponse,
     ConnectionFailed,
     FlatfileError,
@@ -214,12 +215,13 @@ class Session:
         async def once(typed: bool, attempt: int) -> Answer:
             body = credentials(client_id, secret, typed=typed)
             answer = await self._send(_Request(Endpoint.AUTH, {}, body=body), call, attempt)
-            declared = answer.status == 404 and answer.is_json  # for credentials that are not known
+            declared = answer.status == UNKNOWN_CREDENTIALS and answer.is_json
             lost = self._address.is_wrong(answer) and not declared
             passing = answer.status == 408 or isinstance(failure(answer, str(Endpoint.AUTH), self.now), RateLimited)
             if 400 <= answer.status < 500 and not lost and not passing:
+                doubt = ", or base_url is wrong" if answer.status == UNKNOWN_CREDENTIALS else ""
                 raise Unauthorized(
-                    f"the credentials were refused with status {answer.status}",
+                    f"the credentials were refused with status {answer.status}{doubt}",
                     endpoint=str(Endpoint.AUTH),
                     status=answer.status,
                 )

@@ -35,13 +35,13 @@ from exporter.web_config import replace_headers
 
 log = logging.getLogger(__name__)
 
-OWN_PATHS = ("/probe", "/sd")  # besides / and /-/…: what the path of the metrics cannot be
+OWN_PATHS = ("/probe", "/sd")  # like / and /-/…, not allowed as the path of the metrics
 SHUTDOWN_TIMEOUT = 2.0  # seconds for the scrapes under way when the exporter shuts down
 
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """The flags of the web side; `timeout_offset` in seconds.
+    """The settings of the HTTP side; `timeout_offset` in seconds.
 
     `external_url` has no slash at its end. `route_prefix` is such as `/flatfile`, or empty. `simulated`: of the demo.
     """
@@ -84,7 +84,7 @@ class Web:
             home = RedirectResponse(f"{prefix}/", status_code=302)
             routes += [Route(path, home, methods=["GET"]) for path in ("/", prefix)]
         starlette = Starlette(routes=routes)
-        starlette.router.redirect_slashes = False  # a path is right or it is not; scrapers should be told
+        starlette.router.redirect_slashes = False  # a scraper should notice a wrong path
         return _SecurityHeaders(starlette)  # around all of it, so that a status 500 has them too
 
     def shorten_deadlines(self) -> None:
@@ -169,7 +169,7 @@ class Web:
             async with asyncio.timeout(None) as limit:
                 self._under_way.add(limit)
                 return all(await asyncio.gather(*map(refreshed, accounts, starts)))
-        except TimeoutError:  # `shorten_deadlines`; the refreshes themselves go on
+        except TimeoutError:  # `shorten_deadlines`; the refreshes continue
             return False
         finally:
             self._under_way.discard(limit)
@@ -213,17 +213,18 @@ class Web:
                 [Shown.of(account) for account in accounts],
                 self._settings.telemetry_path,
                 self._clock.wall(),
+                warnings=accounts.warnings,
                 reload_failed=not accounts.reload_successful,
                 simulated=self._settings.simulated,
             )
         )
 
     async def healthy(self, request: Request) -> Response:
-        """Return 200 as long as requests are answered at all."""
+        """Return 200 as long as requests are answered."""
         return PlainTextResponse("flatfile-exporter is healthy.\n")
 
     async def ready(self, request: Request) -> Response:
-        """Return 200 once every account's first refresh has been tried, whatever came of it. No request is sent for it."""
+        """Return 200 once every account's first refresh has been tried, successfully or not. No request is sent for it."""
         waiting = [account.name for account in self._accounts if not account.tried]
         if waiting:
             return PlainTextResponse(f"Waiting for the first scrape of: {', '.join(waiting)}\n", status_code=503)

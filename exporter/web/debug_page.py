@@ -1,4 +1,4 @@
-"""The debug page: the requests of a scrape, where its time went, what is withheld and why. No secret and nothing personal."""
+"""The debug page: the requests of a scrape, where its time went, what is withheld and why. No secrets and no personal data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -89,7 +89,7 @@ class Listener:
             accepted.close()
 
     def _retry(self, error: OSError) -> None:
-        """Say that descriptors are used up, and try again soon."""
+        """Log that descriptors are used up, and try again soon."""
         if self._throttle.should_log(error.errno) is not None:
             limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             log.warning(

@@ -100,7 +100,7 @@ class Connection(H11Protocol):
         self._wait_for_reader()
 
     def resume_writing(self) -> None:
-        """Go on: the client has read nearly all."""
+        """Resume: the client has read nearly all."""
         super().resume_writing()
         if self._response_timer is not None and not self.transport.is_closing():
             self._response_timer.cancel()

@@ -203,9 +203,9 @@ def test_patterns_that_match_nothing_are_warnings(api: SimulatedServer, tmp_path
         0,
         [
             "environments.include: no environment matches 'prodution'.",
-            f"expected_agents: no agent in environment {one!r} matches 'nobody'.",
             f"expected_agents: only environments that are not selected match {other!r}.",
             "expected_agents: no environment matches 'nowhere'.",
+            f"expected_agents: no agent in environment {one!r} matches 'nobody'.",
         ],
     )
 
@@ -250,6 +250,14 @@ def test_no_connection_is_said_once_with_advice(case: str, api: SimulatedServer,
     assert " ".join(done.stdout.split()).count("Check base_url, DNS") == 1
     assert said in done.stdout
     assert "per hour, " not in done.stdout
+
+
+def test_a_wrong_path_is_not_called_wrong_credentials(api: SimulatedServer, tmp_path: Path) -> None:
+    api.call(api.faults.add, "/auth", Status(404))
+    done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}")
+    said = " ".join(done.stdout.split())
+    assert "with status 404, or base_url is wrong. Check base_url, then the credentials." in said
+    assert "Check the credentials" not in said
 
 
 def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: SimulatedServer, tmp_path: Path) -> None:
