@@ -1,7 +1,7 @@
 """One account at run time: its client, its collectors, refresh on request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -156,7 +156,10 @@ class Account:
         for required in collector.requires:
             self._add(required)
         settings = self._settings(name)
-        self._refreshes[name] = Refresh(self.name, name, collector, settings, self._clock, self._api_metrics.error)
+        before = partial(self._before, collector.requires)
+        self._refreshes[name] = Refresh(
+            self.name, name, collector, settings, self._clock, before, self._api_metrics.error
+        )
         self._api_metrics.expect(name)
 
     @property
@@ -190,7 +193,7 @@ class Account:
         asked = self._asked(only)
         triggered = await self._triggered(asked, deadline)
         due = [refresh for refresh in asked if refresh.running or refresh.due or refresh.name in triggered]
-        started = [self._start(refresh, deadline) for refresh in due if not self._closed]
+        started = [refresh.start(deadline) for refresh in due if not self._closed]
         if not started:
             return True
         left = max(0.0, deadline - asyncio.get_running_loop().time())
@@ -220,23 +223,16 @@ class Account:
         wanted = [name for name in self._shown if only is None or name in only]
         return [self._refreshes[name] for name in dict.fromkeys((ROOT, *wanted))]
 
-    def _start(self, refresh: Refresh, deadline: float) -> asyncio.Future[None]:
-        return refresh.start(deadline, self._before(refresh))
-
-    def _before(self, refresh: Refresh) -> Callable[[Call], Awaitable[None]]:
-        """Return what refreshes the required collectors first; it raises the error of one that never succeeded."""
-
-        async def before(call: Call) -> None:
-            required = [self._refreshes[name] for name in refresh.collector.requires]
-            # All at once: one that has failed meanwhile is due again, but not for the same scrape.
-            under_way = [self._start(each, call.deadline.at) for each in required if each.running or each.due]
-            if under_way:
-                await asyncio.wait(under_way)
-            for each in required:
-                if not each.ever_reached:
-                    await each.finished()
-
-        return before
+    async def _before(self, requires: Sequence[str], call: Call) -> None:
+        """Refresh the required collectors first. Raises the error of one that never succeeded."""
+        required = [self._refreshes[name] for name in requires]
+        # All at once: one that has failed meanwhile is due again, but not for the same scrape.
+        under_way = [each.start(call.deadline.at) for each in required if each.running or each.due]
+        if under_way:
+            await asyncio.wait(under_way)
+        for each in required:
+            if not each.ever_reached:
+                await each.finished()
 
     async def _refresh_now(self, name: str, call: Call) -> None:
         """Refresh one collector for another one that needs to know."""
@@ -375,8 +371,7 @@ class Account:
 
         `deadline` in loop time.
         """
-        refresh = self._refreshes[name]
-        await refresh.force(deadline, self._before(refresh))
+        await self._refreshes[name].force(deadline)
 
     def stop(self) -> None:
         """Ask for nothing any more, and let go of the file as soon as its thread can: a successor may open it then."""
