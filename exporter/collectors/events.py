@@ -15,7 +15,7 @@ from exporter.collectors._context import (
     mark_verified,
     needs_check,
 )
-from exporter.collectors._labels import ENVIRONMENT
+from exporter.collectors._labels import ENVIRONMENT, family
 from exporter.collectors._position import Position
 from exporter.collectors._way import Way
 from exporter.exposition.families import Desc, Family
@@ -310,9 +310,8 @@ class Collector:
         )
         for desc, keys, query, parameters, divisor in queries:
             values = {(environment, key): 0.0 for environment in labels for key in keys}
-            for environment, key, number in db.execute(query, parameters):
-                if environment in labels:
-                    values[environment, key] = number / divisor
-            yield Family(desc, [((*labels[env], key), value) for (env, key), value in values.items()])
-        last = db.execute("SELECT environment_id, created FROM event_last ORDER BY 1")
-        yield Family(LAST, [(labels[environment], created) for environment, created in last if environment in labels])
+            values.update(
+                ((environment, key), number / divisor) for environment, key, number in db.execute(query, parameters)
+            )
+            yield family(desc, labels, ((*by, value) for by, value in values.items()))
+        yield family(LAST, labels, db.execute("SELECT environment_id, created FROM event_last ORDER BY 1"))

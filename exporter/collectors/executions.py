@@ -20,10 +20,10 @@ from exporter.collectors._context import (
 )
 from exporter.collectors._gone import forget_gone
 from exporter.collectors._histogram import Histogram
-from exporter.collectors._labels import ENVIRONMENT
+from exporter.collectors._labels import ENVIRONMENT, family
 from exporter.collectors._run import AHEAD, Reading, Run, RunOrder, content, key
 from exporter.collectors._way import Way
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing
@@ -222,20 +222,14 @@ class Collector:
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the runs of the deployed agents, and those whose agent is unknown."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
-        took, waited = DURATIONS.select(db), LAGS.select(db)
-        runs: list[Sample] = []
-        durations: dict[tuple[str, ...], Sample] = {}
-        for environment, agent_id, agent, result, count in db.execute(
-            COUNTS, (self._context.config.agents.max_series,)
-        ):
-            if environment in labels:
-                named = (*labels[environment], agent_id, agent)
-                runs.append(((*named, result), count))
-                if (environment, agent_id) in took:
-                    durations[named] = (named, took[environment, agent_id])
-        yield Family(RUNS, runs)
-        yield Family(DURATION, [*durations.values()])
-        yield Family(LAG, [(labels[env], value) for (env, _), value in waited.items() if env in labels])
+        counts = db.execute(COUNTS, (self._context.config.agents.max_series,)).fetchall()
+        names = {(env, agent_id): name for env, agent_id, name, _, _ in counts}
+        took = DURATIONS.select(db)
+        yield family(RUNS, labels, counts)
+        yield family(
+            DURATION, labels, ((env, id_, names[env, id_], value) for env, id_, value in took if (env, id_) in names)
+        )
+        yield family(LAG, labels, ((env, value) for env, _, value in LAGS.select(db)))
 
 
 def count_since(db: Connection, began: float) -> None:

@@ -14,8 +14,8 @@ from exporter.collectors._context import Context, fresh_environments, mark_known
 from exporter.collectors._gone import forget_gone
 from exporter.collectors._histogram import Histogram
 from exporter.collectors._job import TAIL, Reading
-from exporter.collectors._labels import ENVIRONMENT
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.collectors._labels import ENVIRONMENT, family
+from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
@@ -89,9 +89,9 @@ PURGES = (
     "AND status IN (SELECT name FROM job_status WHERE open)",
 )
 BY_STATUS = """
-SELECT environment_id, name, open,
+SELECT environment_id, name,
   (SELECT count(*) FROM job AS j WHERE j.environment_id = r.environment_id AND status = name AND created >= read_at - ?),
-  (SELECT min(created) FROM job AS j WHERE j.environment_id = r.environment_id AND status = name)
+  iif(open, (SELECT min(created) FROM job AS j WHERE j.environment_id = r.environment_id AND status = name), NULL)
 FROM job_reading AS r CROSS JOIN job_status ORDER BY 1, 2"""
 
 
@@ -232,19 +232,12 @@ class Collector:
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the jobs of the window by status, the oldest open ones, and those that finished."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
-        counts: list[Sample] = []
-        oldest: list[Sample] = []
-        for environment, status, is_open, number, at in db.execute(BY_STATUS, (self._window,)):
-            if environment in labels:
-                counts.append(((*labels[environment], status), number))
-                if is_open and at is not None:
-                    oldest.append(((*labels[environment], status), at))
-        yield from (Family(JOBS, counts), Family(OLDEST_OPEN, oldest))
-        rows = db.execute("SELECT environment_id, type, status, count FROM job_count")
-        yield Family(FINISHED, [((*labels[env], *by), number) for env, *by, number in rows if env in labels])
-        for desc, histogram in ((WAIT, WAITS), (DURATION, DURATIONS)):
-            values = histogram.select(db).items()
-            yield Family(desc, [((*labels[env], type_), value) for (env, type_), value in values if env in labels])
+        rows = db.execute(BY_STATUS, (self._window,)).fetchall()
+        yield family(JOBS, labels, ((env, status, number) for env, status, number, _ in rows))
+        yield family(OLDEST_OPEN, labels, ((env, status, oldest) for env, status, _, oldest in rows))
+        yield family(FINISHED, labels, db.execute("SELECT environment_id, type, status, count FROM job_count"))
+        yield family(WAIT, labels, WAITS.select(db))
+        yield family(DURATION, labels, DURATIONS.select(db))
 
 
 def _lasts(db: Connection) -> dict[str, Last]:
