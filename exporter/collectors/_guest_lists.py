@@ -27,7 +27,7 @@ OLDEST = """
 SELECT space.id, space.environment_id FROM space
 JOIN environment ON environment.id = space.environment_id AND shown
 JOIN guest_space ON guest_space.id = space.id
-WHERE asked_at IS NOT NULL ORDER BY asked_at LIMIT ?"""
+WHERE asked_at IS NOT NULL ORDER BY asked_at"""
 WHOLE = """
 SELECT environment_id FROM known JOIN environment ON environment.id = environment_id AND shown
 WHERE collector = 'spaces' AND at >= ? AND NOT EXISTS (

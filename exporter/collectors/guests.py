@@ -70,6 +70,7 @@ class Collector:
         self._contradictions = 0
         self._checked = ""
         self._rotated_at = self._complete_at = context.clock.monotonic()
+        self._refused: frozenset[str] = frozenset()
         self._counts: Memo[Counts] = Memo(context.clock.monotonic)
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
@@ -182,8 +183,7 @@ class Collector:
             elapsed, self._complete_at = math.inf, now
         turns = await context.database.run(lambda db: self._turns(db, elapsed))
         asked, call = await self._ask_due(call)
-        oldest = await context.database.run(lambda db: db.execute(_guest_lists.OLDEST, (turns,)).fetchall())
-        oldest = [space for space in oldest if space not in asked.errors]
+        oldest = await context.database.run(lambda db: self._oldest(db, turns, asked))
         if oldest:
             await self._ask(oldest, asked, _detached(call, len(oldest)))
         else:  # all that was due has been asked just now, however long that took: nothing else is
@@ -213,7 +213,8 @@ class Collector:
                     mark_known(db, NAME, [environment], min(began, spaces_at[environment] + self._spaces.interval))
 
         await context.database.run(publish)
-        if not errors:
+        self._refused = frozenset(asked.refused)
+        if not asked.gave_up:  # a space that failed is the oldest of the rotation now
             self._complete_at = context.clock.monotonic()
         return [*errors.values()]
 
@@ -221,6 +222,19 @@ class Collector:
         """Return how many spaces are due by rotation."""
         number: int = db.execute("SELECT count(*) FROM guest_space WHERE asked_at IS NOT NULL").fetchone()[0]
         return math.ceil(number * min(1.0, elapsed / self._context.config.guests.full_resync))
+
+    def _oldest(self, db: Connection, turns: int, asked: Asked) -> list[Space]:
+        """Return the spaces whose turn it is; of an environment that was refused the last time one at most."""
+        chosen: list[Space] = []
+        skipped = set(asked.refused)
+        for space, environment in db.execute(_guest_lists.OLDEST):
+            if len(chosen) >= turns:
+                break
+            if environment not in skipped and (space, environment) not in asked.errors:
+                chosen.append((space, environment))
+            if environment in self._refused:
+                skipped.add(environment)
+        return chosen
 
     async def _ask_due(self, call: Call) -> tuple[Asked, Call]:
         """Ask for the spaces that are new, then for those that have changed, some thousands at a time."""

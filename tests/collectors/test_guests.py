@@ -180,8 +180,10 @@ async def test_a_first_reading_that_took_long_is_not_followed_by_another(time: T
         hanging = Asking(exported.api, "/guests", Hang(), *(f"spaceId={space}" for space in world.spaces))
         exported.api.faults.rules.append(hanging)
         await exported.account.refresh(asyncio.get_running_loop().time() + 3600)
+        while not hanging.hits:
+            await asyncio.sleep(0.001)
         time.pass_(3 * 3600)
-        exported.api.faults.remove(hanging)
+        hanging.released.set()
         await settled(exported.account)
         assert len(of_spaces(exported)) == len(world.spaces)
         await exported.later(600)
@@ -200,6 +202,28 @@ async def test_within_full_resync_every_space_is_asked_again(time: Time) -> None
             page = await exported.later(300)
         assert {*of_spaces(exported)} == set(world.spaces)
         assert len(of_spaces(exported)) <= 40
+        assert all(page.one("guests", env) == len(world.guests_of[env]) for env in world.environments)
+
+
+async def test_a_refused_environment_keeps_no_other_from_its_turn_nor_makes_all_due(time: Time) -> None:
+    world = some_guests(time)
+    refused, *others = world.environments
+    async with Exported(world, time, "guests: {full_resync: 30m}", more=ONE_BY_ONE) as exported:
+        await exported.scrape()
+        theirs = [f"spaceId={space}" for space in world.spaces_of[refused]]
+        exported.api.faults.rules.append(Asking(exported.api, "/guests", Status(403), *theirs))
+        for _ in range(5):
+            exported.api.clear()
+            for _ in range(6):
+                page = await exported.later(300)
+                assert page.ok("guests") == 0
+            asked = of_spaces(exported)
+            assert {*asked} >= {space for env in others for space in world.spaces_of[env]}
+            assert len(asked) <= 30, "a rotation of the others, and one space of the refused environment each time"
+        world.add_guest(next(iter(world.spaces_of[refused])), announce=False)
+        exported.api.faults.clear()
+        for _ in range(6):
+            page = await exported.later(300)
         assert all(page.one("guests", env) == len(world.guests_of[env]) for env in world.environments)
 
 

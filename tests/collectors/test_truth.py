@@ -7,6 +7,7 @@ After it, when nothing fails any more, every value is there again and is that of
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -314,6 +315,8 @@ class Laboratory:
             within = [truth for at, truth in self.history if at >= since]
             before = [truth for at, truth in self.history if at < since][-1:]  # still true when the time began
             true = {truth.get(key, otherwise) for truth in (*before, *within)}
+            if name.startswith("flatfile_agent_execution"):  # of an agent that was there when agents were listed
+                true.update([truth[key] for at, truth in self.history if at >= since - age and key in truth][-1:])
             assert value in true, f"{key} is {value}, was {true}"
 
     def check_all_is_well(self, page: Scraped) -> None:
@@ -358,6 +361,19 @@ class Laboratory:
                 api.faults.add(path, fault, environment=environment, count=count)
 
 
+CLAMPS: list[dict[str, int]] = [{}, {"*": 2}, {"/spaces": 1}]
+SEEN_LIVE: list[dict[str, Any]] = [
+    *({"page_clamp": clamp} for clamp in CLAMPS),
+    *({"page_clamp": clamp, "past_the_end": status} for clamp in CLAMPS for status in (400, 404)),
+    *({"prefix": "/api/v1", "other_prefix": other} for other in ("json", "html", "method", "moved", "forbidden")),
+    *({"page_limit": {"*": 500}, "page_limit_status": status} for status in (400, 422)),
+    {"paging_refused": {"/users", "/agents"}},
+    {"unpaged": set()},
+    *({"account_wide_refusal": refused} for refused in ({"/guests": 401}, {"/events": 500}, {"/spaces": 403})),
+]
+"""Readings of the API that other clients met, one at a time."""
+
+
 @st.composite
 def readings(draw: st.DrawFn) -> Switches:
     return Switches(
@@ -366,8 +382,8 @@ def readings(draw: st.DrawFn) -> Switches:
         archived=draw(st.sampled_from(["also", "only"])),
         event_order=draw(st.sampled_from(["desc", "asc"])),
         since=draw(st.sampled_from(["inclusive", "exclusive"])),
-        page_clamp=draw(st.sampled_from([{}, {"*": 2}, {"/spaces": 1}])),
         system_agents_listed=draw(st.booleans()),
+        **draw(st.sampled_from(SEEN_LIVE)),
     )
 
 
