@@ -184,8 +184,8 @@ class Collector:
         mentioned = {event.environment_id or "" for event in account.events}
         if "" in mentioned:
             return None
-        ids_since = positions[WHOLE_ACCOUNT].known_since + overlap
-        behind = [env for env in environments if positions[env.id].read_at < ids_since]
+        ids_since = positions[WHOLE_ACCOUNT].known_since
+        behind = [env for env in environments if positions[env.id].read_at < ids_since + overlap]
         silent = [env for env in environments if env.id not in mentioned and env not in behind]
         verified_since = at - context.config.collectors[NAME].max_age / 3
         others = [env for env in environments if self._begun and env.id in mentioned and env not in behind]
@@ -195,7 +195,7 @@ class Collector:
 
         def since(env: Environment) -> float:
             position = positions[env.id]
-            return position.known_since if env.id in whole else position.since(overlap)
+            return max(position.known_since, ids_since) if env.id in whole else position.since(overlap)
 
         found, errors = await context.gather_partial(asked, lambda env: self._read(env.id, since(env), call), call)
         late = whole | {env.id for env in behind}

@@ -380,6 +380,21 @@ async def test_passed_over_environments_count_nowhere(time: Time) -> None:
         assert all("only-there" not in labels[2] for labels in page["events_total"])
 
 
+async def test_no_old_event_is_counted_again_after_the_account_s_list_was_refused_once(time: Time) -> None:
+    world, one, _ = two(time)
+    async with Exported(world, time) as exported:
+        await exported.scrape()
+        world.emit("job:failed", one, at=time() + 1)
+        for _ in range(8):  # its id is not kept for so long
+            await exported.later(600)
+            world.emit("file:created", one, at=time() + 1)
+        exported.api.faults.rules.append(OfTheWholeAccount("/events", Status(404)))
+        await exported.later(15)
+        exported.api.faults.clear()
+        world.emit("file:created", one, at=time() + 1)
+        assert totals(await exported.later(15), one) == {"job:failed": 1, "file:created": 9}
+
+
 async def test_an_event_without_a_time_is_reported_and_the_others_count(time: Time) -> None:
     world, one, _ = two(time)
     switches = Switches(fields={"/events": {"createdAt": "lately"}}, fields_in_row=0)
