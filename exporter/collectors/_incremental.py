@@ -6,22 +6,20 @@ they do not, or where the server neither sorts nor counts, the whole list is rea
 seconds. After `full_resync` seconds it is read whatever else is known.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from exporter.collectors._context import Context, first_failure
+from exporter.collectors._context import Context, side_by_side
 from exporter.flatfile.client import Listing
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 SHORT = 2  # pages: reading so many costs no more than finding out what has changed
 SMALL_PAGE = 100  # rows: what changes between two looks, as a rule
@@ -106,7 +104,7 @@ class IncrementalList(Generic[T]):
             call.detach()
             call = replace(call, background=True)
         reading = await self._begin(scope)
-        await self._each_list(lambda bit: self._one_list(reading, bit, where, call))
+        await side_by_side(self._one_list(reading, bit, where, call) for bit in self._bits)
         return reading
 
     async def _one_list(self, reading: Reading, bit: int, where: Mapping[str, str], call: Call) -> None:
@@ -126,7 +124,7 @@ class IncrementalList(Generic[T]):
         reading.whole = False
         for column in ("activity", "created"):
             try:
-                heads = await self._each_list(lambda bit: self._head(reading, bit, column, where, call, pages))  # noqa: B023
+                heads = await side_by_side(self._head(reading, bit, column, where, call, pages) for bit in self._bits)
             except BadResponse as error:
                 if error.status not in (400, 422):
                     raise
@@ -182,13 +180,6 @@ class IncrementalList(Generic[T]):
                 low = float("-inf")
         reading.heads.append((bit, column, low))
         return low
-
-    async def _each_list(self, ask: Callable[[int], Coroutine[Any, Any, U]]) -> list[U]:
-        """Ask for the lists side by side; when one fails, the other is cancelled."""
-        with first_failure():
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(ask(bit)) for bit in self._bits]
-        return [task.result() for task in tasks]
 
     # What follows runs on the account's thread.
 

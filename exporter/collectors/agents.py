@@ -92,14 +92,13 @@ class Collector:
         context, at = self._context, self._context.clock.steady()
         ahead = context.client.session.objects_now - at  # of the server's clock
 
-        def due(db: Connection) -> tuple[list[Environment], list[Environment]]:
-            shown = shown_environments(db)
+        def due(db: Connection) -> list[Environment]:
             since = at - self._settings.interval * 0.95  # scrapes do not come to the millisecond
-            return [Environment(*row) for row in db.execute(DUE, {"since": since, "ahead": ahead})] or shown, shown
+            found = db.execute(DUE, {"since": since, "ahead": ahead})
+            return [Environment(*row) for row in found] or shown_environments(db)
 
-        asked, shown = await context.database.run(due)
-        ask = context.gather if len(asked) == len(shown) else context.gather_partial
-        found, errors = await ask(asked, lambda environment: self._deployed(environment, call), call)
+        asked = await context.database.run(due)
+        found, errors = await context.gather(asked, lambda environment: self._deployed(environment, call), call)
         await context.database.run(lambda db: self._write(db, found, at))
         return errors
 

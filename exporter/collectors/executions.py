@@ -16,7 +16,7 @@ from exporter.collectors._context import (
     fresh_environments,
     known_at,
     mark_known,
-    shown_environments,
+    not_counted,
 )
 from exporter.collectors._gone import forget_gone
 from exporter.collectors._histogram import Histogram
@@ -28,7 +28,7 @@ from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError, NotFound
+from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
 
@@ -106,19 +106,12 @@ class Collector:
         await context.wait_for("events", EVENTS_WAITED_FOR)
         at, now = context.clock.steady(), context.client.session.objects_now
 
-        def due(db: Connection) -> tuple[list[Environment], int]:
-            values = {"now": now, "rotation": self._rotation, "followed": FOLLOWED_FOR}
-            return [Environment(*row) for row in db.execute(DUE, values)], len(shown_environments(db))
-
-        environments, shown = await context.database.run(due)
-        ask = context.gather if len(environments) == shown else context.gather_partial
-        found, errors = await ask(environments, lambda env: self._look(env.id, at, now, call), call)
+        values = {"now": now, "rotation": self._rotation, "followed": FOLLOWED_FOR}
+        due = await context.database.run(lambda db: [Environment(*row) for row in db.execute(DUE, values)])
+        found, errors = await context.gather(due, lambda env: self._look(env.id, at, now, call), call)
         await context.database.run(lambda db: _settle(db, at, now))
-        unusable = sum(found.values())
-        if unusable:
-            text = f"{unusable} runs whose end or result cannot be read are not counted"
-            return [*errors, BadResponse(text, endpoint=str(Endpoint.EXECUTIONS))]
-        return errors
+        rows = "runs whose end or result cannot be read"
+        return [*errors, *not_counted(sum(found.values()), rows, Endpoint.EXECUTIONS)]
 
     async def _look(self, environment: str, at: float, now: float, call: Call) -> int:
         """Read and count an environment's new runs; return how many rows could not be used."""

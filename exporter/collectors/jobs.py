@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 
-from exporter.collectors._context import Context, fresh_environments, mark_known, shown_environments
+from exporter.collectors._context import Context, fresh_environments, mark_known, not_counted, shown_environments
 from exporter.collectors._gone import forget_gone
 from exporter.collectors._histogram import Histogram
 from exporter.collectors._job import TAIL, Reading
@@ -20,7 +20,7 @@ from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError
+from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
 
@@ -144,20 +144,15 @@ class Collector:
             for env in shown
             if env.id not in lasts or not lasts[env.id].unordered or self._is_deep_due(lasts[env.id], at)
         ]
-        ask = context.gather if len(due) == len(shown) else context.gather_partial
         for env, last in lasts.items():
             if last.began > began:  # the clock was ahead before
                 lasts[env] = replace(last, began=began)
-        found, errors = await ask(
+        found, errors = await context.gather(
             due, lambda env: self._look(env.id, lasts.get(env.id, Last(began)), at, now, call), call
         )
         gone = ("job", "job_count"), (WAITS, DURATIONS)
         await context.database.run(lambda db: forget_gone(db, "job_reading", *gone, at))
-        unusable = sum(found.values())
-        if unusable:
-            text = f"{unusable} jobs without a readable time are not counted"
-            return [*errors, BadResponse(text, endpoint=str(Endpoint.JOBS))]
-        return errors
+        return [*errors, *not_counted(sum(found.values()), "jobs without a readable time", Endpoint.JOBS)]
 
     def _is_deep_due(self, last: Last, at: float) -> bool:
         """Whether it is time to look further down again, if there is a reason to."""
