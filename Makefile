@@ -7,6 +7,9 @@ PY     := $(VENV)/bin/python
 ARGS   ?=
 PYTEST_ARGS ?= --numprocesses=2 --dist=worksteal
 
+# Tests start hundreds of processes, each of which would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 PIP := $(PY) -m pip --disable-pip-version-check
 # The lock is complete (tests/test_dependencies.py), so nothing is resolved; pip check compares what is then there.

@@ -10,7 +10,6 @@ from multiprocessing.connection import Connection
 
 from exporter.demo.accounts import demo_world
 from exporter.demo.life import Life
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.simulator.faults import (
     Disconnect,
@@ -30,6 +29,7 @@ from tests.simulator.faults import (
     WrongTypes,
 )
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 
 TOKEN_LIFE = 20.0  # seconds
 TOKEN_CALLS = 500

@@ -15,9 +15,9 @@ from typing import Any
 from bench.clocked import Ahead
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.activity import Clock
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import sized_world
 
 __all__ = ["CLIENT_ID", "SECRET", "Simulated", "Size", "simulated"]

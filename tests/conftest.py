@@ -8,14 +8,22 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from exporter.flatfile.endpoints import Endpoint
+from tests.examples import TIMES
 from tests.programs import program
 from tests.simulator import ledger
 
 ALLOWED = frozenset((endpoint.method, endpoint.path) for endpoint in Endpoint)
 _SEEN = pytest.StashKey[set[ledger.Kind]]()
 
-# Nothing is timed: a busy machine must not fail a property.
-settings.register_profile("untimed", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# Nothing is timed: a busy machine must not fail a property. CI tries the same examples each time, the nightly run others.
+settings.register_profile(
+    "untimed",
+    settings.default,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=100 * TIMES,
+    derandomize=settings.default.derandomize and TIMES == 1,
+)
 settings.load_profile("untimed")
 
 

@@ -1,11 +1,13 @@
 """The Markdown pages of the repository, and the fenced blocks in them."""
 
+import os
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-NOT_OURS = {"node_modules"}
+NOT_OURS = {"node_modules", "__pycache__"}
 
 
 @dataclass(frozen=True)
@@ -16,11 +18,14 @@ class Block:
     text: str
 
 
-def pages() -> list[str]:
+@cache
+def pages() -> tuple[str, ...]:
     """Every page by its path below the repository."""
-    paths = (path.relative_to(ROOT) for path in ROOT.rglob("*.md"))
-    ours = (path for path in paths if not NOT_OURS & {*path.parts} and not path.parts[0].startswith("."))
-    return sorted(path.as_posix() for path in ours)
+    found = []
+    for folder, folders, files in os.walk(ROOT):
+        folders[:] = [name for name in folders if name not in NOT_OURS and not name.startswith(".")]
+        found += [Path(folder, name).relative_to(ROOT).as_posix() for name in files if name.endswith(".md")]
+    return tuple(sorted(found))
 
 
 def read(page: str) -> str:

@@ -11,9 +11,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from exporter.exposition.families import Family
-from exporter.exposition.text import Format, render
+from exporter.exposition.text import Format
 from exporter.flatfile.topics import KNOWN_TOPICS
 from tests.collectors.exported import Exported, Time
+from tests.exposition.rendered import render
 from tests.golden.page import SHAPE, VALUES, described, fixed_families, shape, values
 from tests.simulator.worlds import fixed_world
 

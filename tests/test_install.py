@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.cli.flags import parse as parse_flags
+from exporter.cli.parser import parse as parse_flags
 from exporter.config import parse as parse_config
 
 ROOT = Path(__file__).parent.parent

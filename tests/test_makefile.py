@@ -66,7 +66,7 @@ def test_without_credentials_it_serves_the_demo_with_these_flags() -> None:
 )
 def test_with_an_account_it_serves_that(flags: str, env: dict[str, str], says: str) -> None:
     """Each names one that cannot be, so that it ends."""
-    with make_run(flags, **env) as process:
+    with make_run(f"--web.listen-address=127.0.0.1:0 {flags}", **env) as process:
         said, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode != 0
         assert says in said

@@ -1,8 +1,9 @@
 """docs/metrics.md from the code: `python -m docs.build.metrics` prints it."""
 
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 
 from exporter.account.account import FAMILIES as ACCOUNT_FAMILIES
@@ -21,16 +22,16 @@ from exporter.web.self_metrics import OwnMetrics
 SYMBOLS = {
     "E": "selected environments",
     "A": "deployed agents in all environments",
-    "X": "expected agents, once for each environment that the entry matches",
-    "M": "entries of `expected_agents` with `min`, once for each environment that the entry matches",
-    "K": f"known event topics that `events.include` and `events.exclude` select: {len(KNOWN_TOPICS)} by default",
+    "X": "expected agents, for each environment that the entry matches",
+    "M": "entries of `expected_agents` with `min`, likewise",
+    "K": f"selected known event topics: {len(KNOWN_TOPICS)} by default",
     "T": "event topics seen since the start",
     "I": "entries of `spaces.inactive_after`: 2 by default",
-    "S": "with `spaces.per_space`: spaces, at most `spaces.max_series`; else 0",
+    "S": "spaces with `spaces.per_space`, at most `spaces.max_series`; else 0",
     "D": "2, with `spaces.per_space` 3",
-    "J": f"types of jobs in an environment since counting began: at most {len(jobs.TYPES) + 1}",
+    "J": f"types of jobs in an environment, at most {len(jobs.TYPES) + 1}",
     "C": f"enabled collectors: {len(REGISTRY)} by default",
-    "P": f"requested paths of the API: {len(Endpoint) - 1} by default, one more with `environments.ids`",
+    "P": f"requested paths of the API: {len(Endpoint) - 1}, with `environments.ids` one more",
 }
 
 EXAMPLE = {
@@ -105,53 +106,38 @@ SERIES: Mapping[str, tuple[int, str]] = {
     "flatfile_exporter_config_last_reload_success_timestamp_seconds": (1, ""),
     "flatfile_exporter_scrapes_total": (4, ""),
 }
-NOTES = {
-    "flatfile_environment_guest_authentication": "1 more if guests may enter in two ways",
-    "flatfile_exporter_storage_success": "0 without `--storage.path`",
-    "flatfile_agent_executions_total": "2 more in an environment with runs of unknown agents",
-    "flatfile_agent_execution_duration_seconds": "0 for an agent that has not run",
-    "flatfile_jobs": "1 more for each unknown status, at most 20 and `other`",
-    "flatfile_job_oldest_open_timestamp_seconds": "0 without an open job",
-    "flatfile_events_total": "1 more for each unknown topic, in the environments that have it",
-    "flatfile_exporter_api_requests_total": "1 more for each other status",
-    "flatfile_exporter_token_expiry_timestamp_seconds": "0 with an access token",
-    "flatfile_environment_last_space_created_timestamp_seconds": "0 without spaces",
-    "flatfile_environment_last_activity_timestamp_seconds": "0 if no space has one",
-    "flatfile_event_last_timestamp_seconds": "0 before the first event",
-}
-
 LABELS = {  # empty: the name says it
-    "account": "the account's name in the configuration; `default` with environment variables",
+    "account": "",
     "account_id": "",
     "account_name": "",
-    "environment_id": "the environment's id; names need not be unique",
+    "environment_id": "",
     "environment_name": "",
-    "production": "`true` or `false`: whether Flatfile marks the environment as production",
-    "agent_id": "the agent's id; empty for runs of unknown agents",
+    "production": "",
+    "agent_id": "",
     "agent": "the agent's slug, else its id; in `flatfile_agent_missing` the configured glob; "
-    "`unknown` for runs of unknown agents",
-    "flatfile_namespace": "the namespace of the agent or space, empty if it has none",
+    "`unknown`, with an empty `agent_id`, for runs of unknown agents",
+    "flatfile_namespace": "empty if there is none",
     "space_id": "",
     "space": "",
-    "app_id": "the id of the space's app, empty if it has none",
-    "system": "`true` for Flatfile's own agents, else `false`",
+    "app_id": "",
+    "system": "`true` for Flatfile's own agents",
     "result": "`success` or `failure`",
     "status": ", ".join(f"`{name}`" for name in jobs.STATUSES) + "; others by their name, `unknown` if there is none",
     "type": ", ".join(f"`{name}`" for name in jobs.TYPES) + "; `other` for any other type",
     "method": "`shared_link`, `magic_link`, or another one of Flatfile's",
-    "state": "`active`, `archived` or `expired`",
-    "idle": "time without activity: the values of `spaces.inactive_after`",
-    "window": "the time until now: `1d`, `7d` or `30d`",
+    "state": "",
+    "idle": "the values of `spaces.inactive_after`",
+    "window": "`1d`, `7d` or `30d`",
     "topic": "the event's topic, such as `job:failed`; `other` beyond `events.max_topics`",
     "actor_type": ", ".join(f"`{name}`" for name in ACTOR_TYPES),
-    "collector": ", ".join(f"`{name}`" for name in REGISTRY),
+    "collector": "",
     "reason": ", ".join(f"`{name}`" for name in REASONS),
-    "endpoint": "path of the API: " + ", ".join(f"`{endpoint}`" for endpoint in Endpoint),
+    "endpoint": "[path of the API](operating.md#permissions)",
     "code": "the HTTP status, or `error` without a response",
     "version": "",
-    "revision": "the source revision, empty if unknown",
+    "revision": "",
     "pythonversion": "",
-    "path": "the exporter's path that was requested",
+    "path": "",
     "outcome": "`complete` or `partial`",
 }
 
@@ -163,27 +149,32 @@ _HEAD = """\
 Times are unix seconds, durations seconds. [stability.md](stability.md) says what may change.
 
 **An unknown value is never 0.** A missing series means "not known", and `0` means that Flatfile said so. When a request
-fails, the last value stays until it is older than the collector's `max_age` (15m by default), then its series end. A failure
-in one environment affects only that environment. What Flatfile no longer lists is gone at the next refresh.
+fails, the last value stays until it is older than the collector's `max_age` (15m by default), then its series end. What
+Flatfile no longer lists is gone at the next refresh.
 
-**Age of values.** A scrape refreshes what is older than the collector's `interval`, given at each heading below. Of more
-than two pages of spaces or users, only changed rows are read, if the result has as many rows as Flatfile counts. A change
-that shows in no count, no time of activity and no event is seen within `spaces.full_resync` (1h by default; users: 1h). If
-Flatfile neither counts nor sorts, a long list is read completely, at least every third of `max_age`.
+**Age of values.** A scrape refreshes what is older than the collector's `interval`. Of more than two pages of spaces or
+users, only changed rows are read, if the result has as many rows as Flatfile counts. A change that shows in no count, no
+time of activity and no event is seen within `spaces.full_resync` (1h by default; users: 1h). If Flatfile neither counts
+nor sorts, a long list is read completely, at least every third of `max_age`.
 
-**Counters start at 0 with the exporter** and count what is created from then on. Known topics exist from the beginning, so
-that `increase()` sees a first event. With `--storage.path` counters persist across restarts.
+**Counters start at 0 with the exporter**, and persist across restarts with `--storage.path`. Known topics exist from the
+beginning, so that `increase()` sees a first event.
 
-**Labels.** All metrics below have the label `account`, except those of [the exporter](#exporter). `environment_*` stands for
-`environment_id` and `environment_name`. Join on `(account, environment_id)`, for example
+**Types.** Metrics whose name ends in `_total` are counters; histograms are marked; all others are gauges.
+
+**Labels.** All metrics have the label `account`, except those of [the exporter](#exporter). Those of agents, events,
+executions, guests, jobs and spaces also have `environment_id` and `environment_name`. Only other labels are listed.
+Join on `(account, environment_id)`, for example
 `flatfile_guests * on (account, environment_id) group_left (production) flatfile_environment_info`. A target must not have a
 label `account`: Prometheus would rename the exporter's to `exported_account`.
 
 ## Number of series
 
-The column "series" counts the series of one account with these symbols:
+For each collector, the page gives the series of one account with these symbols. Unknown topics, statuses and agents add
+series; what has not happened yet (a run, an event, an open job) has none.
 
 """
+_ENVIRONMENT = ("environment_id", "environment_name")
 
 _TAIL = """\
 ## Process
@@ -234,49 +225,56 @@ def render() -> str:
         summary = (module.__doc__ or "").splitlines()[0]
         interval = COLLECTORS[name][0]
         when = "at every scrape" if interval == "0s" else f"`{interval}`"
-        parts.append(f"## Collector `{name}`\n\n{summary} Default interval: {when}.\n\n")
-        parts += _table(module.FAMILIES)
-    parts.append("## Refreshes and requests\n\n")
-    parts += _table((*ACCOUNT_FAMILIES, *telemetry_families()))
+        by_environment = all(set(_ENVIRONMENT) <= {*desc.labels} for desc in module.FAMILIES)
+        parts.append(
+            f"## Collector `{name}`\n\n{summary} Default interval: {when}. Series: {_sum(module.FAMILIES)}.\n\n"
+        )
+        parts += _list(module.FAMILIES, hidden=("account", *_ENVIRONMENT) if by_environment else ("account",))
+    own = (*ACCOUNT_FAMILIES, *telemetry_families())
+    parts.append(f"## Refreshes and requests\n\nSeries: {_sum(own)}.\n\n")
+    parts += _list(own)
     parts.append("## Exporter\n\nOnly on `/metrics`, not on `/probe`.\n\n")
-    parts += _table(exporter_families())
+    parts += _list(exporter_families())
     used = dict.fromkeys(label for desc in families() for label in desc.labels)
-    parts.append("## Labels\n\n| label | value |\n| --- | --- |\n")
-    parts += [f"| `{label}` | {LABELS[label]} |\n" for label in used if LABELS[label]]
+    parts.append("## Labels\n\n")
+    parts += [f"- `{label}`: {LABELS[label]}\n" for label in used if LABELS[label]]
     return "".join([*parts, "\n", _TAIL])
 
 
-def _table(families: Iterable[Desc]) -> Iterator[str]:
-    yield "| metric | type | labels | series | meaning |\n| --- | --- | --- | --- | --- |\n"
+def _list(families: Iterable[Desc], hidden: Sequence[str] = ("account",)) -> Iterator[str]:
     for desc in families:
-        labels = ", ".join(f"`{label}`" for label in desc.labels if label != "account")
-        labels = labels.replace("`environment_id`, `environment_name`", "`environment_*`")
-        note = f" ({NOTES[desc.name]})" if desc.name in NOTES else ""
-        count = _product(*SERIES[desc.name]) + note
-        yield f"| `{desc.name}` | {desc.type} | {labels} | {count} | {desc.help} |\n"
+        labels = ",".join(label for label in desc.labels if label not in hidden)
+        name = f"{desc.name}{{{labels}}}" if labels else desc.name
+        kind = "Histogram. " if desc.type == "histogram" else ""
+        meaning = kind + re.sub(r", in (unix )?seconds| \(GET [^)]*\)", "", desc.help)
+        yield f"- `{name}`: {meaning}\n"
     yield "\n"
 
 
 def _total() -> str:
     """All series of an account together, and what that comes to."""
-    numbers: Counter[str] = Counter()
-    for desc in families():
-        if "account" in desc.labels:
-            number, symbols = SERIES[desc.name]
-            numbers[symbols] += number
-    by_environment = [
-        _product(number, symbols.removesuffix("E")) for symbols, number in numbers.items() if "E" in symbols
-    ]
-    terms = [_product(number, symbols) for symbols, number in numbers.items() if "E" not in symbols]
-    together = f"({' + '.join(sorted(by_environment))}) × E + {' + '.join(sorted(terms))}"
+    counted = [desc for desc in families() if "account" in desc.labels]
     example = dict.fromkeys(SYMBOLS, 0) | EXAMPLE
-    total = sum(series(desc.name, example) for desc in families() if "account" in desc.labels)
-    numbers_of = ", ".join(f"{symbol} = {number}" for symbol, number in EXAMPLE.items())
-    return f"Total: {together}. Example: {total:,} with {numbers_of}.\n"
+    total = sum(series(desc.name, example) for desc in counted)
+    numbers_of = ", ".join(f"{symbol}={number}" for symbol, number in EXAMPLE.items())
+    return f"In all: {_sum(counted)}. Example: {total:,} with {numbers_of}.\n"
+
+
+def _sum(families: Iterable[Desc]) -> str:
+    """How many series some families have together."""
+    numbers: Counter[str] = Counter()
+    for desc in families:
+        number, symbols = SERIES[desc.name]
+        numbers[symbols] += number
+    inner = [_product(number, symbols.removesuffix("E")) for symbols, number in numbers.items() if "E" in symbols]
+    terms = [_product(number, symbols) for symbols, number in numbers.items() if "E" not in symbols]
+    if inner:
+        terms.append(f"{inner[0]}×E".removeprefix("1×") if len(inner) == 1 else f"({'+'.join(sorted(inner))})×E")
+    return " + ".join(sorted(terms))
 
 
 def _product(number: int, symbols: str) -> str:
-    return " × ".join([*(() if number == 1 and symbols else (str(number),)), *symbols])
+    return "×".join([*(() if number == 1 and symbols else (str(number),)), *symbols])
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exporter.account.api_metrics import ApiMetrics
 from exporter.account.refresh import MAX_FAILURES, Failure, Outcome, Refresh
+from exporter.account.unmatched import Unmatched
 from exporter.collectors import REGISTRY
 from exporter.collectors._context import Context, shown_environments
 from exporter.config import AccountConfig, CollectorConfig
@@ -136,7 +137,10 @@ class Account:
         self._api_metrics = ApiMetrics(config.name)
         self._client = make_client(config, self._api_metrics, clock, self.worker)
         self.database = Database(self.worker, clock, path, account=config.name, owner=api_identity(config.base_url))
-        self._context = Context(config, self._client, clock, self.database, self._refresh_now, self._wait_for)
+        self._unmatched = Unmatched(config.name)
+        self._context = Context(
+            config, self._client, clock, self.database, self._refresh_now, self._wait_for, self._unmatched.report
+        )
         self._shown = [name for name in REGISTRY if self._settings(name).enabled]
         self._refreshes: dict[str, Refresh] = {}
         self._closed = False
@@ -335,7 +339,6 @@ class Account:
             yield Family(TOKEN_EXPIRY, [((self.name,), token_expiry)])
 
     def status(self) -> list[Status]:
-        """Return the state of each shown collector."""
         refreshes = (self._refreshes[name] for name in self._shown)
         return [Status(r.name, r.outcome, r.last_success, r.running, r.due_in, r.trace) for r in refreshes]
 
@@ -345,9 +348,12 @@ class Account:
         return self._client.session.exchanged
 
     def failures(self) -> list[Failure]:
-        """Return the latest failures, newest first."""
         found = [failure for refresh in self._refreshes.values() for failure in refresh.failures]
         return sorted(found, key=lambda failure: failure.at, reverse=True)[:MAX_FAILURES]
+
+    def unmatched(self) -> list[str]:
+        """Return sentences on what the configuration names and the account did not have when it was last read."""
+        return self._unmatched.sentences
 
     async def withheld(self) -> dict[str, Withheld]:
         """Return what each shown collector does not show, and why."""

@@ -39,13 +39,13 @@ class Accounts:
         self._lock = asyncio.Lock()
         self._reader = Worker("configuration")
         self.reload_successful = False
+        self.warnings: tuple[str, ...] = ()  # of the configuration in use
         self.reloaded_at: float | None = None  # unix seconds
 
     def __iter__(self) -> Iterator[Account]:
         return iter(self._accounts.values())
 
     def get(self, name: str) -> Account | None:
-        """Return the account of that name."""
         return self._accounts.get(name)
 
     async def reload(self) -> None:
@@ -67,6 +67,7 @@ class Accounts:
                 if accounts.get(account.name) is not account:
                     account.stop()  # before its successor asks for anything: they share a file and a thread
             self.reloaded_at = self._clock.wall()
+            self.warnings = config.warnings
             made = [account for account in accounts.values() if before.get(account.name) is not account]
             gone = [account for account in before.values() if accounts.get(account.name) is not account]
             for warning in config.warnings:
@@ -110,7 +111,6 @@ class Accounts:
         return accounts
 
     async def aclose(self) -> None:
-        """End all accounts."""
         self._reader.close()
         await asyncio.gather(*(account.aclose() for account in self._accounts.values()))
 

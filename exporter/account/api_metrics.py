@@ -77,17 +77,14 @@ class ApiMetrics:
         self.sent += 1
 
     def retry(self, endpoint: str) -> None:
-        """Count a retry."""
         self._retries[endpoint] += 1
         self.sent += 1
 
     def error(self, collector: str, reason: Reason) -> None:
-        """Count a failure of a refresh."""
         self._errors[collector][REASONS.index(reason)] += 1
         self.failed += 1
 
     def requests(self) -> list[Family]:
-        """Return the families of requests."""
         account = self._account
         return [
             Family(REQUESTS, [((account, *key), number) for key, number in [*self._requests.items()]]),
@@ -103,7 +100,6 @@ class ApiMetrics:
         ]
 
     def errors(self) -> list[Family]:
-        """Return the family of errors."""
         samples = [
             ((self._account, collector, reason), number)
             for collector, numbers in self._errors.items()

@@ -10,7 +10,7 @@ from exporter.account.accounts import Accounts
 from exporter.config import AccountConfig, Config
 from exporter.core.clock import Clock
 from exporter.core.printable import printable
-from exporter.flatfile.errors import ADVICE, Reason
+from exporter.flatfile.errors import Reason, advice
 
 T = TypeVar("T")
 
@@ -71,7 +71,7 @@ class Trouble:
     @property
     def advice(self) -> str:
         """What to check or to do."""
-        return ADVICE[self.reason]
+        return advice(self.reason, self.status)
 
     def __str__(self) -> str:
         where = f" at {self.endpoint}" if self.endpoint else ""

@@ -88,7 +88,6 @@ class Refresh:
 
     @property
     def running(self) -> bool:
-        """Whether a refresh is in progress."""
         return self._task is not None
 
     @property
@@ -146,7 +145,6 @@ class Refresh:
             await asyncio.wait([self._task], timeout=timeout)
 
     def stop(self) -> None:
-        """Cancel the refresh in progress."""
         if self._task is not None:
             self._task.cancel()
 

@@ -115,7 +115,6 @@ class Journal:
             log.warning("the output could not be reopened: continuing in the old file", extra=fields(error=error))
 
     def close(self) -> None:
-        """Close the output."""
         self._output.close()
 
     def _append(self, lines: Sequence[bytes]) -> None:

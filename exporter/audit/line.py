@@ -64,8 +64,6 @@ class WrittenEvent(msgspec.Struct, frozen=True):
 
 
 class JsonLines:
-    """One JSON object a line."""
-
     header = b""
 
     def __init__(self) -> None:
@@ -78,7 +76,6 @@ class JsonLines:
         return msgspec.json.encode(line) + b"\n"
 
     def decode(self, text: bytes) -> WrittenEvent | None:
-        """Read a line back."""
         try:
             return self._decoder.decode(text)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -97,7 +94,6 @@ class Csv:
         return _row([_cell(getattr(line, column)) for column in self._columns])
 
     def decode(self, text: bytes) -> WrittenEvent | None:
-        """Read a line back."""
         try:
             (cells,) = csv.reader([text.decode()], strict=True)
         except (ValueError, csv.Error):

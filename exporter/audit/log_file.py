@@ -31,11 +31,9 @@ class Disk:
         os.fsync(file)
 
     def truncate(self, file: int, size: int) -> None:
-        """Cut the file off."""
         os.ftruncate(file, size)
 
     def write_all(self, file: int, data: bytes) -> None:
-        """Write everything."""
         rest = memoryview(data)
         while rest:
             rest = rest[self.write(file, bytes(rest)) :]
@@ -125,7 +123,6 @@ class LogFile:
         return new
 
     def close(self) -> None:
-        """Close the file."""
         os.close(self._file)
 
     @property

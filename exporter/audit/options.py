@@ -1,9 +1,11 @@
 """The options of the command."""
 
+import argparse
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from exporter.audit.actors import MIN_KEY_BYTES, Mode
 from exporter.audit.line import FormatName
@@ -35,6 +37,13 @@ class Options:
     state: Path | None = None
     interval: float = 15.0
     payload: bool = False
+
+    @classmethod
+    def of(cls, flags: argparse.Namespace) -> "Options":
+        """Return the options of a parsed command line."""
+        given: dict[str, Any] = {field.name: getattr(flags, field.name) for field in fields(cls)}
+        given |= {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+        return cls(**given)
 
     @property
     def people(self) -> bool:

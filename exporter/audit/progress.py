@@ -23,7 +23,6 @@ class Progress(ProgressLine):
         self.written = 0
 
     def request(self, endpoint: str, code: str, seconds: float, wire_bytes: int) -> None:
-        """Count a request."""
         self._requests += 1
         self.show(self._text)
 

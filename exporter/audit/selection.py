@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from exporter.config import Globs
+from exporter.config import Globs, matches
 from exporter.core.units import parse_duration
 from exporter.flatfile import times
 
@@ -52,16 +52,12 @@ class Selection:
         if self.ids and id_ not in self.ids:
             return False
         known = (id_,) if name is None else (name, id_)
-        return self.configured.match(*known) and Globs(self.environments or ("*",), ()).match(*known)
+        return self.configured.match(*known) and matches(self.environments or "*", *known)
 
     def event(self, environment: str, name: str | None, topic: str | None) -> bool:
         """Whether an event of this environment and topic is wanted."""
-        return Globs(self.topics or ("*",), ()).match(topic or "") and self.environment(environment, name)
+        return matches(self.topics or "*", topic or "") and self.environment(environment, name)
 
     def unmatched(self, listed: Mapping[str, str]) -> list[str]:
         """Return the globs of --environment that match none of the environments (names by id)."""
-        return [
-            glob
-            for glob in self.environments
-            if not any(Globs((glob,), ()).match(name, id_) for id_, name in listed.items())
-        ]
+        return [glob for glob in self.environments if not any(matches([glob], *item) for item in listed.items())]

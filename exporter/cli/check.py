@@ -7,8 +7,7 @@ from typing import TextIO
 from exporter.account.account import ROOT, Account, Status
 from exporter.account.one_shot import TIMEOUT, query, troubles, with_collectors
 from exporter.cli.check_report import AccountFacts, CollectorFacts, as_json, text
-from exporter.cli.objects import Objects, list_environments, objects
-from exporter.cli.unmatched import unmatched
+from exporter.cli.objects import Objects, objects
 from exporter.collectors import environments, executions, jobs, users
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock
@@ -50,7 +49,7 @@ async def facts(account: Account, config: AccountConfig, deadline: float) -> Acc
     names = [name for name, (status, _) in first.items() if not status.running and _reached(status)]
     second = await asyncio.gather(*(_requests_of_another(account, name, deadline) for name in names))
     steady = dict(zip(names, second, strict=True))
-    there, listed = await objects(account), await list_environments(account)
+    there = await objects(account)
     latest = {status.collector: status for status in account.status()}
     return AccountFacts(
         account.name,
@@ -63,7 +62,7 @@ async def facts(account: Account, config: AccountConfig, deadline: float) -> Acc
         ],
         account_id=there.account[0] if there.account else None,
         account_name=there.account[1] if there.account else None,
-        unmatched=() if listed is None else [*unmatched(config, *listed)],
+        unmatched=account.unmatched(),
     )
 
 

@@ -2,29 +2,16 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TextIO
 
 from exporter.account.account import Account
 from exporter.account.one_shot import TIMEOUT, Trouble, query, troubles, with_collectors
-from exporter.cli.expected_agents import Environment, expected_agents
+from exporter.cli.expected_agents import expected_agents
 from exporter.cli.objects import list_environments
 from exporter.config import AccountConfig
 from exporter.core.clock import Clock
 from exporter.core.printable import printable
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """What is deployed in an account. `why` is the reason if the environments could not be listed.
-
-    `failures` are sentences for the user.
-    """
-
-    account: str
-    environments: Sequence[Environment]
-    why: str
-    failures: Sequence[str]
 
 
 def discover(accounts: Sequence[AccountConfig], out: TextIO, err: TextIO, timeout: float = TIMEOUT) -> int:
@@ -33,22 +20,22 @@ def discover(accounts: Sequence[AccountConfig], out: TextIO, err: TextIO, timeou
     Raises ConfigError if connections cannot be set up.
     """
     only = [with_collectors(account, ("environments", "agents")) for account in accounts]
-    found = asyncio.run(query(only, deployment, Clock(), timeout))
-    out.write("\n".join(expected_agents(each.account, each.environments, each.why) for each in found))
-    for each in found:
-        err.writelines(f"flatfile-exporter: account {printable(each.account)}: {why}\n" for why in each.failures)
-    return 1 if any(each.failures for each in found) else 0
+    found = asyncio.run(query(only, deployed, Clock(), timeout))
+    out.write("\n".join(text for text, _ in found))
+    for account, (_, failures) in zip(accounts, found, strict=True):
+        err.writelines(f"flatfile-exporter: account {printable(account.name)}: {why}\n" for why in failures)
+    return 1 if any(failures for _, failures in found) else 0
 
 
-async def deployment(account: Account, deadline: float) -> Deployment:
-    """List an account's environments and agents until `deadline` (loop time)."""
+async def deployed(account: Account, deadline: float) -> tuple[str, list[str]]:
+    """List an account's agents until `deadline` (loop time). Return the YAML, and sentences on what could not be listed."""
     await account.refresh(deadline)
     failed = {status.collector: troubles(status) for status in account.status()}
     listed = await list_environments(account)
     if listed is None:
         why = failed["environments"]
         failures = [f"environments could not be listed: {trouble}" for trouble in why]
-        return Deployment(account.name, (), _reasons(why), failures)
+        return expected_agents(account.name, (), _reasons(why)), failures
     why = failed["agents"]
     found = [replace(each, why=_reasons(why)) for each in listed[1]]
     failures = [
@@ -57,7 +44,7 @@ async def deployment(account: Account, deadline: float) -> Deployment:
         if each.agents is None
         for trouble in why
     ]
-    return Deployment(account.name, found, "", failures)
+    return expected_agents(account.name, found), failures
 
 
 def _reasons(troubles: Sequence[Trouble]) -> str:

@@ -1,21 +1,22 @@
 """Values of flags. Each ValueError has a text for the user."""
 
 import argparse
-import difflib
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from exporter.config.values import nearest
 from exporter.core.units import parse_duration
 from exporter.web.app import OWN_PATHS
 
 T = TypeVar("T")
 
-MAX_OFFSET = 60.0
+MAX_OFFSET = 60.0  # seconds
+MAX_INTERVAL = 3600.0
 _PATH = re.compile(r"/|(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
-_SECONDS = re.compile(r"[0-9]{1,3}([.][0-9]{1,9})?s?")
+_DECIMAL = re.compile(r"[0-9]{1,3}([.][0-9]{1,9})?s?")
 
 
 def flag(read: Callable[[str], T]) -> Callable[[str], T]:
@@ -87,12 +88,17 @@ def number(text: str) -> int:
 
 def duration(text: str) -> float:
     """Read a duration above 0 and return seconds. Raises ValueError."""
-    try:
-        seconds = parse_duration(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} {error}") from None
+    seconds = _seconds(text)
     if not seconds:
         raise ValueError(f"{text!r} is not above 0")
+    return seconds
+
+
+def interval(text: str) -> float:
+    """Read a duration of up to an hour and return seconds. Raises ValueError."""
+    seconds = _seconds(text)
+    if not 0 < seconds <= MAX_INTERVAL:
+        raise ValueError(f"{text!r} is out of range: from 1ms to {MAX_INTERVAL:g}s")
     return seconds
 
 
@@ -101,8 +107,8 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         if text not in words:
-            nearest = difflib.get_close_matches(text[:60], words, n=1)
-            proposed = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(words)}"
+            guess = nearest(text, words)
+            proposed = f"did you mean {guess}?" if guess else f"there are {', '.join(words)}"
             raise ValueError(f"{text[:60]!r} is not known; {proposed}")
         return text
 
@@ -111,12 +117,14 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
 
 def offset(text: str) -> float:
     """Read a duration of up to a minute, with or without a unit, and return seconds. Raises ValueError."""
-    seconds = float(text.removesuffix("s")) if _SECONDS.fullmatch(text) else None
-    if seconds is None:
-        try:
-            seconds = parse_duration(text)
-        except ValueError as error:
-            raise ValueError(f"{text!r} {error}") from None
+    seconds = float(text.removesuffix("s")) if _DECIMAL.fullmatch(text) else _seconds(text)
     if seconds > MAX_OFFSET:
         raise ValueError(f"{text!r} is too long: at most {MAX_OFFSET:g}s")
     return seconds
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} {error}") from None

@@ -33,7 +33,6 @@ class _Closed(Unhealthy):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Read the flags and check."""
     parser = argparse.ArgumentParser(prog="python -m exporter.cli.healthcheck", description=__doc__, allow_abbrev=False)
     parser.add_argument("--url", default=DEFAULT_ADDRESS, help="where the exporter listens (default: %(default)s)")
     return healthcheck(parser.parse_args(arguments).url)

@@ -12,10 +12,9 @@ from exporter.account.account import Account
 from exporter.account.one_shot import query, troubles, with_collectors
 from exporter.cli.inventory_kinds import HOUR
 from exporter.cli.inventory_people import read_people
-from exporter.cli.inventory_report import Options, Report, Source, Unread, is_chosen
+from exporter.cli.inventory_report import Options, Report, Source, Unread
 from exporter.collectors import executions
-from exporter.config import AccountConfig
-from exporter.config.types import EnvironmentsConfig
+from exporter.config import AccountConfig, EnvironmentsConfig, matches
 from exporter.core.clock import Clock
 from exporter.core.progress_line import ProgressLine
 from exporter.store.directory import StorageError, api_identity
@@ -35,7 +34,7 @@ class _Narrowed(EnvironmentsConfig):
     globs: Sequence[str] = ()
 
     def match(self, *values: str) -> bool:
-        return EnvironmentsConfig.match(self, *values) and is_chosen(self.globs, *values)
+        return EnvironmentsConfig.match(self, *values) and matches(self.globs or "*", *values)
 
 
 def inventory(options: Options, accounts: Sequence[AccountConfig], out: TextIO, err: TextIO) -> int:
@@ -45,10 +44,10 @@ def inventory(options: Options, accounts: Sequence[AccountConfig], out: TextIO, 
     """
     with _opened(options.output, out) as stream:
         report = Report(options, stream, err, several=len(accounts) > 1)
-        if options.storage is None:
+        if options.storage_path is None:
             asyncio.run(_ask(options, accounts, report, ProgressLine(err)))
         else:
-            _look_up(options.storage, accounts, report)
+            _look_up(options.storage_path, accounts, report)
         stream.flush()
     return 0 if report.complete else 1
 

@@ -4,13 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import Any
 
 from exporter.audit.models import Named
 from exporter.cli.inventory_tables import Column, Row, number
 from exporter.collectors import _guest_lists, spaces
-from exporter.config import AccountConfig
+from exporter.config import AccountConfig, matches
 from exporter.core.printable import printable
 from exporter.store.database import Connection
 
@@ -111,7 +110,6 @@ class Kind:
     collectors: tuple[str, ...]
     columns: tuple[Column, ...]
     rows: Callable[[Connection, View], Iterator[Row]]
-    of_environments: bool = True
 
 
 def _environments(db: Connection, view: View) -> Iterator[Row]:
@@ -137,7 +135,7 @@ def _environments(db: Connection, view: View) -> Iterator[Row]:
         )
     for expected in view.config.expected_agents if view.all_environments else ():
         listed = db.execute("SELECT name, id FROM environment").fetchall()
-        if not any(_matches(expected.environment, *names) for names in listed):
+        if not any(matches([expected.environment], *names) for names in listed):
             yield (expected.environment, None, None, *(None,) * 7, expected.agents, None)
 
 
@@ -153,7 +151,7 @@ def _agents(db: Connection, view: View) -> Iterator[Row]:
     for environment in view.environments:
         patterns = _patterns(view.config, environment)
         for agent, slug, system, created, updated, at, runs, failures in rows.get(environment.id, ()):
-            expected = any(_matches(pattern, slug, agent) for pattern in patterns)
+            expected = matches(patterns, slug, agent)
             # Where runs are left of which the agent is not known, none may be this one's.
             unknown = at is None or (environment.id in unattributed and not runs)
             numbers = (None, None) if unknown else (runs, failures)
@@ -250,7 +248,6 @@ KINDS = {
         ("environments", "users"),
         (Column("user_id", "USER ID"), Column("created", "CREATED", "time"), Column("last_seen", "LAST SEEN", "time")),
         _users,
-        of_environments=False,
     ),
     "guests": Kind(
         "guest",
@@ -276,7 +273,6 @@ class Deployed:
 
 
 def matrix(db: Connection, view: View) -> list[Deployed]:
-    """Return which environment has which agents."""
     deployed, found = _deployed(db), []
     for environment in view.environments:
         agents = deployed.get(environment.id, [])
@@ -314,7 +310,7 @@ def _patterns(config: AccountConfig, environment: Environment) -> list[str]:
     return [
         pattern
         for expected in config.expected_agents
-        if _matches(expected.environment, environment.name, environment.id)
+        if matches([expected.environment], environment.name, environment.id)
         for pattern in expected.agents
     ]
 
@@ -322,8 +318,4 @@ def _patterns(config: AccountConfig, environment: Environment) -> list[str]:
 def _missing(config: AccountConfig, environment: Environment, agents: Sequence[tuple[str, str, bool]]) -> list[str]:
     """Return the expected agents that are not deployed."""
     patterns = sorted({*_patterns(config, environment)})
-    return [pattern for pattern in patterns if not any(_matches(pattern, slug, id_) for slug, id_, _ in agents)]
-
-
-def _matches(pattern: str, *names: str) -> bool:
-    return any(fnmatchcase(name, pattern) for name in names)
+    return [pattern for pattern in patterns if not any(matches([pattern], slug, id_) for slug, id_, _ in agents)]

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
 
@@ -12,7 +11,7 @@ from exporter.audit.models import Named
 from exporter.cli.inventory_kinds import KINDS, PEOPLE, Deployed, Environment, View, matrix, matrix_table
 from exporter.cli.inventory_tables import Column, Rows, json_line, json_lines, write_csv, write_table
 from exporter.collectors._context import WHOLE_ACCOUNT, known_at
-from exporter.config import AccountConfig
+from exporter.config import AccountConfig, matches
 from exporter.core.printable import printable
 from exporter.core.units import format_duration
 from exporter.flatfile import times
@@ -25,7 +24,7 @@ NOT_STORED = "the exporter has not read it, or its collector is off"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the flags say. `storage`: the directory of a running exporter, instead of asking. Durations in seconds."""
+    """What the flags say. `storage_path`: the directory of a running exporter, instead of asking. Durations in seconds."""
 
     kind: str
     environments: Sequence[str] = ()
@@ -34,17 +33,13 @@ class Options:
     inactive: float | None = None
     matrix: bool = False
     people: bool = False
-    storage: Path | None = None
+    storage_path: Path | None = None
     timeout: float = 600.0
 
     @property
     def collectors(self) -> Sequence[str]:
         """The collectors that know of what is asked for."""
         return ("environments", "agents") if self.matrix else KINDS[self.kind].collectors
-
-
-def is_chosen(globs: Sequence[str], *values: str) -> bool:
-    return not globs or any(fnmatchcase(value, glob) for value in values for glob in globs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +116,7 @@ class Report:
         options = self._options
         listed = db.execute("SELECT id, name, production FROM environment WHERE shown ORDER BY name, id")
         chosen = [Environment(id_, name, bool(production)) for id_, name, production in listed]
-        environments = [each for each in chosen if is_chosen(options.environments, each.name, each.id)]
+        environments = [each for each in chosen if matches(options.environments or "*", each.name, each.id)]
         known: dict[str, dict[str, float]] = {}
         for collector, environment, at in db.execute("SELECT collector, environment_id, at FROM known"):
             known.setdefault(collector, {})[environment] = at
@@ -155,7 +150,7 @@ class Report:
 
     def _unmatched(self, view: View) -> Iterator[Unread]:
         for glob in self._options.environments:
-            if not any(is_chosen([glob], each.name, each.id) for each in view.environments):
+            if not any(matches([glob], each.name, each.id) for each in view.environments):
                 why = f"no environment that the configuration selects matches {glob!r}"
                 yield Unread("environments", None, why, is_sentence=True)
 

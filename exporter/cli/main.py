@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
 from typing import TextIO, cast
 
-from exporter.cli.flags import PROG, parse
+from exporter.cli.flags import PROG
 from exporter.cli.healthcheck import healthcheck
+from exporter.cli.parser import parse
 from exporter.config import Config, ConfigError, from_environment, load
 from exporter.core.logs import configure
 from exporter.web_config import both, load_web
@@ -49,14 +51,13 @@ def _ignore_signals() -> None:
 
 def _audit(flags: argparse.Namespace, source: Source) -> int:
     from exporter.audit.command import audit
-    from exporter.audit.flags import options
-    from exporter.audit.options import BadOptions
+    from exporter.audit.options import BadOptions, Options
     from exporter.audit.progress import Progress
 
     progress = Progress(sys.stderr)
     configure(flags.log_level, flags.log_format, cast(TextIO, progress))
     try:
-        status = audit(options(flags), source, os.environ, progress)
+        status = audit(Options.of(flags), source, os.environ, progress)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -84,17 +85,7 @@ def _inventory(flags: argparse.Namespace, source: Source) -> int:
     from exporter.cli.inventory import inventory
     from exporter.cli.inventory_report import Options
 
-    options = Options(
-        kind=flags.kind,
-        environments=tuple(flags.environments),
-        format=flags.format,
-        output=flags.output,
-        inactive=flags.inactive,
-        matrix=flags.matrix,
-        people=flags.people,
-        storage=flags.storage_path,
-        timeout=flags.timeout,
-    )
+    options = Options(**{field.name: getattr(flags, field.name) for field in fields(Options)})
 
     def run() -> int:
         config = source()

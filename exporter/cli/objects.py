@@ -39,7 +39,6 @@ class Objects:
 
 
 async def objects(account: Account) -> Objects:
-    """Return what is known of an account now."""
     windows = {"now": account.now, "events": account.config.events.window, "jobs": account.config.jobs.window}
 
     def select(db: Connection) -> Objects:

@@ -60,11 +60,11 @@ async def _serve(flags: argparse.Namespace, configured: contextlib.AbstractAsync
         storage = None if flags.storage_path is None else stack.enter_context(Directory(flags.storage_path))
         accounts = await stack.enter_async_context(_accounts(source, clock, storage))
         settings = WebSettings(
-            flags.telemetry_path,
-            flags.timeout_offset,
-            flags.enable_lifecycle,
-            flags.external_url,
-            flags.route_prefix,
+            flags.web_telemetry_path,
+            flags.web_scrape_timeout_offset,
+            flags.web_enable_lifecycle,
+            flags.web_external_url,
+            flags.web_route_prefix,
             simulated=flags.command == "demo",
         )
         web = Web(accounts, settings, clock)
@@ -72,9 +72,9 @@ async def _serve(flags: argparse.Namespace, configured: contextlib.AbstractAsync
         if flags.command == "demo":
             await _scrape(accounts)
         for opened in sockets:
-            url = _url(opened, flags.route_prefix, tls=web_file is not None and web_file.tls)
+            url = _url(opened, flags.web_route_prefix, tls=web_file is not None and web_file.tls)
             log.info("listening", extra=fields(address=shown(opened), url=url, version=__version__))
-        admitted = MaxRequests(web.app(), flags.max_requests)
+        admitted = MaxRequests(web.app(), flags.web_max_requests)
         app = admitted if web_file is None else Gate(admitted, web_file)
         tls = ListeningContext(web_file.context) if web_file is not None and web_file.tls else None
         await serve(app, sockets, signals, web.shorten_deadlines, tls)
@@ -82,10 +82,10 @@ async def _serve(flags: argparse.Namespace, configured: contextlib.AbstractAsync
 
 
 def _listening(flags: argparse.Namespace) -> Iterator[socket.socket]:
-    if flags.systemd_socket:
+    if flags.web_systemd_socket:
         yield from inherited(os.environ)
         return
-    for address in flags.listen_address or [Address("", DEFAULT_PORT)]:
+    for address in flags.web_listen_address or [Address("", DEFAULT_PORT)]:
         yield from listen(address)
 
 

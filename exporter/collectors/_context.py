@@ -33,7 +33,8 @@ class Context:
     """The surroundings of one account's collectors.
 
     `refresh_now` refreshes another collector, due or not, and raises what it raised. `wait_for` waits for another collector's
-    refresh in progress, for so many seconds at most.
+    refresh in progress, for so many seconds at most. `report_unmatched` replaces what a collector says of patterns of the
+    configuration that match nothing.
     """
 
     config: AccountConfig
@@ -42,6 +43,7 @@ class Context:
     database: Database
     refresh_now: Callable[[str, Call], Awaitable[None]]
     wait_for: Callable[[str, float], Awaitable[None]]
+    report_unmatched: Callable[[str, Sequence[str]], None]
 
     @property
     def account(self) -> str:

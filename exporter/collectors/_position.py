@@ -47,6 +47,11 @@ def load(db: Connection) -> Mapping[str, Position]:
     return found
 
 
+def environments(db: Connection) -> set[str]:
+    """Return the environments that were read at least once."""
+    return {environment for (environment,) in db.execute("SELECT environment_id FROM event_position")}
+
+
 def resume(db: Connection, config: EventsConfig, account: str, asked_at: float) -> bool:
     """Keep what an earlier run of the exporter has left if counting can go on from it; return whether it can."""
     chosen = msgspec.json.encode((config.topics.include, config.topics.exclude)).decode()

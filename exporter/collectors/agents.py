@@ -1,7 +1,6 @@
 """Agents deployed in each environment, and those that the configuration expects there."""
 
 from collections.abc import Iterator, Sequence
-from fnmatch import fnmatchcase
 
 from exporter.collectors._context import (
     Context,
@@ -12,6 +11,7 @@ from exporter.collectors._context import (
     shown_environments,
 )
 from exporter.collectors._labels import ENVIRONMENT, Labels, family
+from exporter.collectors._unmatched import matches, unmatched_agents
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
@@ -99,7 +99,8 @@ class Collector:
 
         asked = await context.database.run(due)
         found, errors = await context.gather(asked, lambda environment: self._deployed(environment, call), call)
-        await context.database.run(lambda db: self._write(db, found, at))
+        unmatched = await context.database.run(lambda db: self._write(db, found, at))
+        context.report_unmatched(NAME, unmatched)
         return errors
 
     async def _deployed(self, environment: Environment, call: Call) -> list[models.Agent]:
@@ -124,7 +125,8 @@ class Collector:
         rows = await self._context.client.rows(LISTING, {"environmentId": environment.id, **more}, call)
         return [row for row in rows if row.environment_id in (None, environment.id)]
 
-    def _write(self, db: Connection, found: dict[str, list[models.Agent]], at: float) -> None:
+    def _write(self, db: Connection, found: dict[str, list[models.Agent]], at: float) -> list[str]:
+        """Replace the agents of these environments; return sentences on expected agents that are not deployed."""
         for environment, rows in found.items():
             db.execute("DELETE FROM agent WHERE environment_id = ?", (environment,))
             values = [
@@ -145,6 +147,7 @@ class Collector:
         (number,) = db.execute("SELECT count(*) FROM agent").fetchone()
         dropped = max(0, number - self._context.config.agents.max_series)
         db.execute("INSERT OR REPLACE INTO series_dropped VALUES (?, ?)", (NAME, dropped))
+        return unmatched_agents(db, self._context.config)
 
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return what is deployed, and what is missing where that is known."""
@@ -176,7 +179,7 @@ class Collector:
         missing: dict[tuple[str, ...], float] = {}
         least: dict[tuple[str, ...], float] = {}
         for expected in context.config.expected_agents:
-            matching = [row for row in listed if _matches(expected.environment, row[1], row[0])]
+            matching = [row for row in listed if matches(expected.environment, row[1], row[0])]
             places: list[tuple[str, str, list[tuple[str, str]] | None]] = [
                 (id_, name, deployed.get(id_)) for id_, name, shown in matching if shown
             ]
@@ -187,11 +190,7 @@ class Collector:
                 if expected.min is not None and (all_known or agents is not None):
                     least[named] = max(expected.min, least.get(named, 0))
                 for pattern in expected.agents if agents is not None else ():
-                    there = any(_matches(pattern, *agent) for agent in agents or ())
+                    there = any(matches(pattern, *agent) for agent in agents or ())
                     missing[(*named, pattern)] = 0 if there else 1
         yield Family(MISSING, [*missing.items()])
         yield Family(EXPECTED_MIN, [*least.items()])
-
-
-def _matches(pattern: str, *names: str) -> bool:
-    return any(fnmatchcase(name, pattern) for name in names)

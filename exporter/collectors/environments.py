@@ -6,6 +6,7 @@ from functools import partial
 
 from exporter.collectors._context import WHOLE_ACCOUNT, Context, gather_by_id, known_at, mark_known
 from exporter.collectors._labels import ACCOUNT, ENVIRONMENT
+from exporter.collectors._unmatched import unmatched_environments
 from exporter.core.logs import fields
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
@@ -60,7 +61,6 @@ class Collector:
         self._context = context
         self._account_asked_at: float | None = None  # monotonic
         self._account_refused = False
-        self._nothing_selected = False
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """List the environments. A failure to read the account itself fails only that."""
@@ -70,23 +70,13 @@ class Collector:
         for id_, failure in failures.items():
             if not isinstance(failure, NotFound):
                 rows += await context.database.run(partial(_known, id_=id_))
-        selected = await context.database.run(lambda db: self._write(db, rows, at))
-        self._warn_of_none(rows, selected)
+        unmatched = await context.database.run(lambda db: self._write(db, rows, at))
+        context.report_unmatched(NAME, unmatched)
         error = await self._refresh_account(call)
         return [*failures.values(), error] if error else [*failures.values()]
 
-    def _warn_of_none(self, rows: Sequence[models.Environment], selected: int) -> None:
-        """Log once when environments are listed and the configuration selects none of them."""
-        nothing = bool(rows) and not selected
-        if nothing and not self._nothing_selected:
-            log.warning(
-                "environments.include and environments.exclude select no environment",
-                extra=fields(account=self._context.account, listed=len(rows)),
-            )
-        self._nothing_selected = nothing
-
-    def _write(self, db: Connection, rows: Sequence[models.Environment], at: float) -> int:
-        """Replace the environments; return how many of them are selected."""
+    def _write(self, db: Connection, rows: Sequence[models.Environment], at: float) -> list[str]:
+        """Replace the environments; return sentences on patterns that match none of them."""
         chosen = self._context.config.environments.match
         most = self._context.config.environments.max_series
         selected = {row.id for row in rows if chosen(cut(row.name or row.id), row.id)}
@@ -108,7 +98,7 @@ class Collector:
         db.execute("DELETE FROM known WHERE environment_id NOT IN (SELECT id FROM environment UNION SELECT '')")
         mark_known(db, NAME, [WHOLE_ACCOUNT], at)
         db.execute("INSERT OR REPLACE INTO series_dropped VALUES (?, ?)", (NAME, len(selected) - len(shown)))
-        return len(selected)
+        return unmatched_environments(db, self._context.config)
 
     async def _refresh_account(self, call: Call) -> FlatfileError | None:
         """Read the account; credentials that may not read it are no failure, and are asked again in an hour."""

@@ -178,15 +178,16 @@ class Collector:
         mentioned = {event.environment_id or "" for event in account.events}
         if "" in mentioned:
             return None
-        ids_since = positions[WHOLE_ACCOUNT].known_since
-        behind = [env for env in environments if positions[env.id].read_at < ids_since + overlap]
-        silent = [env for env in environments if env.id not in mentioned and env not in behind]
+        ids_since = positions[WHOLE_ACCOUNT].known_since + overlap
+        behind = [env for env in environments if positions[env.id].read_at < ids_since]
+        quiet = [env for env in environments if env.id not in mentioned and env not in behind]
         verified_since = at - context.config.collectors[NAME].max_age / 3
-        others = [env for env in environments if self._begun and env.id in mentioned and env not in behind]
-        unread = await context.database.run(lambda db: needs_check(db, NAME, others, 0.0))  # could not be read before
-        asked = behind + unread + await context.database.run(lambda db: needs_check(db, NAME, silent, verified_since))
+        read = await context.database.run(_position.environments)
+        unread = [env for env in environments if self._begun and env.id in mentioned and env.id not in read]
+        silent = await context.database.run(lambda db: needs_check(db, NAME, quiet, verified_since))
+        asked = [*dict.fromkeys([*behind, *unread, *silent])]
         since = {env.id: positions[env.id].since(overlap) for env in asked}
-        since |= {env.id: max(positions[env.id].known_since, ids_since) for env in unread}
+        since |= {env.id: positions[env.id].known_since for env in unread}
         found, errors = await context.gather_partial(asked, lambda env: self._read(env.id, since[env.id], call), call)
         late = {env.id for env in behind + unread}
         own = {

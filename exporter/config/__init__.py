@@ -15,8 +15,6 @@ from exporter.config.reader import Reader
 from exporter.config.types import (
     ROOT,
     AccountConfig,
-    AgentsConfig,
-    AuthConfig,
     CollectorConfig,
     Config,
     ConfigError,
@@ -24,18 +22,12 @@ from exporter.config.types import (
     EventsConfig,
     ExpectedAgents,
     Globs,
-    GuestsConfig,
-    JobsConfig,
-    RequestsConfig,
-    SpacesConfig,
-    TlsConfig,
+    matches,
 )
 from exporter.config.yaml_tree import MAX_CHARACTERS, YamlError, compose
 
 __all__ = [
     "AccountConfig",
-    "AgentsConfig",
-    "AuthConfig",
     "CollectorConfig",
     "Config",
     "ConfigError",
@@ -43,13 +35,9 @@ __all__ = [
     "EventsConfig",
     "ExpectedAgents",
     "Globs",
-    "GuestsConfig",
-    "JobsConfig",
-    "RequestsConfig",
-    "SpacesConfig",
-    "TlsConfig",
     "from_environment",
     "load",
+    "matches",
     "parse",
 ]
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from exporter.config.reader import Block, Setting
+from exporter.config.reader import BROKEN, Block, Setting
 from exporter.config.schema import Key, Section, Sections, keys
 from exporter.config.types import ACCOUNT, ACCOUNTS, COLLECTORS, MAX_AGE_INTERVALS, AccountConfig
 from exporter.config.values import default_of
@@ -22,6 +22,11 @@ class Settings:
     def get(self, path: str) -> Any:
         """Return the value, by default the schema's; BROKEN where it is written but unusable."""
         return self.written[path].value if path in self.written else DEFAULTS[path]
+
+    def usable(self, path: str) -> Setting | None:
+        """Return what is written there, if it is and is not BROKEN."""
+        setting = self.written.get(path)
+        return None if setting is None or setting.value is BROKEN else setting
 
     def build(self) -> AccountConfig:
         """Return the account. None of its settings is BROKEN."""

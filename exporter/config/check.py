@@ -58,8 +58,8 @@ def credential_problems(given: Collection[str], called: Callable[[str], str]) ->
 
 
 def _check_name(settings: Settings, named: dict[str, Place], problems: Problems) -> None:
-    setting = settings.written.get("name")
-    if setting is None or setting.value is BROKEN:
+    setting = settings.usable("name")
+    if setting is None:
         return
     first = named.setdefault(setting.value, setting.place)
     if first is not setting.place:
@@ -69,10 +69,8 @@ def _check_name(settings: Settings, named: dict[str, Place], problems: Problems)
 
 
 def _check_http(settings: Settings, problems: Problems) -> None:
-    url = settings.written.get("base_url")
-    if url is None or url.value is BROKEN or settings.get("allow_http") is not False:
-        return
-    if is_plain_http_to_elsewhere(url.value):
+    url = settings.usable("base_url")
+    if url is not None and settings.get("allow_http") is False and is_plain_http_to_elsewhere(url.value):
         problems.add(
             url.place,
             "http:// would send the credentials in the clear: use https://, or set allow_http: true for this account",
@@ -93,11 +91,8 @@ def _check_auth(settings: Settings, problems: Problems) -> None:
 
 def _check_ages(settings: Settings, problems: Problems) -> None:
     for name in COLLECTORS:
-        max_age = settings.written.get(f"collectors.{name}.max_age")
-        interval = settings.get(f"collectors.{name}.interval")
-        if max_age is None or max_age.value is BROKEN or interval is BROKEN:
-            continue
-        if max_age.value < MAX_AGE_INTERVALS * interval:
+        max_age, interval = settings.usable(f"collectors.{name}.max_age"), settings.get(f"collectors.{name}.interval")
+        if max_age is not None and interval is not BROKEN and max_age.value < MAX_AGE_INTERVALS * interval:
             problems.add(
                 max_age.place,
                 f"{format_duration(max_age.value)} is less than {MAX_AGE_INTERVALS} times the interval of "
@@ -127,20 +122,20 @@ def _check_expected_agents(settings: Settings, problems: Problems) -> None:
 
 def _check_topics(settings: Settings, problems: Problems) -> None:
     for path in ("events.include", "events.exclude"):
-        setting = settings.written.get(path)
-        if setting is None or setting.value is BROKEN:
-            continue
-        for glob in setting.value:
+        setting = settings.usable(path)
+        for glob in setting.value if setting else ():
             if not any(fnmatchcase(topic, glob) for topic in KNOWN_TOPICS):
                 guess = nearest(glob, [*KNOWN_TOPICS, *(f"{family}:*" for family in TOPIC_FAMILIES)])
                 hint = f"; did you mean {shown(guess)}?" if guess else ""
-                problems.warn(setting.place, f"{shown(glob)} matches no topic that is known to this version{hint}")
+                problems.warn(
+                    settings.written[path].place, f"{shown(glob)} matches no topic that is known to this version{hint}"
+                )
 
 
 def _check_files(settings: Settings, certificates: dict[Path, str], problems: Problems) -> None:
     for name, kind in AUTH_VALUES.items():
-        setting = settings.written.get(f"auth.{name}_file")
-        if setting is None or setting.value is BROKEN:
+        setting = settings.usable(f"auth.{name}_file")
+        if setting is None:
             continue
         try:
             for warning in check_secret_file(setting.value, kind, confidential=kind is not CLIENT_ID):

@@ -17,8 +17,6 @@ BROKEN = object()
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value in the file, and its position."""
-
     value: Any
     place: Place
 

@@ -4,13 +4,13 @@ The reader, the documentation, the example's test and the chart's schema follow 
 are seconds, all sizes bytes. Everything compares by value, so that a reload can tell which accounts stayed as they were.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import MappingProxyType
 
-from exporter.config.declare import entries, inline, key, maker, section, sections
+from exporter.config.declare import entries, key, section, sections
 from exporter.config.schema import Entry, Key, Section, Sections
 from exporter.config.values import (
     BOOLEAN,
@@ -85,8 +85,8 @@ _COLLECTORS = Section(
 class Globs:
     """Case-sensitive shell patterns (`*`, `?`, `[abc]`)."""
 
-    include: tuple[str, ...] = key(GLOBS, '["*"]', "", nonempty=True)
-    exclude: tuple[str, ...] = key(GLOBS, "[]", "")
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
 
     @property
     def matches_all(self) -> bool:
@@ -95,10 +95,11 @@ class Globs:
 
     def match(self, *values: str) -> bool:
         """Return whether any of the values matches an include and none of them matches an exclude."""
-        return _any_matches(values, self.include) and not _any_matches(values, self.exclude)
+        return matches(self.include, *values) and not matches(self.exclude, *values)
 
 
-def _any_matches(values: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+def matches(patterns: Iterable[str], *values: str) -> bool:
+    """Return whether any of the values matches any of the patterns."""
     return any(fnmatchcase(value, pattern) for pattern in patterns for value in values)
 
 
@@ -169,7 +170,7 @@ class SpacesConfig:
 
 @dataclass(frozen=True, slots=True)
 class EventsConfig:
-    """`topics` chooses what is counted."""
+    """How events are counted."""
 
     window: float = key(DURATION, "5m", "Window over which events per second are computed.", minimum="1s")
     overlap: float = key(DURATION, "60s", "How late an event may appear in the API's list and still be counted.")
@@ -180,17 +181,21 @@ class EventsConfig:
         "after a longer one they restart at 0.",
         minimum="1s",
     )
-    topics: Globs = inline(
-        Globs,
-        include="Which events: globs over the event's topic, such as job:failed.",
-        exclude="Which of these to exclude: globs over the event's topic.",
+    include: tuple[str, ...] = key(
+        GLOBS, '["*"]', "Which events: globs over the event's topic, such as job:failed.", nonempty=True
     )
+    exclude: tuple[str, ...] = key(GLOBS, "[]", "Which of these to exclude: globs over the event's topic.")
     max_topics: int = key(
         INTEGER,
         "200",
         "Maximum number of unknown topics counted under their own names; the rest are counted as `other`.",
         minimum="1",
     )
+
+    @property
+    def topics(self) -> Globs:
+        """Which topics are counted."""
+        return Globs(self.include, self.exclude)
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +319,7 @@ class AccountConfig(Shared):
 
 SHARED: tuple[Entry, ...] = entries(Shared)
 ACCOUNT: tuple[Entry, ...] = (*(each for each in entries(AccountConfig) if each not in SHARED), *SHARED)
-ACCOUNTS = Sections("accounts", "The accounts to export, at least one.", ACCOUNT, maker(AccountConfig), required=True)
+ACCOUNTS = Sections("accounts", "The accounts to export, at least one.", ACCOUNT, AccountConfig, required=True)
 ROOT: tuple[Entry, ...] = (ACCOUNTS, *SHARED)
 
 

@@ -35,10 +35,8 @@ class ProgressLine:
             self._shown = False
 
     def write(self, text: str) -> int:
-        """Write a message."""
         self.clear()
         return self._stream.write(text)
 
     def flush(self) -> None:
-        """Flush the stream."""
         self._stream.flush()

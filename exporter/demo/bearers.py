@@ -1,78 +1,57 @@
 """Credentials, and the access tokens that they are exchanged for."""
 
 import base64
-from email.utils import formatdate
 from typing import Any
 
 import msgspec
 
+from exporter.demo.answers import Refused
 from exporter.demo.markers import SECRET, TEAM_MAIL
-from exporter.demo.paging import Refused
 from exporter.demo.rows import iso
-from exporter.demo.switches import Switches
+
+LIFE = 86400.0  # seconds
 
 
 class Bearers:
-    """Who is let in. `credentials`: clientId -> secret; change it while the server runs to rotate a secret."""
+    """Who is let in. `credentials`: clientId -> secret. `ends`: when each token ends (unix seconds)."""
 
-    def __init__(self, switches: Switches, credentials: dict[str, str]) -> None:
+    def __init__(self, credentials: dict[str, str]) -> None:
         self.credentials = credentials
-        self._switches = switches
-        self._ends: dict[str, float] = {}
-        self._calls: dict[str, int] = {}
+        self.ends: dict[str, float] = {}
         self._issued = 0
 
-    def exchange(self, body: object, now: float, account_id: str) -> dict[str, Any]:
-        """The answer to POST /auth; Refused with the status of `Switches.auth_refusal` for wrong credentials."""
-        switches = self._switches
+    def exchange(
+        self, body: object, now: float, account_id: str, *, life: float = LIFE, refusal: int = 400
+    ) -> dict[str, Any]:
+        """The answer to POST /auth, with a token for `life` seconds; Refused for wrong credentials, with that status."""
         if not isinstance(body, dict):
             raise Refused(400, "the body must be an object")
-        if switches.auth_needs_type and body.get("type") != "apiCredentials":
-            raise Refused(400, "type is required", "type")
         client_id, secret = body.get("clientId"), body.get("secret")
         if not isinstance(client_id, str) or not isinstance(secret, str):
             raise Refused(400, "clientId and secret are required", "clientId")
         if self.credentials.get(client_id) != secret:
-            raise Refused(switches.auth_refusal, "Invalid credentials")
-        end = now + switches.token_life
-        token = self._token(end)
-        self._ends = {t: e for t, e in self._ends.items() if e > now} | {token: end}
-        self._calls = {t: n for t, n in self._calls.items() if t in self._ends}
-        answer: dict[str, Any] = {"accessToken": token}
-        if switches.expires_in != "absent":
-            life: dict[str, object] = {
-                "string": f"{switches.token_life:.0f}",
-                "number": round(switches.token_life),
-                "junk": "soon",
-            }
-            answer["expiresIn"] = life[switches.expires_in]
-        if switches.expires != "absent":
-            texts = {"iso": iso(end), "http": formatdate(end, usegmt=True), "junk": "tomorrow"}
-            answer["expires"] = texts[switches.expires]
-        answer |= {"email": f"ops{TEAM_MAIL}", "userId": "us_usr_Kq81mZ4t", "accountId": account_id}
-        return {"data": answer} if switches.auth_wrapped else answer
+            raise Refused(refusal, "Invalid credentials")
+        end = now + life
+        self._issued += 1
+        token = self.token(end, self._issued)
+        self.ends = {t: e for t, e in self.ends.items() if e > now} | {token: end}
+        return {
+            "accessToken": token,
+            "expiresIn": f"{life:.0f}",
+            "expires": iso(end),
+            "email": f"ops{TEAM_MAIL}",
+            "userId": "us_usr_Kq81mZ4t",
+            "accountId": account_id,
+        }
+
+    def token(self, end: float, number: int) -> str:
+        """A JWT that says when it ends (unix seconds)."""
+        return f"{_part({'alg': 'HS256'})}.{_part({'exp': int(end)})}.{SECRET}signature-{number}"
 
     def check(self, authorization: str | None, now: float) -> None:
         """Refused (401) unless this `Authorization` header holds a token that is good now."""
-        token = (authorization or "").removeprefix("Bearer ")
-        if token in self._switches.ready_tokens and token:
-            return
-        if self._ends.get(token, float("-inf")) <= now:
+        if self.ends.get((authorization or "").removeprefix("Bearer "), now) <= now:
             raise Refused(401, "Unauthorized")
-        self._calls[token] = calls = self._calls.get(token, 0) + 1
-        if self._switches.token_calls is not None and calls > self._switches.token_calls:
-            raise Refused(401, "Unauthorized")
-
-    def invalidate(self) -> None:
-        """Forget every token given out: the next use of each is a 401."""
-        self._ends.clear()
-        self._calls.clear()
-
-    def _token(self, end: float) -> str:
-        self._issued += 1
-        if not self._switches.token_is_jwt:
-            return f"{SECRET}access-token-{self._issued}"
-        return f"{_part({'alg': 'HS256'})}.{_part({'exp': int(end)})}.{SECRET}signature-{self._issued}"
 
 
 def _part(claims: dict[str, object]) -> str:

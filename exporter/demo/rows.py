@@ -3,8 +3,9 @@
 Every secret or personal value holds one of `markers.MARKERS`.
 """
 
+import re
+from dataclasses import fields
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from exporter.demo.markers import PERSONAL, SECRET
@@ -12,6 +13,7 @@ from exporter.demo.records import Agent, Environment, Event, Execution, Guest, J
 from exporter.demo.world import World
 
 Row = dict[str, Any]
+SOURCE = f'const key = "{SECRET}in-source"; module.exports = {{ key }};\n'
 
 
 def iso(moment: Moment) -> str | None:
@@ -21,16 +23,20 @@ def iso(moment: Moment) -> str | None:
     return datetime.fromtimestamp(round(moment, 3), UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def plain_date(moment: Moment) -> str | None:
-    """`2025-11-20`; a text or None stays what it is."""
-    return moment if moment is None or isinstance(moment, str) else (iso(moment) or "")[:10]
+_ON_THE_WIRE = {
+    kind: [(f.name, re.sub("_(.)", lambda match: match[1].upper(), f.name)) for f in fields(kind)]
+    for kind in (Environment, Agent, User, Guest, Job)
+}
+"""By kind of record: its fields, and their names on the wire, such as `createdAt` for `created_at`."""
 
 
-@lru_cache(maxsize=2)
-def source(size: int) -> str:
-    """A program of `size` bytes."""
-    head = f'const key = "{SECRET}in-source"; module.exports = {{ key }};\n'
-    return (head + "// " + "x" * max(0, size - len(head) - 3))[: max(size, 0)]
+def _fields(item: Environment | Agent | User | Guest | Job) -> Row:
+    """The fields of a record that are on the wire as they are."""
+    values = {wire: getattr(item, name) for name, wire in _ON_THE_WIRE[type(item)]}
+    return {
+        wire: iso(value) if wire.endswith("At") else list(value) if isinstance(value, tuple) else value
+        for wire, value in values.items()
+    }
 
 
 def account(world: World) -> Row:
@@ -48,20 +54,15 @@ def account(world: World) -> Row:
 
 
 def environment(world: World, item: Environment) -> Row:
-    return {
-        "id": item.id,
+    return _fields(item) | {
         "accountId": world.account_id,
-        "name": item.name,
-        "isProd": item.is_prod,
-        "guestAuthentication": list(item.guest_authentication),
         "features": {},
         "metadata": {"note": f"{SECRET}environment-metadata"},
-        "namespaces": list(item.namespaces),
         "translationsPath": None,
     }
 
 
-def space(world: World, item: Space, *, plain_dates: bool = False) -> Row:
+def space(world: World, item: Space) -> Row:
     user = world.users.get(item.created_by or "")
     return {
         "id": item.id,
@@ -69,7 +70,7 @@ def space(world: World, item: Space, *, plain_dates: bool = False) -> Row:
         "environmentId": item.environment_id,
         "createdAt": iso(item.created_at),
         "updatedAt": iso(item.updated_at),
-        "lastActivityAt": plain_date(item.last_activity_at) if plain_dates else iso(item.last_activity_at),
+        "lastActivityAt": iso(item.last_activity_at),
         "workbooksCount": item.workbooks,
         "filesCount": item.files,
         "createdByUserId": item.created_by,
@@ -86,24 +87,13 @@ def space(world: World, item: Space, *, plain_dates: bool = False) -> Row:
     }
 
 
-def agent(world: World, item: Agent, *, source_bytes: int) -> Row:
-    row: Row = {
-        "id": item.id,
-        "topics": list(item.topics),
-        "compiler": "js",
-        "source": source(source_bytes),
-        "sourceMap": f'{{"note":"{SECRET}source-map"}}',
-        "isSystem": item.is_system,
-        "createdAt": iso(item.created_at),
-        "updatedAt": iso(item.updated_at),
+def agent(world: World, item: Agent) -> Row:
+    return {name: value for name, value in _fields(item).items() if value is not None} | {
         "accountId": world.account_id,
-        "environmentId": item.environment_id,
+        "compiler": "js",
+        "source": SOURCE,
+        "sourceMap": f'{{"note":"{SECRET}source-map"}}',
     }
-    if item.slug is not None:
-        row["slug"] = item.slug
-    if item.namespace is not None:
-        row["namespace"] = item.namespace
-    return row
 
 
 def execution(item: Execution) -> Row:
@@ -148,32 +138,17 @@ def event(world: World, item: Event, now: float) -> Row:
 
 
 def user(world: World, item: User) -> Row:
-    return {
-        "id": item.id,
-        "email": item.email,
-        "name": item.name,
+    return _fields(item) | {
         "accountId": world.account_id,
         "idp": "FRONTEGG",
         "idpRef": "6b1f0c52-0000-4000-8000-000000000001",
         "metadata": {"note": f"{PERSONAL}user-metadata"},
-        "createdAt": iso(item.created_at),
-        "updatedAt": iso(item.updated_at),
-        "lastSeenAt": iso(item.last_seen_at),
         "dashboard": 2,
     }
 
 
-def guest(item: Guest, spaces: list[str]) -> Row:
-    """`spaces`: which of the guest's spaces the answer names."""
-    return {
-        "id": item.id,
-        "environmentId": item.environment_id,
-        "email": item.email,
-        "name": item.name,
-        "spaces": [_membership(space_id, item.spaces[space_id]) for space_id in spaces],
-        "createdAt": iso(item.created_at),
-        "updatedAt": iso(item.updated_at),
-    }
+def guest(item: Guest) -> Row:
+    return _fields(item) | {"spaces": [_membership(*space) for space in item.spaces.items()]}
 
 
 def _membership(space_id: str, last_accessed: Moment) -> Row:
@@ -183,23 +158,9 @@ def _membership(space_id: str, last_accessed: Moment) -> Row:
 
 
 def job(item: Job) -> Row:
-    return {
-        "id": item.id,
-        "type": item.type,
-        "operation": item.operation,
-        "source": item.source,
-        "status": item.status,
+    return _fields(item) | {
         "trigger": "immediate",
-        "mode": item.mode,
-        "progress": item.progress,
         "managed": True,
-        "environmentId": item.environment_id,
-        "spaceId": item.space_id,
-        "createdBy": item.created_by,
-        "createdAt": iso(item.created_at),
-        "updatedAt": iso(item.updated_at),
-        "startedAt": iso(item.started_at),
-        "finishedAt": iso(item.finished_at),
         "outcomeAcknowledgedAt": None,
         "info": f"{SECRET}info",
         "config": {},

@@ -1,88 +1,41 @@
-"""The simulated API on a socket: listening, connections, and use from a thread."""
+"""The simulated API on a socket."""
 
 import asyncio
-import inspect
-import socket
-import ssl
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Self
+from typing import Self
 
 import h11
 
-from exporter.demo.api import Api, Request
+from exporter.demo.answers import Refused
+from exporter.demo.api import PREFIX, Api, Reply, Request, refusal
 from exporter.demo.life import Life
-from exporter.demo.switches import Switches
-from exporter.demo.wire import Reply, Wire
 from exporter.demo.world import World
 
 BODY_LIMIT = 1 << 20  # bytes of a request
 
 
 class DemoServer(Api):
-    """Serves a world on loopback: `async with DemoServer(world) as api:`, or `with DemoServer(world).in_thread()`.
+    """Serves a world on any free port of loopback: `async with DemoServer(world) as api:`."""
 
-    `world` and `switches` may be changed at any time, from another thread by `call`. `port` 0: any free
-    one, the same until the end.
-    """
-
-    def __init__(
-        self,
-        world: World,
-        switches: Switches | None = None,
-        *,
-        life: Life | None = None,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        ssl_context: ssl.SSLContext | None = None,
-    ) -> None:
-        super().__init__(world, switches, life=life)
-        self.host = host
-        self.port = port
-        self.connections_opened = 0
-        self._ssl = ssl_context
+    def __init__(self, world: World, *, life: Life | None = None) -> None:
+        super().__init__(world, life)
+        self.host = "127.0.0.1"
+        self.port = 0
         self._server: asyncio.Server | None = None
-        self._placeholder: socket.socket | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def base_url(self) -> str:
-        """Where the API is, prefix included."""
-        return f"{self.root_url}{self.switches.prefix}"
-
-    @property
-    def root_url(self) -> str:
-        """Scheme, host and port."""
-        return f"{'https' if self._ssl else 'http'}://{self.host}:{self.port}"
-
-    async def start(self) -> None:
-        """Listen."""
-        self._loop = asyncio.get_running_loop()
-        await self.listen()
-
-    async def stop(self) -> None:
-        """Close everything, whatever is in progress."""
-        await self.stop_listening()
-        if self._placeholder is not None:
-            self._placeholder.close()
-            self._placeholder = None
+        return f"http://{self.host}:{self.port}{PREFIX}"
 
     async def listen(self) -> None:
-        """Accept connections (again), on the same port."""
-        bound = self._bind()
-        if self._placeholder is not None:
-            self._placeholder.close()
-            self._placeholder = None
-        self._server = await asyncio.start_server(self._connected, sock=bound, ssl=self._ssl)
+        self._server = await asyncio.start_server(self._connected, self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop_listening(self) -> None:
-        """Refuse connections and drop those that are open. The port stays ours until `stop`."""
+        """Refuse connections and drop those that are open, whatever is in progress."""
         if self._server is None:
             return
         self._server.close()
-        self._placeholder = self._bind()
         for task in list(self._connections):
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
@@ -91,53 +44,28 @@ class DemoServer(Api):
         self._server = None
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        await self.listen()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.stop()
+        await self.stop_listening()
 
-    @contextmanager
-    def in_thread(self) -> Iterator[Self]:
-        """Serve from a thread of its own, for callers without an event loop."""
-        loop = asyncio.new_event_loop()
-        thread = threading.Thread(target=loop.run_forever, name="demo-api", daemon=True)
-        thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self.start(), loop).result()
-            try:
-                yield self
-            finally:
-                asyncio.run_coroutine_threadsafe(self.stop(), loop).result()
-        finally:
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
-
-    def call(self, function: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        """From another thread: run a function (or coroutine function) between two requests, return its result."""
-
-        async def run() -> Any:
-            result = function(*args, **named)
-            return await result if inspect.isawaitable(result) else result
-
-        if self._loop is None:
-            raise RuntimeError("the server has not been started")
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
-
-    def _bind(self) -> socket.socket:
-        bound = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((self.host, self.port))
-        self.port = bound.getsockname()[1]
-        return bound
+    async def respond(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> Reply | None:
+        """Return the answer, ready to send; None when the connection is to be closed without one."""
+        if request.path.startswith(f"{PREFIX}/"):
+            request.path = request.path.removeprefix(PREFIX)
+            reply = self.answer(request)
+        else:
+            reply = refusal(Refused(404, "Not found"))
+        return reply.encoded(request.headers.get("accept-encoding", ""), self.world.clock())
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is None:  # start_server runs this as a task
             raise RuntimeError("not in a task")
         self._connections.add(task)
-        self.connections_opened += 1
         try:
             try:
                 await self._serve(reader, writer)
@@ -146,30 +74,28 @@ class DemoServer(Api):
             await writer.wait_closed()
         except asyncio.CancelledError:
             writer.transport.abort()  # the server stops; what is still to be sent may never be read
-        except (ConnectionError, ssl.SSLError):
+        except OSError:
             pass  # the client went away
         finally:
             self._connections.discard(task)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         protocol = h11.Connection(h11.SERVER)
-        wire = Wire(reader, writer)
         while True:
             try:
                 request = await _read_request(protocol, reader)
             except h11.RemoteProtocolError:
-                await wire.send(Reply(400, headers={"Content-Length": "0"}).head(close=True))
+                writer.write(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 return
-            if request is None:
+            reply = None if request is None else await self.respond(request, reader, writer)
+            if request is None or reply is None:
                 return
-            reply = await self.handle(request, wire)
-            if reply is None:
-                return
-            await wire.send(
+            writer.write(
                 protocol.send(h11.Response(status_code=reply.status, headers=list(reply.headers.items())))
                 + protocol.send(h11.Data(b"" if request.method == "HEAD" else reply.body))
                 + protocol.send(h11.EndOfMessage())
             )
+            await writer.drain()
             if protocol.our_state is not h11.DONE or protocol.their_state is not h11.DONE:
                 return
             protocol.start_next_cycle()

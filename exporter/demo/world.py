@@ -216,7 +216,6 @@ class World(Activity):
             self._emit_guest("space:guestAdded", guest, space_id, at)
 
     def visit(self, guest_id: str, space_id: str, *, at: float | None = None) -> None:
-        """The guest opens the space."""
         guest = self.guests[guest_id]
         guest.spaces[space_id] = guest.updated_at = self._when(at)
 

@@ -30,18 +30,6 @@ class Format(Enum):
     TEXT_0_0_4 = "text/plain; version=0.0.4; charset=utf-8"
     OPENMETRICS_1_0 = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-    @property
-    def content_type(self) -> str:
-        """The Content-Type header to answer with."""
-        return self.value
-
-
-class Page(NamedTuple):
-    """A rendered page. `dropped` counts the samples left out because the page already had one of the same series."""
-
-    body: bytes
-    dropped: int
-
 
 class Lines(NamedTuple):
     """Rendered families: the lines of each family's samples, without HELP and TYPE.
@@ -80,12 +68,6 @@ _ESCAPES = {"\\": r"\\", "\n": r"\n", '"': r"\""}
 
 def _escape(match: re.Match[str]) -> str:
     return _ESCAPES.get(match[0], "\ufffd")
-
-
-def render(families: Iterable[Family], fmt: Format) -> Page:
-    """Return the page of `families`, in the order in which their names first come. Raises ValueError as `lines` does."""
-    rendered = lines(families, fmt)
-    return Page(join([rendered], fmt), rendered.dropped)
 
 
 def lines(families: Iterable[Family], fmt: Format) -> Lines:

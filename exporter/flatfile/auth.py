@@ -7,7 +7,6 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -54,41 +53,24 @@ class Stored:
         raise Unauthorized(why)
 
 
-class Bearer(Protocol):
-    """A source of tokens."""
-
-    async def get(self) -> Secret:
-        """Return the token to use now. Raises FlatfileError."""
-
-    async def replace(self, refused: Secret) -> Secret:
-        """Return another token than the one that was refused with 401. Raises FlatfileError where there is none."""
-
-    async def is_rotated(self) -> bool:
-        """Return whether what is stored is something else than what was used last."""
-
-    @property
-    def expiry(self) -> float | None:
-        """When the token expires (unix seconds); `None` where that is not known, or there is no token yet."""
-
-    async def aclose(self) -> None:
-        """End what runs in the background."""
-
-
 class ReadyToken:
     """A token used as it is. Its file is read at the start and again when the token is refused."""
 
-    expiry = None
+    expiry: float | None = None
+    """When the token expires (unix seconds): not known."""
 
     def __init__(self, stored: Stored) -> None:
         self._stored = stored
         self._token: Secret | None = None
 
     async def get(self) -> Secret:
+        """Return the token to use now. Raises FlatfileError."""
         if self._token is None:
             self._token = await self._stored.read()
         return self._token
 
     async def replace(self, refused: Secret) -> Secret:
+        """Return another token than the one that was refused with 401. Raises FlatfileError where there is none."""
         if self._token is None or self._token == refused:
             self._token = await self._stored.read()
         if self._token == refused:
@@ -96,6 +78,7 @@ class ReadyToken:
         return self._token
 
     async def is_rotated(self) -> bool:
+        """Return whether what is stored is something else than what was used last."""
         try:
             return (await self._stored.read()) != self._token
         except Unauthorized:
@@ -110,7 +93,7 @@ class ExchangedToken:
 
     `exchange` returns a token and its life in seconds.
     Refused credentials are not tried again before a back-off of 10s to 5m has passed or a `*_file` holds something else.
-    `clock` tells the time by the server's clock; `account` is for the log alone.
+    Its methods are those of ReadyToken. `clock` tells the time by the server's clock; `account` is for the log alone.
     """
 
     def __init__(
@@ -131,7 +114,7 @@ class ExchangedToken:
         self._token: Secret | None = None
         self._ends = 0.0  # monotonic
         self._renew_from = 0.0
-        self.expiry: float | None = None
+        self.expiry: float | None = None  # unix seconds; None: there is no token yet
         self._task: asyncio.Task[Secret] | None = None
         self._failures = 0
         self._refusal: tuple[str, int | None] | None = None  # text and status
@@ -209,9 +192,10 @@ class ExchangedToken:
             await asyncio.wait([self._task])
 
 
-class _Claims(Model, frozen=True):
-    """What is read of a JWT."""
+Bearer = ReadyToken | ExchangedToken
 
+
+class _Claims(Model, frozen=True):
     exp: Number = None
 
 
@@ -248,7 +232,6 @@ def _after(end: float | None, now: float) -> float | None:
 
 
 def _number(value: object) -> float | None:
-    """Read a number, also one written as text."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -58,8 +58,6 @@ def identity(row: Identified) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Query(Generic[T]):
-    """A list with its parameters."""
-
     listing: Listing[T]
     params: Mapping[str, str]
     call: Call
@@ -270,7 +268,6 @@ class Client:
 
 
 def _add(answer: Answer, listing: Listing[T], done: Pass[T], max_rows: int) -> RowsPage[T]:
-    """Decode a page and add it to a pass."""
     page = read_page(answer, listing.row, listing.endpoint, max_rows)
     rows = _rows(page, listing.endpoint)
     restart = done.pages == 0

@@ -12,7 +12,7 @@ FlatfileError
 └── TooLarge          more bytes, pages or rows than allowed
 """
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, get_args
 
 Reason = Literal[
     "unauthorized",
@@ -26,18 +26,7 @@ Reason = Literal[
     "too_large",
     "internal",
 ]
-REASONS: tuple[Reason, ...] = (
-    "unauthorized",
-    "forbidden",
-    "not_found",
-    "rate_limited",
-    "timeout",
-    "connection",
-    "server_error",
-    "bad_response",
-    "too_large",
-    "internal",
-)
+REASONS: tuple[Reason, ...] = get_args(Reason)
 ADVICE: dict[Reason, str] = {
     "unauthorized": "Check the credentials, and whether their file can be read.",
     "forbidden": "The credentials do not allow this.",
@@ -51,6 +40,15 @@ ADVICE: dict[Reason, str] = {
     "internal": "This is a bug of the exporter: the log has the details.",
 }
 """What the user can check or do, as sentences, by reason."""
+UNKNOWN_CREDENTIALS = 404
+"""Also the status of a path that does not exist: with it, a wrong base_url looks like refused credentials."""
+
+
+def advice(reason: Reason, status: int | None = None) -> str:
+    """Return what the user can check or do about an error, as a sentence."""
+    if reason == "unauthorized" and status == UNKNOWN_CREDENTIALS:
+        return "Check base_url, then the credentials."
+    return ADVICE[reason]
 
 
 class FlatfileError(Exception):
@@ -87,54 +85,36 @@ class FlatfileError(Exception):
 
 
 class Unauthorized(FlatfileError):
-    """The credentials or the token were refused."""
-
     reason = "unauthorized"
 
 
 class Forbidden(FlatfileError):
-    """The token may not ask this."""
-
     reason = "forbidden"
 
 
 class NotFound(FlatfileError):
-    """The server knows no such thing."""
-
     reason = "not_found"
 
 
 class RateLimited(FlatfileError):
-    """Too many requests: the account is paused until `retry_at`."""
-
     reason = "rate_limited"
 
 
 class Timeout(FlatfileError):
-    """No complete answer in time."""
-
     reason = "timeout"
 
 
 class ConnectionFailed(FlatfileError):
-    """No connection could be made, or it broke before the answer was whole."""
-
     reason = "connection"
 
 
 class ServerError(FlatfileError):
-    """The server says that it failed."""
-
     reason = "server_error"
 
 
 class BadResponse(FlatfileError):
-    """An answer that cannot be used."""
-
     reason = "bad_response"
 
 
 class TooLarge(FlatfileError):
-    """More bytes, pages or rows than the configuration allows."""
-
     reason = "too_large"

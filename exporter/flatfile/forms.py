@@ -40,7 +40,6 @@ class Forms:
         self._learned[endpoint] = form, self._monotonic() + REMEMBERED
 
     def is_refused(self, query: Hashable) -> bool:
-        """Whether a query was refused in every form."""
         return self._monotonic() < self._refused.get(query, 0.0)
 
     def note_refused(self, query: Hashable) -> None:

@@ -28,7 +28,6 @@ class Model(msgspec.Struct, rename="camel", gc=False, frozen=True, kw_only=True)
 class Pagination(Model, frozen=True):
     """What a list says of itself; any part may be missing, stale or wrong."""
 
-    current_page: Number = None
     page_count: Number = None
     total_count: Number = None
 
@@ -51,14 +50,10 @@ class Page(Model, Generic[T], frozen=True):
 
 
 class One(Model, Generic[T], frozen=True):
-    """An answer that holds one object."""
-
     data: T
 
 
 class Account(Model, frozen=True):
-    """The account that the token belongs to."""
-
     id: str
     name: str | None = None
 

@@ -77,7 +77,6 @@ class Pass(Generic[T]):
 
     @property
     def pages(self) -> int:
-        """How many pages have come."""
         return len(self._lengths)
 
     def is_last_page_short(self, size: int) -> bool:

@@ -3,10 +3,11 @@
 import asyncio
 import ipaddress
 import socket
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
+
+from exporter.core.worker import start_thread
 
 MAX_LOOK_UP = 10.0  # seconds that somebody waits for one
 MAX_LOOK_UPS = 32  # under way; those that hang count until they end
@@ -21,7 +22,6 @@ class Resolver:
     def __init__(self, look_up: Callable[..., Sequence[Any]] = socket.getaddrinfo) -> None:
         self._look_up = look_up
         self._under_way: dict[str, Future[list[str]]] = {}
-        self._lock = threading.Lock()
 
     async def addresses(self, host: str) -> list[str]:
         """Return a host's addresses, in the order in which to try them. Raises socket.gaierror."""
@@ -34,34 +34,21 @@ class Resolver:
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             raise socket.gaierror(socket.EAI_AGAIN, f"no name resolution within {MAX_LOOK_UP:.0f}s") from None
+        except UnicodeError:
+            raise socket.gaierror(socket.EAI_NONAME, "not a host name") from None
+        except RuntimeError:
+            raise socket.gaierror(socket.EAI_AGAIN, "no thread for name resolution") from None
 
     def _start(self, host: str) -> Future[list[str]]:
         """Start a look-up, or join the one under way."""
-        with self._lock:
-            future = self._under_way.get(host)
-            if future is not None:
-                return future
+        future = self._under_way.get(host)
+        if future is None:
             if len(self._under_way) >= MAX_LOOK_UPS:
                 raise socket.gaierror(socket.EAI_AGAIN, "too many name resolutions hang")
-            future = Future()
-            future.set_running_or_notify_cancel()  # from now on, who goes away cancels nothing
-            thread = threading.Thread(target=self._run, args=(host, future), name="name resolution", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError:
-                raise socket.gaierror(socket.EAI_AGAIN, "no thread for name resolution") from None
-            self._under_way[host] = future
-            return future
+            future = self._under_way[host] = start_thread("name resolution", lambda: self._find(host))
+            future.add_done_callback(lambda _: self._under_way.pop(host, None))
+        return future
 
-    def _run(self, host: str, future: Future[list[str]]) -> None:
-        try:
-            found = self._look_up(host, None, type=socket.SOCK_STREAM)
-            result: list[str] | Exception = list(dict.fromkeys(item[4][0] for item in found))
-        except (OSError, UnicodeError) as error:
-            result = error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, "not a host name")
-        with self._lock:
-            del self._under_way[host]
-        if isinstance(result, list):
-            future.set_result(result)
-        else:
-            future.set_exception(result)
+    def _find(self, host: str) -> list[str]:
+        found = self._look_up(host, None, type=socket.SOCK_STREAM)
+        return list(dict.fromkeys(item[4][0] for item in found))

@@ -18,6 +18,7 @@ from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.decoding import read
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import (
+    UNKNOWN_CREDENTIALS,
     BadResponse,
     ConnectionFailed,
     FlatfileError,
@@ -78,6 +79,16 @@ class Call:
         return MAX_BACKGROUND_PAUSE if self.background else max(self.deadline.left(), 1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request, as `Transport.send` takes it."""
+
+    endpoint: Endpoint
+    params: Mapping[str, str]
+    bearer: Secret | None = None
+    body: Secret | None = None
+
+
 class Session:
     """Sends one account's requests. Every method raises FlatfileError and nothing else.
 
@@ -116,7 +127,6 @@ class Session:
         self._bearer = ExchangedToken(client_id, secret, self._exchange, clock, account=self._account)
 
     def use_token(self, stored: Stored) -> None:
-        """Use this token as it is."""
         self._bearer = ReadyToken(stored)
 
     @property
@@ -143,7 +153,6 @@ class Session:
             self._server_time.note_objects(max(times(), default=-math.inf))
 
     async def aclose(self) -> None:
-        """Close connections and end background work."""
         if self._bearer:
             await self._bearer.aclose()
         await self._transport.aclose()
@@ -157,7 +166,7 @@ class Session:
             with call.trace.measure(Spent.BEARER):
                 token = await self._bearer.get()
             sent = self.clock.monotonic()
-            answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
+            answer = await self._send(_Request(endpoint, params, _checked(token)), call, attempt)
             if answer.status == 401:
                 refused = self._acceptance.note_refused(endpoint, token)
                 if self.clock.monotonic() >= refused.keep_until or await self._bearer.is_rotated():
@@ -169,7 +178,7 @@ class Session:
                             raise _only_here(endpoint) from None
                         raise
                     sent = self.clock.monotonic()
-                    answer = await self._send(endpoint, params, _checked(token), None, call, attempt)
+                    answer = await self._send(_Request(endpoint, params, _checked(token)), call, attempt)
                     if answer.status == 401:
                         refused = self._acceptance.note_refused(endpoint, token, is_new=True)
                 if answer.status == 401 and self._acceptance.is_accepted_elsewhere(refused):
@@ -205,13 +214,14 @@ class Session:
 
         async def once(typed: bool, attempt: int) -> Answer:
             body = credentials(client_id, secret, typed=typed)
-            answer = await self._send(Endpoint.AUTH, {}, None, body, call, attempt)
-            declared = answer.status == 404 and answer.is_json  # for credentials that are not known
+            answer = await self._send(_Request(Endpoint.AUTH, {}, body=body), call, attempt)
+            declared = answer.status == UNKNOWN_CREDENTIALS and answer.is_json
             lost = self._address.is_wrong(answer) and not declared
             passing = answer.status == 408 or isinstance(failure(answer, str(Endpoint.AUTH), self.now), RateLimited)
             if 400 <= answer.status < 500 and not lost and not passing:
+                doubt = ", or base_url is wrong" if answer.status == UNKNOWN_CREDENTIALS else ""
                 raise Unauthorized(
-                    f"the credentials were refused with status {answer.status}",
+                    f"the credentials were refused with status {answer.status}{doubt}",
                     endpoint=str(Endpoint.AUTH),
                     status=answer.status,
                 )
@@ -264,34 +274,18 @@ class Session:
             with call.trace.measure(Spent.RETRY):
                 await asyncio.sleep(max(wait, 0.0))
 
-    async def _send(
-        self,
-        endpoint: Endpoint,
-        params: Mapping[str, str],
-        bearer: Secret | None,
-        body: Secret | None,
-        call: Call,
-        attempt: int,
-    ) -> Answer:
+    async def _send(self, request: _Request, call: Call, attempt: int) -> Answer:
         """Send one request; while the API's path prefix is not known for sure, try the other one on the same host once."""
         base = self._address.base
-        answer = await self._send_to(base, endpoint, params, bearer, body, call, attempt)
+        answer = await self._send_to(base, request, call, attempt)
         other = self._address.alternative(base, answer, self.clock.monotonic())
         if other is None:
             return answer
-        second = await self._send_to(other, endpoint, params, bearer, body, call, attempt)
+        second = await self._send_to(other, request, call, attempt)
         return second if self._address.prefer(other, second, answer, self.clock.monotonic()) else answer
 
-    async def _send_to(
-        self,
-        base: str,
-        endpoint: Endpoint,
-        params: Mapping[str, str],
-        bearer: Secret | None,
-        body: Secret | None,
-        call: Call,
-        attempt: int,
-    ) -> Answer:
+    async def _send_to(self, base: str, request: _Request, call: Call, attempt: int) -> Answer:
+        endpoint, params = str(request.endpoint), request.params
         loop = asyncio.get_running_loop()
         called = loop.time()
         async with contextlib.AsyncExitStack() as stack:
@@ -302,18 +296,18 @@ class Session:
 
             def note(code: str, wire_bytes: int) -> None:
                 seconds = loop.time() - started
-                self._observer.request(str(endpoint), code, seconds, wire_bytes)
-                call.trace.note(Sent(str(endpoint), code, attempt, seconds, wire_bytes, params, started - called))
+                self._observer.request(endpoint, code, seconds, wire_bytes)
+                call.trace.note(Sent(endpoint, code, attempt, seconds, wire_bytes, params, started - called))
 
             try:
                 answer = await self._transport.send(
                     base,
-                    endpoint,
+                    request.endpoint,
                     params=params,
-                    bearer=bearer,
-                    body=body,
+                    bearer=request.bearer,
+                    body=request.body,
                     timeout=self._limits.timeout,
-                    max_bytes=min(self._limits.max_response_bytes, MAX_TOKEN_BYTES if body else sys.maxsize),
+                    max_bytes=min(self._limits.max_response_bytes, MAX_TOKEN_BYTES if request.body else sys.maxsize),
                 )
             except FlatfileError as error:
                 note("error" if error.status is None else str(error.status), 0)
@@ -348,11 +342,7 @@ def _only_here(endpoint: Endpoint) -> Forbidden:
 
 
 def _checked(token: Secret) -> Secret:
-    if not _fits_a_header(token):
+    text = token.reveal()
+    if not (text.isascii() and text.isprintable() and " " not in text):
         raise Unauthorized("the access token holds characters that no header can carry")
     return token
-
-
-def _fits_a_header(token: Secret) -> bool:
-    text = token.reveal()
-    return text.isascii() and text.isprintable() and " " not in text

@@ -1,11 +1,9 @@
-"""What the definitions of the API say about events: topics with a meaning of their own, and who caused an event."""
+"""What the definitions of the API say about events: the known topics, and who caused an event."""
 
 import re
 from typing import Literal
 
 from exporter.config.topics import KNOWN_TOPICS as KNOWN_TOPICS
-
-GUEST_TOPICS = frozenset({"space:guestAdded", "space:guestRemoved"})
 
 ActorType = Literal["user", "guest", "agent", "api_key", "system", "unknown"]
 ACTOR_TYPES: tuple[ActorType, ...] = ("user", "guest", "agent", "api_key", "system", "unknown")

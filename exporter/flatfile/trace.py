@@ -50,7 +50,6 @@ class Trace:
         self._since: float | None = monotonic()
 
     def note(self, sent: Sent) -> None:
-        """Add a request."""
         self.last.append(sent)
         self.number += 1
         self.seconds += sent.seconds

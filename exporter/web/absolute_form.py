@@ -12,7 +12,6 @@ class AbsoluteForm:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         if scope["type"] == "http":
             target: bytes = scope["raw_path"]
             scheme, separator, rest = target.partition(b"://")

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exporter.account.account import Account
 from exporter.account.accounts import Accounts
@@ -31,16 +31,17 @@ from exporter.web.pages import Pages
 from exporter.web.self_metrics import OwnMetrics
 from exporter.web.stagger import offsets
 from exporter.web.timeout import DEFAULT_TIMEOUT, TIMEOUT_HEADER, scrape_timeout
+from exporter.web_config import replace_headers
 
 log = logging.getLogger(__name__)
 
-OWN_PATHS = ("/probe", "/sd")  # besides / and /-/…: what the path of the metrics cannot be
+OWN_PATHS = ("/probe", "/sd")  # like / and /-/…, not allowed as the path of the metrics
 SHUTDOWN_TIMEOUT = 2.0  # seconds for the scrapes under way when the exporter shuts down
 
 
 @dataclass(frozen=True, slots=True)
 class WebSettings:
-    """The flags of the web side; `timeout_offset` in seconds.
+    """The settings of the HTTP side; `timeout_offset` in seconds.
 
     `external_url` has no slash at its end. `route_prefix` is such as `/flatfile`, or empty. `simulated`: of the demo.
     """
@@ -68,7 +69,6 @@ class Web:
         self._end_by = math.inf  # loop time
 
     def app(self) -> ASGIApp:
-        """Return the ASGI application."""
         prefix, telemetry_path = self._settings.route_prefix, self._settings.telemetry_path
         routes = [
             Route(prefix + telemetry_path, self.metrics),
@@ -84,7 +84,7 @@ class Web:
             home = RedirectResponse(f"{prefix}/", status_code=302)
             routes += [Route(path, home, methods=["GET"]) for path in ("/", prefix)]
         starlette = Starlette(routes=routes)
-        starlette.router.redirect_slashes = False  # a path is right or it is not; scrapers should be told
+        starlette.router.redirect_slashes = False  # a scraper should notice a wrong path
         return _SecurityHeaders(starlette)  # around all of it, so that a status 500 has them too
 
     def shorten_deadlines(self) -> None:
@@ -151,7 +151,7 @@ class Web:
         own_families = self._own.families if own else tuple
         body = await self._pages.make(rendered, own_families, fmt, compressed=compressed)
         self._pages.took(len(accounts), loop.time() - began)
-        headers = {"Content-Type": fmt.content_type, "Vary": "Accept, Accept-Encoding"}
+        headers = {"Content-Type": fmt.value, "Vary": "Accept, Accept-Encoding"}
         if compressed:
             headers["Content-Encoding"] = "gzip"
         return Response(body, headers=headers)
@@ -169,7 +169,7 @@ class Web:
             async with asyncio.timeout(None) as limit:
                 self._under_way.add(limit)
                 return all(await asyncio.gather(*map(refreshed, accounts, starts)))
-        except TimeoutError:  # `shorten_deadlines`; the refreshes themselves go on
+        except TimeoutError:  # `shorten_deadlines`; the refreshes continue
             return False
         finally:
             self._under_way.discard(limit)
@@ -213,17 +213,18 @@ class Web:
                 [Shown.of(account) for account in accounts],
                 self._settings.telemetry_path,
                 self._clock.wall(),
+                warnings=accounts.warnings,
                 reload_failed=not accounts.reload_successful,
                 simulated=self._settings.simulated,
             )
         )
 
     async def healthy(self, request: Request) -> Response:
-        """Return 200 as long as requests are answered at all."""
+        """Return 200 as long as requests are answered."""
         return PlainTextResponse("flatfile-exporter is healthy.\n")
 
     async def ready(self, request: Request) -> Response:
-        """Return 200 once every account's first refresh has been tried, whatever came of it. No request is sent for it."""
+        """Return 200 once every account's first refresh has been tried, successfully or not. No request is sent for it."""
         waiting = [account.name for account in self._accounts if not account.tried]
         if waiting:
             return PlainTextResponse(f"Waiting for the first scrape of: {', '.join(waiting)}\n", status_code=503)
@@ -265,12 +266,6 @@ class _SecurityHeaders:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._headers = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *self._headers]
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, receive, replace_headers(SECURITY_HEADERS.items(), send))

@@ -1,4 +1,4 @@
-"""The debug page: the requests of a scrape, where its time went, what is withheld and why. No secret and nothing personal."""
+"""The debug page: the requests of a scrape, where its time went, what is withheld and why. No secrets and no personal data."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,6 @@ class Explained:
 
     @classmethod
     async def of(cls, account: Account, now: float) -> "Explained":
-        """Return the state of an account."""
         statuses = account.status()
         return cls(
             account.name,

@@ -18,7 +18,6 @@ class CancelOnDisconnect:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -40,7 +39,7 @@ async def _no_body() -> Message:
 
 
 async def _disconnected(receive: Receive) -> None:
-    """Wait until the client has gone. While it still sends a body, which nobody reads, that is not known."""
+    """Wait until the client has disconnected. This is not noticed while it still sends a body, which is not read."""
     message = await receive()
     if message.get("more_body"):
         await asyncio.Event().wait()

@@ -1,4 +1,4 @@
-"""The landing page: the state of each account's collectors. No secret and nothing personal."""
+"""The landing page: the state of each account's collectors. No secrets and no personal data."""
 
 import base64
 import hashlib
@@ -14,23 +14,23 @@ from urllib.parse import quote
 from exporter import __version__
 from exporter.account.account import Account, Status
 from exporter.account.refresh import Failure
-from exporter.flatfile.errors import ADVICE
+from exporter.flatfile.errors import advice
 
 STYLE = """
-:root{color-scheme:light dark;--ok:#17713a;--bad:#b3261e;--wait:#5f5f5f;--line:#8884}
+:root{color-scheme:light dark;--ok:#17713a;--warn:#8a5300;--bad:#b3261e;--wait:#5f5f5f;--line:#8884}
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:64rem;padding:1rem}
 h1{font-size:1.2rem;margin:0}h1 small{font-weight:400}h2{font-size:1.1rem;margin:2rem 0 .3rem}
-nav{margin:.3rem 0 1rem}a{margin-right:1em;white-space:nowrap}
-.ok{color:var(--ok)}.bad{color:var(--bad)}.wait{color:var(--wait)}
+nav{margin:.3rem 0 1rem}p{margin:.3rem 0}a{margin-right:1em;white-space:nowrap}
+.ok{color:var(--ok)}.warn{color:var(--warn)}.bad{color:var(--bad)}.wait{color:var(--wait)}
 .sum{border-left:.4rem solid;font-size:1.3rem;font-weight:600;margin:.5rem 0;padding:.4rem .8rem}
-.sum p{color:CanvasText;font-size:1rem;font-weight:400;margin:0}
+.sum p{font-size:1rem;font-weight:400;margin:0}.sum p:not([class]){color:CanvasText}
 table{border-collapse:collapse;table-layout:fixed;width:100%}
-th{width:9.5rem}th:nth-child(2){width:auto}th:nth-child(3){width:11.5rem}th:nth-child(4){width:4rem}
+th{width:9.5rem}th:nth-child(2){width:auto}th:nth-child(3){width:14rem}th:nth-child(4){width:4rem}
 th,td{border-bottom:1px solid var(--line);padding:.4rem 1rem .4rem 0;text-align:left;vertical-align:top}
 tbody tr:last-child>*{border:0}td b{display:block}td small,h2 small{font-size:.85rem;font-weight:400}td small{display:block}
 footer{font-size:.85rem;margin-top:2rem}
 details{margin:.6rem 0}summary{cursor:pointer}ol{padding-left:1.6rem}li{margin:.25rem 0}time{white-space:nowrap}
-@media (prefers-color-scheme:dark){:root{--ok:#6fd08c;--bad:#ff8a80;--wait:#b0b0b0}}
+@media (prefers-color-scheme:dark){:root{--ok:#6fd08c;--warn:#ffb74d;--bad:#ff8a80;--wait:#b0b0b0}}
 @media (max-width:44rem){
 thead{clip-path:inset(50%);height:1px;overflow:hidden;position:absolute;width:1px}
 table,tbody,tr{display:block}th,td{border:0;display:inline-block;padding:0 1rem 0 0;width:auto}
@@ -46,37 +46,52 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-Kind = Literal["ok", "bad", "wait"]
-_SIGNS: dict[Kind, tuple[str, str]] = {"ok": ("✓", "2e9e57"), "bad": ("✗", "d93025"), "wait": ("…", "8a8a8a")}
+Kind = Literal["ok", "warn", "bad", "wait"]
+_SIGNS: dict[Kind, tuple[str, str]] = {
+    "ok": ("✓", "2e9e57"),
+    "warn": ("⚠", "e08600"),
+    "bad": ("✗", "d93025"),
+    "wait": ("…", "8a8a8a"),
+}
+MAX_WARNINGS = 10  # of an account
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """An account on the page. `max_age` (seconds) by collector: when its data is withheld.
 
-    `failures` are the latest ones, newest first.
+    `failures` are the latest ones, newest first. `warnings` are on what the configuration names and the account does not have.
     """
 
     name: str
     collectors: Sequence[Status]
     max_age: Mapping[str, float]
     failures: Sequence[Failure] = ()
+    warnings: Sequence[str] = ()
 
     @classmethod
     def of(cls, account: Account) -> "Shown":
         """Return the state of an account."""
         ages = {name: settings.max_age for name, settings in account.config.collectors.items()}
-        return cls(account.name, account.status(), ages, account.failures())
+        return cls(account.name, account.status(), ages, account.failures(), account.unmatched())
 
 
 def landing(
-    accounts: Sequence[Shown], telemetry_path: str, now: float, *, reload_failed: bool = False, simulated: bool = False
+    accounts: Sequence[Shown],
+    telemetry_path: str,
+    now: float,
+    *,
+    warnings: Sequence[str] = (),
+    reload_failed: bool = False,
+    simulated: bool = False,
 ) -> str:
     """Return the page as of `now` (unix seconds). Its links are relative, for it may be behind a proxy.
 
-    `reload_failed`: the last reload changed nothing. `simulated`: the account is that of the demo.
+    `warnings` are those of the configuration. `reload_failed`: the last reload changed nothing. `simulated`: the account is
+    that of the demo.
     """
-    kind, words = _summary([status for account in accounts for status in account.collectors])
+    number = len(warnings) + sum(len(account.warnings) for account in accounts)
+    kind, words = _summary([status for account in accounts for status in account.collectors], number)
     sign, color = _SIGNS[kind]
     icon = quote(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><circle cx="4.5" cy="4.5" r="4" fill="#{color}"/></svg>'
@@ -86,6 +101,7 @@ def landing(
         notes += "<p>The API is queried only when scraped, by Prometheus or by opening the metrics below.</p>"
     if simulated:
         notes += "<p>The data is simulated.</p>"
+    notes += "".join(_warning(warning) for warning in warnings)
     if reload_failed:
         notes += '<p class="bad">✗ The last reload failed; the previous configuration is in use. The reason is in the log.</p>'
     sections = "".join(_section(account, now) for account in _worst_first(accounts))
@@ -101,8 +117,15 @@ def landing(
     )
 
 
-def _summary(collectors: Sequence[Status]) -> tuple[Kind, str]:
-    """Return the worst state, in a few words."""
+def _summary(collectors: Sequence[Status], warnings: int) -> tuple[Kind, str]:
+    """Return the worst state, in a few words, and the number of warnings."""
+    kind, words = _worst(collectors)
+    if not warnings:
+        return kind, words
+    return "warn" if kind == "ok" else kind, f"{words}, {warnings} {'warning' if warnings == 1 else 'warnings'}"
+
+
+def _worst(collectors: Sequence[Status]) -> tuple[Kind, str]:
     kinds = [_kind(status) for status in collectors]
     number, failing, waiting = len(kinds), kinds.count("bad"), kinds.count("wait")
     if failing:
@@ -115,15 +138,21 @@ def _summary(collectors: Sequence[Status]) -> tuple[Kind, str]:
 
 
 def _worst_first(accounts: Sequence[Shown]) -> list[Shown]:
-    return sorted(accounts, key=lambda account: not any(_kind(status) == "bad" for status in account.collectors))
+    def rank(account: Shown) -> int:
+        return 0 if any(_kind(status) == "bad" for status in account.collectors) else 1 if account.warnings else 2
+
+    return sorted(accounts, key=rank)
 
 
 def _section(account: Shown, now: float) -> str:
-    kind, words = _summary(account.collectors)
+    kind, words = _summary(account.collectors, len(account.warnings))
     statuses = sorted(account.collectors, key=lambda status: _kind(status) != "bad")
     causes = Counter(_cause(status) for status in statuses)
     shared = [cause for cause, number in causes.items() if cause and number > 1]
     messages = "".join(f'<p class="bad">✗ {escape(cause)}</p>' for cause in shared)
+    messages += "".join(_warning(warning) for warning in account.warnings[:MAX_WARNINGS])
+    if len(account.warnings) > MAX_WARNINGS:
+        messages += _warning(f"{len(account.warnings) - MAX_WARNINGS} more warnings")
     rows = "".join(_row(status, account.max_age.get(status.collector), now, shared) for status in statuses)
     target = escape(quote(account.name, safe=""))
     return (
@@ -134,6 +163,10 @@ def _section(account: Shown, now: float) -> str:
         f'<th scope="col">Took</th><th scope="col">Next refresh</th></tr></thead><tbody>{rows}</tbody></table>'
         f"{_failures(account.failures)}"
     )
+
+
+def _warning(text: str) -> str:
+    return f'<p class="warn">⚠ {escape(text)}</p>'
 
 
 def _failures(failures: Sequence[Failure]) -> str:
@@ -188,7 +221,7 @@ def _cause(status: Status) -> str:
         return ""
     first = status.outcome.errors[0]
     where = ", ".join(part for part in (first.endpoint, f"status {first.status}" if first.status else "") if part)
-    return ADVICE[first.reason] + (f" ({where})" if where else "")
+    return advice(first.reason, first.status) + (f" ({where})" if where else "")
 
 
 def _data(status: Status, max_age: float | None, now: float) -> str:

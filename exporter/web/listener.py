@@ -49,7 +49,6 @@ class Listener:
         self._loop.add_reader(listening, self._accept)
 
     def close(self) -> None:
-        """Accept no more connections."""
         self._loop.remove_reader(self._socket)
         if self._timer is not None:
             self._timer.cancel()
@@ -90,7 +89,7 @@ class Listener:
             accepted.close()
 
     def _retry(self, error: OSError) -> None:
-        """Say that descriptors are used up, and try again soon."""
+        """Log that descriptors are used up, and try again soon."""
         if self._throttle.should_log(error.errno) is not None:
             limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
             log.warning(

@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 DEFAULT_MAX_REQUESTS = 40
-EXEMPT = ("/-/healthy", "/-/ready")  # asked by what decides whether the exporter lives: always answered
+EXEMPT = ("/-/healthy", "/-/ready")  # liveness and readiness checks are always answered
 WAITING = 8  # requests that may be under way for each place
 
 TAKE_PLACE = "flatfile_exporter.take_place"
@@ -32,7 +32,6 @@ class MaxRequests:
         self._waiting: deque[_Turn] = deque()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         if scope["type"] != "http" or scope["path"].endswith(EXEMPT) or not self._limit:
             await self._app(scope, receive, send)
             return

@@ -41,7 +41,3 @@ class Pages:
         """
         took = self._took.get(accounts, accounts * FIRST_PAGE)
         return min(max(took, MIN_RESERVE), timeout / 4)
-
-    def close(self) -> None:
-        """End the thread."""
-        self._worker.close()

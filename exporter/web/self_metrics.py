@@ -56,11 +56,9 @@ class OwnMetrics:
                 self._scrapes[path, outcome] += 0
 
     def scrape(self, path: str, complete: bool) -> None:
-        """Count a scrape."""
         self._scrapes[path, "complete" if complete else "partial"] += 1
 
     def families(self) -> list[Family]:
-        """Return all of them."""
         accounts = self._accounts
         build = (__version__, os.environ.get("FLATFILE_EXPORTER_REVISION", ""), platform.python_version())
         families = [

@@ -1,4 +1,4 @@
-"""Runs the HTTP server: listening sockets, connections, an orderly end."""
+"""Runs the HTTP server: listening sockets, connections, graceful shutdown."""
 
 import contextlib
 import errno
@@ -19,7 +19,7 @@ from exporter.web.listener import Listener
 from exporter.web.signals import Signals
 from exporter.web.slow_clients import ClientLimits, Connection
 
-GRACE = 3  # seconds of an orderly end for connections that are open
+GRACE = 3  # seconds for open connections at shutdown
 MAX_HEADER_BYTES = 32 * 1024
 LIMITS = ClientLimits()
 
@@ -120,7 +120,7 @@ def _all_interfaces(port: int) -> socket.socket:
 
 
 def _bound(family: int, where: tuple[object, ...], *, dual: bool = False) -> socket.socket:
-    # asyncio sends without delay over what calls itself TCP only: else the end of each answer waits for 40 ms
+    # asyncio sets TCP_NODELAY only on sockets declared as TCP; without it, the end of each answer waits for 40 ms
     opened = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

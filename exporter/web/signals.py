@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT and SIGHUP: an orderly end within 5 s whatever blocks, and a reload."""
+"""SIGTERM, SIGINT and SIGHUP: shutdown within 5 s, whatever blocks, and reload."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-MAX_SHUTDOWN = 4.5  # seconds after SIGTERM; then the process exits, whatever hangs
+MAX_SHUTDOWN = 4.5  # seconds from SIGTERM to the exit, whatever hangs
 _EXIT = (signal.SIGTERM, signal.SIGINT)
 _ALL = (*_EXIT, signal.SIGHUP)
 

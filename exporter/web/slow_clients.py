@@ -33,8 +33,6 @@ class ClientLimits:
 
 
 class Connection(H11Protocol):
-    """One client's connection."""
-
     def __init__(
         self,
         config: Config,
@@ -54,7 +52,6 @@ class Connection(H11Protocol):
 
     @property
     def idle(self) -> bool:
-        """Return whether no request is being answered."""
         # uvicorn declares it as never None, and sets None
         cycle: Any = self.cycle
         return cycle is None or cycle.response_complete
@@ -67,7 +64,6 @@ class Connection(H11Protocol):
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Cancel the timers."""
         self._end_wait_for_head()
         if self._response_timer is not None:
             self._response_timer.cancel()
@@ -104,7 +100,7 @@ class Connection(H11Protocol):
         self._wait_for_reader()
 
     def resume_writing(self) -> None:
-        """Go on: the client has read nearly all."""
+        """Resume: the client has read nearly all."""
         super().resume_writing()
         if self._response_timer is not None and not self.transport.is_closing():
             self._response_timer.cancel()

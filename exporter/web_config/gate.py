@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -51,7 +51,6 @@ class Gate:
         self._bucket: TokenBucket | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         if scope["type"] == "lifespan":  # no request of anybody's
             await self._app(scope, receive, send)
             return
@@ -61,7 +60,7 @@ class Gate:
             await refusal(scope, receive, send)
             return
         answer = await self._refusal(rules, scope) or self._app
-        await answer(scope, receive, _with_headers(rules, send) if rules.headers else send)
+        await answer(scope, receive, replace_headers(rules.headers, send) if rules.headers else send)
 
     async def _refusal(self, rules: WebConfig, scope: Scope) -> ASGIApp | None:
         """Return the refusal of a request, None if it is allowed."""
@@ -95,14 +94,14 @@ def _client(scope: Scope) -> str:
     return str(client[0]) if client else ""
 
 
-def _with_headers(rules: WebConfig, send: Send) -> Send:
-    """Replace the exporter's headers of the same names by the configured ones."""
-    headers = [(name.lower().encode(), value.encode()) for name, value in rules.headers]
-    names = {name for name, _ in headers}
+def replace_headers(headers: Iterable[tuple[str, str]], send: Send) -> Send:
+    """Send responses with these headers, instead of any of the same names."""
+    added = [(name.lower().encode(), value.encode()) for name, value in headers]
+    names = {name for name, _ in added}
 
     async def with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message["headers"] = [*(one for one in message.get("headers", ()) if one[0].lower() not in names), *headers]
+            message["headers"] = [*(one for one in message.get("headers", ()) if one[0].lower() not in names), *added]
         await send(message)
 
     return with_headers

@@ -66,7 +66,6 @@ class _Reading:
         return {path.removeprefix(prefix): self._get(path) for path in self._settings if path.startswith(prefix)}
 
     def config(self) -> WebConfig:
-        """Return the configuration."""
         tls = self._tls() if self._has("tls_server_config") else None
         users = self._users(has_tls=tls is not None)
         costs = [int(value.reveal()[4:6]) for value in users.values() if value is not None]

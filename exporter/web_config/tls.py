@@ -45,8 +45,6 @@ class ServerContext(ssl.SSLContext):
 
 
 class _Connection(ssl.SSLObject):
-    """One connection's TLS."""
-
     def do_handshake(self) -> None:
         """Continue the handshake; at its end, refuse a client without any of the allowed names."""
         super().do_handshake()

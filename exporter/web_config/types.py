@@ -38,7 +38,6 @@ class Tls:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The files that it names."""
         return tuple(one for one in (self.certificate, self.key, self.client_ca) if isinstance(one, Path))
 
 

@@ -54,7 +54,6 @@ class Loaded:
     warnings: tuple[str, ...]
 
     def same(self, other: "Loaded") -> bool:
-        """Return whether both are the same."""
         return self.config == other.config and self.digest == other.digest
 
 

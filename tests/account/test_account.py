@@ -12,11 +12,11 @@ from exporter.collectors import REGISTRY
 from exporter.core.logs import LogfmtFormatter
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.markers import MARKERS
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.flatfile.errors import REASONS
 from tests.collectors.exported import Exported, Time, settled
 from tests.simulator.faults import Hang, NotJson, Status
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import fixed_world, sized_world
 
 ENVIRONMENT_WISE = set(REGISTRY)

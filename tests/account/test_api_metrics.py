@@ -4,9 +4,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.account.api_metrics import BOUNDS, BYTES, ERRORS, REQUESTS, RETRIES, SECONDS, ApiMetrics
-from exporter.exposition.text import Format, render
+from exporter.exposition.text import Format
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import REASONS
+from tests.exposition.rendered import render
 
 SPACES, USERS = str(Endpoint.SPACES), str(Endpoint.USERS)
 SENT = [(SPACES, "200", 0.25, 512), (SPACES, "200", 0.2500001, 1), (SPACES, "error", 31.0, 0), (USERS, "500", 0.0, 9)]

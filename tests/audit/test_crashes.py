@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.audit.journal import Journal
@@ -19,6 +19,7 @@ from exporter.audit.models import Event as Row
 from exporter.audit.state import Found, State
 from exporter.core.worker import Worker
 from exporter.flatfile.times import iso
+from tests.examples import examples
 
 OVERLAP = 60.0
 START = 1763628900.0
@@ -168,7 +169,7 @@ def told(directory: Path, format_name: str) -> list[str]:
     return found
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(100)
 @given(
     events=events_lists,
     deaths=st.lists(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from exporter.demo.switches import Switches
 from tests.audit.test_process import (
     api,
     config,
@@ -28,6 +27,7 @@ from tests.collectors.exported import Time
 from tests.e2e.process import eventually, run
 from tests.serving import account_lines
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import sized_world
 
 __all__ = ["api", "config"]

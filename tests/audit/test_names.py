@@ -2,12 +2,12 @@
 
 import pytest
 
-from exporter.demo.switches import Switches
 from exporter.flatfile.errors import ServerError
 from tests.audit.rig import Audited, Row, auditing
 from tests.collectors.exported import Time
 from tests.simulator.faults import Status
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import FIXED_NOW, fixed_world
 
 PROD = "us_env_9f2kQw1d"

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from exporter.audit.flags import options
 from exporter.audit.options import BadOptions, Options
-from exporter.cli.flags import parse
+from exporter.cli.parser import parse
 
 KEY = "a key of 16 bytes or more"
 
@@ -72,7 +71,7 @@ def test_the_command_line_gives_the_options() -> None:
             "--payload",
         ]
     )
-    assert options(flags) == Options(
+    assert Options.of(flags) == Options(
         accounts=("a", "b"),
         since=1793491200.0,
         environments=("prod*",),
@@ -86,7 +85,7 @@ def test_the_command_line_gives_the_options() -> None:
         payload=True,
     )
     before = time.time()
-    given = options(parse(["audit"]))
+    given = Options.of(parse(["audit"]))
     assert before - 86400 <= given.since <= time.time() - 86400
     assert given == Options(given.since)
 

@@ -9,12 +9,12 @@ import pytest
 from exporter.audit.selection import Selection
 from exporter.audit.state import Positions
 from exporter.config import Globs
-from exporter.demo.switches import ABSENT, Switches
 from exporter.flatfile.errors import Forbidden, ServerError
 from tests.audit.rig import EVERYTHING, OVERLAP, auditing
 from tests.collectors.exported import OfTheWholeAccount, Time
 from tests.simulator.faults import Deformed, Status
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import ABSENT, Switches
 from tests.simulator.worlds import FIXED_NOW, fixed_world, sized_world
 
 PROD, SECOND, ODD = "us_env_9f2kQw1d", "us_env_2ndProd0", "us_env_7hT3bLx0"

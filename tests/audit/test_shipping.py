@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from exporter.audit.flags import options
 from exporter.audit.line import KEYS
-from exporter.cli.flags import parse
+from exporter.audit.options import Options
+from exporter.cli.parser import parse
 
 AUDIT = Path(__file__).parents[2] / "deploy" / "audit"
 ALLOY = (AUDIT / "audit.alloy").read_text(encoding="utf-8")
@@ -80,7 +80,7 @@ def test_vector_reads_its_configuration() -> None:
 def test_the_service_runs_the_command_that_all_others_expect() -> None:
     (line,) = re.findall(r"^ExecStart=((?:.+\\\n)*.+)$", UNIT, re.MULTILINE)
     _, *arguments = shlex.split(line.replace("\\\n", " "))
-    given = options(parse(arguments))
+    given = Options.of(parse(arguments))
     assert (given.follow, str(given.output)) == (True, LOG)
     assert str(given.state) == "/var/lib/flatfile-audit/state.sqlite"
     assert "LogsDirectory=flatfile\n" in UNIT

@@ -14,12 +14,13 @@ import pytest
 from exporter.cli.check import facts, probe
 from exporter.cli.check_report import WIDTH
 from exporter.config import Config, load
-from exporter.demo.switches import Switches
+from tests.cli.command import command
 from tests.collectors.exported import Exported, Time
 from tests.e2e.process import run
 from tests.serving import account_lines, configuration
 from tests.simulator.faults import FaultRule, Faults, Hang, Status
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import fixed_world, sized_world
 
 
@@ -202,9 +203,9 @@ def test_patterns_that_match_nothing_are_warnings(api: SimulatedServer, tmp_path
         0,
         [
             "environments.include: no environment matches 'prodution'.",
-            f"expected_agents: no agent in environment {one!r} matches 'nobody'.",
             f"expected_agents: only environments that are not selected match {other!r}.",
             "expected_agents: no environment matches 'nowhere'.",
+            f"expected_agents: no agent in environment {one!r} matches 'nobody'.",
         ],
     )
 
@@ -242,7 +243,7 @@ NOWHERE: dict[str, tuple[Callable[[SimulatedServer], str], str, str]] = {
 @pytest.mark.parametrize("case", [*NOWHERE])
 def test_no_connection_is_said_once_with_advice(case: str, api: SimulatedServer, tmp_path: Path) -> None:
     url, reason, said = NOWHERE[case]
-    done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', url(api)))}")
+    done = command("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', url(api)))}")
     assert done.returncode == 1
     assert done.stderr == ""
     assert done.stdout.count(f"failed: {reason}") == 8
@@ -251,25 +252,35 @@ def test_no_connection_is_said_once_with_advice(case: str, api: SimulatedServer,
     assert "per hour, " not in done.stdout
 
 
+def test_a_wrong_path_is_not_called_wrong_credentials(api: SimulatedServer, tmp_path: Path) -> None:
+    api.call(api.faults.add, "/auth", Status(404))
+    done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}")
+    said = " ".join(done.stdout.split())
+    assert "with status 404, or base_url is wrong. Check base_url, then the credentials." in said
+    assert "Check the credentials" not in said
+
+
 def test_wrong_credentials_are_said_once_and_the_other_account_is_tried(api: SimulatedServer, tmp_path: Path) -> None:
     path = config(
         tmp_path, account_lines("wrong", api.base_url, secret="wrong-secret"), account_lines("good", api.base_url)
     )
-    done = run("check-config", "--probe", f"--config.file={path}")
+    done = command("check-config", "--probe", f"--config.file={path}")
     assert (done.returncode, done.stderr) == (1, "")
     assert done.stdout.startswith("configuration is valid: 2 accounts (wrong, good)\n")
     assert done.stdout.count("refused: unauthorized") == 8
     assert " ".join(done.stdout.split()).count("Check the credentials,") == 1
     assert done.stdout.count("  allowed  ") == 8
     assert "wrong-secret" not in done.stdout
-    good = run("check-config", "--probe", "--account=good", f"--config.file={path}")
+    good = command("check-config", "--probe", "--account=good", f"--config.file={path}")
     assert good.returncode == 0
     assert "account wrong" not in good.stdout
 
 
 def test_the_table_is_for_people(tmp_path: Path) -> None:
     with SimulatedServer(fixed_world(time.time), Switches()).in_thread() as api:
-        done = run("check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}")
+        done = command(
+            "check-config", "--probe", f"--config.file={config(tmp_path, account_lines('acme', api.base_url))}"
+        )
     assert (done.returncode, done.stderr) == (0, "")
     assert max(map(len, done.stdout.splitlines())) <= WIDTH
     assert re.search(r"^  environments  allowed +3 +1 / 1m +2 / 1h +61$", done.stdout, re.MULTILINE)
@@ -280,7 +291,7 @@ def test_the_table_is_for_people(tmp_path: Path) -> None:
 def test_json_is_all_there_is_on_standard_output(api: SimulatedServer, tmp_path: Path) -> None:
     path = config(tmp_path, account_lines("acme", api.base_url))
     path.chmod(0o644)
-    done = run("check-config", "--probe", "--format=json", f"--config.file={path}")
+    done = command("check-config", "--probe", "--format=json", f"--config.file={path}")
     assert json.loads(done.stdout)["ok"] is True
     assert done.stderr.startswith("warning: ")
 
@@ -347,7 +358,7 @@ def test_a_limit_that_is_too_low_is_a_warning(tmp_path: Path) -> None:
 def test_a_configuration_that_is_not_valid_is_not_tried(text_: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text_, encoding="utf-8")
-    done = run("check-config", "--probe", "--format=json", f"--config.file={path}")
+    done = command("check-config", "--probe", "--format=json", f"--config.file={path}")
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr
 

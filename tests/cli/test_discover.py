@@ -19,6 +19,7 @@ from exporter.core.clock import Clock
 from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world
 from exporter.demo.world import World
 from exporter.flatfile.connect import connect
+from tests.cli.command import command
 from tests.e2e.process import run
 from tests.simulator.faults import Hang, Status
 from tests.simulator.server import SimulatedServer
@@ -171,7 +172,7 @@ def account(api: SimulatedServer, name: str = "acme", secret: str = SECRET) -> s
 @pytest.mark.parametrize("world", [*WORLDS])
 async def test_what_is_pasted_is_there(world: str, tmp_path: Path) -> None:
     async with SimulatedServer(WORLDS[world]()) as api:
-        done = await asyncio.to_thread(run, "discover", configured(tmp_path, account(api)))
+        done = await asyncio.to_thread(command, "discover", configured(tmp_path, account(api)))
         assert (done.returncode, done.stderr) == (0, "")
         asked = {request.endpoint for request in api.requests}
         assert asked == {"/auth", "/environments", "/accounts/current", "/agents"}
@@ -187,19 +188,19 @@ async def test_what_is_pasted_is_there(world: str, tmp_path: Path) -> None:
 def test_collectors_that_are_off_and_ages_that_are_short_do_not_matter(api: SimulatedServer, tmp_path: Path) -> None:
     off = "    collectors: {agents: {enabled: false, interval: 0s, max_age: 1s}, environments: {enabled: false}}\n"
     api.call(api.switches.latency.update, {"/agents": 1.2})
-    done = run("discover", configured(tmp_path, account(api) + off))
+    done = command("discover", configured(tmp_path, account(api) + off))
     assert done.returncode == 0
     assert done.stdout.count("- agent-") == len(api.world.agents)
 
 
 def test_each_account_has_a_block_of_its_own_and_some_may_be_chosen(api: SimulatedServer, tmp_path: Path) -> None:
     config = configured(tmp_path, account(api, "one"), account(api, "two"))
-    done = run("discover", config)
+    done = command("discover", config)
     first, second = done.stdout.split("\n\n")
     assert first.startswith("    # account one\n    expected_agents:\n")
     assert second == first.replace("account one", "account two") + "\n"
-    assert run("discover", config, "--account=two").stdout == second
-    unknown = run("discover", config, "--account=three")
+    assert command("discover", config, "--account=two").stdout == second
+    unknown = command("discover", config, "--account=three")
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert unknown.stderr == "flatfile-exporter: unknown account 'three'; the configuration has one, two\n"
 
@@ -207,7 +208,7 @@ def test_each_account_has_a_block_of_its_own_and_some_may_be_chosen(api: Simulat
 def test_an_environment_that_cannot_be_asked_is_said(api: SimulatedServer, tmp_path: Path) -> None:
     closed, open_ = [*api.world.environments.values()]
     api.call(api.switches.forbidden.add, ("/agents", closed.id))
-    done = run("discover", configured(tmp_path, account(api)))
+    done = command("discover", configured(tmp_path, account(api)))
     assert done.returncode == 1
     assert done.stderr == (
         f"flatfile-exporter: account acme: agents of environment {closed.name} ({closed.id}) could not be listed: "
@@ -223,7 +224,7 @@ def test_an_account_that_cannot_be_asked_is_said_and_the_others_are_printed(
 ) -> None:
     with SimulatedServer(sized_world(time.time, environments=2, spaces=0, agents=1)).in_thread() as broken:
         broken.call(broken.faults.add, path, Status(403))
-        done = run("discover", configured(tmp_path, account(broken, "broken"), account(api, "good")))
+        done = command("discover", configured(tmp_path, account(broken, "broken"), account(api, "good")))
     assert done.returncode == 1
     first, second = done.stdout.split("\n\n")
     assert "could not be listed" in first
@@ -264,6 +265,6 @@ def test_the_output_is_utf_8_whatever_the_terminal(tmp_path: Path) -> None:
 def test_a_bad_configuration_is_said(text: str, said: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text, encoding="utf-8")
-    done = run("discover", f"--config.file={path}")
+    done = command("discover", f"--config.file={path}")
     assert (done.returncode, done.stdout) == (1, "")
     assert said in done.stderr

@@ -24,6 +24,7 @@ from exporter.account.account import Account
 from exporter.cli import flags
 from exporter.cli.inventory_kinds import KINDS
 from exporter.cli.inventory_people import read_people
+from exporter.cli.parser import parse as parse_flags
 from exporter.config import parse
 from exporter.core.clock import Clock
 from exporter.core.progress_line import CLEAR
@@ -31,8 +32,9 @@ from exporter.demo.markers import MARKERS
 from exporter.demo.rows import Row
 from exporter.demo.world import World
 from exporter.flatfile.connect import connect
+from tests.cli.command import command
 from tests.cli.test_inventory_tables import cells
-from tests.e2e.process import clean_environment, run, serving
+from tests.e2e.process import clean_environment, serving
 from tests.serving import account_lines, configuration
 from tests.simulator.faults import Deformed, Hang, Status
 from tests.simulator.server import SimulatedServer
@@ -66,7 +68,7 @@ def config(api: SimulatedServer, tmp_path: Path) -> str:
 
 def listed(config: str, *arguments: str, status: int = 0) -> list[dict[str, Any]]:
     """The lines of JSON."""
-    done = run("inventory", *arguments, "--format=json", config)
+    done = command("inventory", *arguments, "--format=json", config)
     assert done.returncode == status, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -175,7 +177,7 @@ def test_the_matrix_has_a_row_for_each_environment_and_a_column_for_each_agent(
     first, second, _ = api.world.environments
     api.call(api.world.deploy_agent, first, "only-here")
     api.call(lambda: api.world.deploy_agent(second, None, is_system=True))
-    done = run("inventory", "agents", "--matrix", config)
+    done = command("inventory", "agents", "--matrix", config)
     assert done.returncode == 0
     head, *rows = (re.split("  +", line) for line in done.stdout.splitlines())
     assert head == ["ENVIRONMENT", "ENVIRONMENT ID", "agent-0", "agent-1", "nobody", "only-here", "(system)"]
@@ -205,7 +207,7 @@ def test_environments_that_were_not_named_are_not_asked(api: SimulatedServer, co
 
 @pytest.mark.parametrize("arguments", [["environments", "--format=table"], *LISTS], ids="-".join)
 def test_two_runs_print_the_same(arguments: list[str], config: str) -> None:
-    first, second = (run("inventory", "--format=json", *arguments, config).stdout for _ in range(2))
+    first, second = (command("inventory", "--format=json", *arguments, config).stdout for _ in range(2))
     expiry = re.compile(r'token expires [-0-9: ]+|"token_expires":"[^"]+"')
     assert expiry.sub("", first) == expiry.sub("", second)
     assert (first != expiry.sub("", first)) == (arguments[0] == "environments")
@@ -218,7 +220,7 @@ def test_an_environment_that_cannot_be_read_is_named_and_the_rest_is_printed(
     for path in ("/agents", "/jobs"):
         api.call(api.switches.forbidden.add, (path, closed))
     said = f"agents of environment environment-0 ({closed}) could not be read: forbidden at /agents: status 403. "
-    done = run("inventory", config)
+    done = command("inventory", config)
     assert (done.returncode, done.stderr) == (1, "")
     assert f"\n! {said}" in done.stdout
     row, other, *_ = (re.split("  +", line) for line in done.stdout.splitlines() if line.startswith("environment-"))
@@ -233,7 +235,7 @@ def test_an_environment_that_cannot_be_read_is_named_and_the_rest_is_printed(
         {"agent-0": 1, "agent-1": 1},
     ]
     file = tmp_path / "out.csv"
-    done = run("inventory", "agents", "--format=csv", f"--output={file}", config)
+    done = command("inventory", "agents", "--format=csv", f"--output={file}", config)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"flatfile-exporter: account acme: {said}")
     assert len(file.read_text(encoding="utf-8").splitlines()) == 1 + 4
@@ -259,7 +261,7 @@ def test_what_cannot_be_read_at_all_is_named_once(path: str, api: SimulatedServe
 
 def test_what_takes_too_long_is_given_up_and_what_came_is_printed(api: SimulatedServer, config: str) -> None:
     api.call(api.faults.add, "/guests", Hang())
-    done = run("inventory", "--timeout=5s", config)
+    done = command("inventory", "--timeout=5s", config)
     assert done.returncode == 1
     assert done.stdout.count("! ") == 1
     assert "\n! guests could not be read: timeout: not finished in time." in done.stdout
@@ -270,25 +272,25 @@ def test_what_takes_too_long_is_given_up_and_what_came_is_printed(api: Simulated
 def test_accounts_follow_each_other_and_one_that_fails_is_named(api: SimulatedServer, tmp_path: Path) -> None:
     good, bad = account_lines("good", api.base_url), account_lines("bad", api.base_url, secret="wrong")
     config = configured(tmp_path, bad, good, account_lines("later", api.base_url))
-    done = run("inventory", "users", "--format=csv", config)
+    done = command("inventory", "users", "--format=csv", config)
     assert done.returncode == 1
     rows = [*csv.reader(io.StringIO(done.stdout))]
     assert [row[0] for row in rows] == ["account", *["good"] * 5, *["later"] * 5]
     assert done.stderr.count("account bad: users could not be read: ") == 1
-    done = run("inventory", "users", "--account=good", "--account=later", config)
+    done = command("inventory", "users", "--account=good", "--account=later", config)
     assert done.returncode == 0
     assert [line for line in done.stdout.splitlines() if line.startswith("account ")] == [
         "account good: Sized (us_acc_4kQ2m9Xz)",
         "account later: Sized (us_acc_4kQ2m9Xz)",
     ]
-    refused = run("inventory", "agents", "--matrix", "--format=csv", config)
+    refused = command("inventory", "agents", "--matrix", "--format=csv", config)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "choose it with --account" in refused.stderr
 
 
 def test_names_of_people_are_shown_only_when_asked_for(api: SimulatedServer, config: str) -> None:
     for arguments in LISTS:
-        done = run("inventory", *arguments, "--format=json", config)
+        done = command("inventory", *arguments, "--format=json", config)
         assert done.returncode == 0
         assert not [marker for marker in MARKERS if marker in done.stdout + done.stderr]
     for switch in ("refused", "all"):
@@ -351,7 +353,7 @@ def test_nothing_in_a_name_reaches_the_terminal_raw(tmp_path: Path) -> None:
         api.call(api.switches.forbidden.add, ("/jobs", environment.id))
         for arguments in (["environments"], ["spaces"], ["agents", "--matrix"], ["jobs"], ["guests", "--people"]):
             for fmt in ("table", "csv", "json"):
-                done = run("inventory", *arguments, f"--format={fmt}", config)
+                done = command("inventory", *arguments, f"--format={fmt}", config)
                 assert done.returncode == (1 if arguments == ["jobs"] else 0)
                 assert (done.stdout + done.stderr).replace("\n", "").isprintable(), (arguments, fmt)
                 assert "Traceback" not in done.stderr
@@ -363,9 +365,9 @@ def on_terminal(columns: int, *arguments: str) -> tuple[str, str]:
     for _, end in terminals:
         fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     (out, out_end), (err, err_end) = terminals
-    command = [sys.executable, "-m", "exporter", "inventory", *arguments]
+    started = [sys.executable, "-m", "exporter", "inventory", *arguments]
     environment = {name: value for name, value in clean_environment().items() if name != "COLUMNS"}
-    with subprocess.Popen(command, env=environment, stdin=out_end, stdout=out_end, stderr=err_end) as process:
+    with subprocess.Popen(started, env=environment, stdin=out_end, stdout=out_end, stderr=err_end) as process:
         os.close(out_end)
         os.close(err_end)
         texts = ["", ""]
@@ -404,12 +406,10 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
     with SimulatedServer(world).in_thread() as api:
         api.call(setattr, api.switches, "guests_without_space", "all")
         config = configured(tmp_path, account_lines("acme", api.base_url))
-        command = [sys.executable, "-m", "exporter", "inventory", "users", config]
-        whole = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=True)
+        whole = command("inventory", "users", config)
         assert whole.stdout.count("\n") == 51
-        command[4] = "spaces"
         with subprocess.Popen(
-            [*command, "--timeout=10s"],
+            [sys.executable, "-m", "exporter", "inventory", "spaces", config],
             env=clean_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -425,13 +425,13 @@ def test_a_reader_that_has_seen_enough_is_no_failure(tmp_path: Path) -> None:
 
 def test_the_output_goes_to_a_file_of_its_owner(config: str, tmp_path: Path) -> None:
     file = tmp_path / "out"
-    done = run("inventory", "guests", "--people", f"--output={file}", config)
+    done = command("inventory", "guests", "--people", f"--output={file}", config)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert file.stat().st_mode & 0o777 == 0o600
-    assert file.read_text(encoding="utf-8") == run("inventory", "guests", "--people", config).stdout
-    run("inventory", "users", "--format=csv", f"--output={file}", config)
-    assert file.read_text(encoding="utf-8") == run("inventory", "users", "--format=csv", config).stdout
-    done = run("inventory", f"--output={tmp_path}", config)
+    assert file.read_text(encoding="utf-8") == command("inventory", "guests", "--people", config).stdout
+    command("inventory", "users", "--format=csv", f"--output={file}", config)
+    assert file.read_text(encoding="utf-8") == command("inventory", "users", "--format=csv", config).stdout
+    done = command("inventory", f"--output={tmp_path}", config)
     assert (done.returncode, done.stderr) == (1, f"flatfile-exporter: cannot write {tmp_path}: Is a directory\n")
 
 
@@ -441,10 +441,10 @@ def test_a_running_exporter_has_the_answer_and_flatfile_is_not_asked(api: Simula
     api.call(api.switches.forbidden.add, ("/jobs", next(iter(api.world.environments))))
     with serving(text, tmp_path, f"--storage.path={storage}") as exporter:
         config = f"--config.file={tmp_path / 'config.yaml'}"
-        empty = run("inventory", f"--storage.path={storage}", config)
+        empty = command("inventory", f"--storage.path={storage}", config)
         assert (empty.returncode, "an exporter makes it at its first scrape" in empty.stdout) == (1, True)
         exporter.get("/metrics?collect[]=users")
-        started = run("inventory", f"--storage.path={storage}", config)
+        started = command("inventory", f"--storage.path={storage}", config)
         assert started.returncode == 1
         assert "! spaces could not be read: the exporter has not read it, or its collector is off\n" in started.stdout
         page = exporter.page()
@@ -459,19 +459,19 @@ def test_a_running_exporter_has_the_answer_and_flatfile_is_not_asked(api: Simula
                     row.pop("token_expires", None)
                     row.pop("reason", None)
             assert stored == rows, arguments
-        done = run("inventory", "guests", f"--storage.path={storage}", config)
+        done = command("inventory", "guests", f"--storage.path={storage}", config)
         assert (done.returncode, api.count()) == (0, 0)
     ages = re.findall(r"account acme: (\w+) read \d+\w* (?:to \w+ )?ago\n", done.stderr)
     assert ages == ["environments", "spaces", "guests"]
-    assert run("inventory", "guests", f"--storage.path={storage}", config).stdout == done.stdout, "after its end"
+    assert command("inventory", "guests", f"--storage.path={storage}", config).stdout == done.stdout, "after its end"
 
 
 def test_a_directory_that_an_exporter_does_not_use_is_named(config: str, tmp_path: Path) -> None:
-    done = run("inventory", f"--storage.path={tmp_path}", config)
+    done = command("inventory", f"--storage.path={tmp_path}", config)
     assert done.returncode == 1
     assert f"--storage.path: no state of account 'acme': there is no file {tmp_path}/acme.sqlite" in done.stdout
     (tmp_path / "acme.sqlite").write_bytes(b"x" * 4096)
-    done = run("inventory", "spaces", "--format=csv", f"--storage.path={tmp_path}", config)
+    done = command("inventory", "spaces", "--format=csv", f"--storage.path={tmp_path}", config)
     assert (done.returncode, done.stdout) == (1, "")
     assert "acme.sqlite: file is not a database" in done.stderr
 
@@ -496,7 +496,7 @@ def test_flags_that_do_not_go_together_are_refused(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as raised:
-        flags.parse(["inventory", *arguments])
+        parse_flags(["inventory", *arguments])
     assert raised.value.code == 2
     err = capsys.readouterr().err
     assert said in err

@@ -15,6 +15,7 @@ import pytest
 
 from exporter.cli.inventory_kinds import KINDS
 from exporter.demo.world import World
+from tests.cli.command import command
 from tests.e2e.process import clean_environment
 from tests.pages import ROOT, blocks, read
 from tests.serving import account_lines, configuration
@@ -126,7 +127,7 @@ def test_the_command_on_a_directory_is_understood(place: Path) -> None:
 
 
 def lines(place: Path, *arguments: str) -> list[dict[str, Any]]:
-    done = shell(f"flatfile-exporter inventory {' '.join(arguments)} --format=json --config.file=config.yaml", place)
+    done = command("inventory", *arguments, "--format=json", f"--config.file={place / 'config.yaml'}")
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

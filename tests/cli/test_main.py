@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter import __version__
-from exporter.cli.flags import parse
 from exporter.cli.main import main
+from exporter.cli.parser import parse
 
 GOOD = "accounts:\n  - {name: acme, auth: {client_id: a, client_secret: b}}\n"
 
@@ -104,7 +104,7 @@ def test_bad_flags_get_one_line_and_status_2(
     [("5s", 5.0), ("500ms", 0.5), ("1m", 60.0), ("0.25", 0.25), ("0.25s", 0.25), ("5", 5.0), ("0", 0.0)],
 )
 def test_a_duration_is_written_as_in_the_configuration_or_in_seconds(text: str, seconds: float) -> None:
-    assert parse([f"--web.scrape-timeout-offset={text}"]).timeout_offset == seconds
+    assert parse([f"--web.scrape-timeout-offset={text}"]).web_scrape_timeout_offset == seconds
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,15 @@ def test_the_prefix_of_the_paths_is_that_of_the_external_url(
     arguments: list[str], external_url: str | None, route_prefix: str
 ) -> None:
     flags = parse(arguments)
-    assert (flags.external_url, flags.route_prefix, flags.systemd_socket) == (external_url, route_prefix, False)
+    assert (flags.web_external_url, flags.web_route_prefix, flags.web_systemd_socket) == (
+        external_url,
+        route_prefix,
+        False,
+    )
 
 
 def test_sockets_of_systemd_are_asked_for() -> None:
-    assert parse(["--web.systemd-socket"]).systemd_socket is True
+    assert parse(["--web.systemd-socket"]).web_systemd_socket is True
 
 
 def test_an_empty_web_configuration_is_none() -> None:

@@ -9,12 +9,12 @@ from typing import Self
 from exporter.account.account import Account
 from exporter.config import AccountConfig, parse
 from exporter.core.clock import Clock
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.exposition.families import Family, HistogramValue
 from exporter.flatfile.connect import connect
 from tests.simulator.faults import Fault, FaultRule
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import FIXED_NOW
 
 TOKEN = "pat_test"
@@ -96,7 +96,7 @@ class Exported:
         self._auth = auth
 
     async def __aenter__(self) -> Self:
-        await self.api.start()
+        await self.api.listen()
         self.account = self.restarted()
         return self
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import AGENTS_OFTEN, ONE_BY_ONE, Asking, Exported, Time
 from tests.simulator.faults import NoData, Status
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import fixed_world
 
 PROD, SECOND, ODD = "us_env_9f2kQw1d", "us_env_2ndProd0", "us_env_7hT3bLx0"

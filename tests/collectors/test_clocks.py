@@ -4,10 +4,10 @@ import pytest
 
 from exporter.core.clock import Clock
 from exporter.demo.accounts import DAY
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import FAST, Exported, Time
 from tests.simulator.faults import Status
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import FIXED_NOW
 
 HOUR, YEAR = 3600.0, 365 * DAY

@@ -2,10 +2,10 @@
 
 import pytest
 
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, Time
 from tests.simulator.faults import Status
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import fixed_world
 
 PROD = "us_env_9f2kQw1d"
@@ -150,12 +150,3 @@ async def test_a_key_of_one_environment_reads_that_one(time: Time) -> None:
         exported.api.faults.remove(rule)
         page = await exported.later(301)
         assert page["up"] == {(): 1}
-
-
-async def test_a_selection_of_nothing_is_logged_once(time: Time, caplog: pytest.LogCaptureFixture) -> None:
-    async with Exported(fixed_world(time), time, "environments: {include: [prodution]}") as exported:
-        for _ in range(3):
-            page = await exported.later(61)
-        assert page["environments"] == {("true",): 0, ("false",): 0}
-        said = [record.getMessage() for record in caplog.records if "select no environment" in record.getMessage()]
-        assert said == ["environments.include and environments.exclude select no environment"]

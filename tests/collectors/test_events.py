@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS
 from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time
 from tests.simulator.faults import EndlessPages, Status
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import fixed_world
 
 PROD, SECOND, ODD = "us_env_9f2kQw1d", "us_env_2ndProd0", "us_env_7hT3bLx0"
@@ -266,6 +266,25 @@ async def test_a_hidden_environment_is_not_said_to_be_quiet(time: Time, from_the
             assert totals(await exported.later(15), one) == {"job:failed": 1}
 
 
+async def test_the_account_s_list_back_after_hours_by_environment_counts_nothing_twice(time: Time) -> None:
+    world, one, other = two(time)
+    start = time()
+    async with Exported(world, time) as exported:
+        exported.api.faults.rules.append(OfTheWholeAccount("/events", Status(400)))
+        for _ in range(14):
+            world.emit("job:failed", one, at=time() + 1)
+            world.emit("job:failed", other, at=time() + 1)
+            page = await exported.later(301)
+        exported.api.faults.clear()
+        for _ in range(15):
+            world.emit("job:failed", one, at=time() + 1)
+            world.emit("job:failed", other, at=time() + 1)
+            page = await exported.later(301)
+        assert exported.asked("/events")[-1].get("environmentId") is None, "by the account's list again"
+        assert totals(page, one) == happened(world, one, start)
+        assert totals(page, other) == happened(world, other, start)
+
+
 async def test_a_quiet_environment_is_asked_by_itself_now_and_then(time: Time) -> None:
     world, one, _ = two(time)
     async with Exported(world, time) as exported:
@@ -378,21 +397,6 @@ async def test_passed_over_environments_count_nowhere(time: Time) -> None:
         page = await exported.later(15)
         assert {labels[0] for labels in page["events_total"]} == {other}
         assert all("only-there" not in labels[2] for labels in page["events_total"])
-
-
-async def test_no_old_event_is_counted_again_after_the_account_s_list_was_refused_once(time: Time) -> None:
-    world, one, _ = two(time)
-    async with Exported(world, time) as exported:
-        await exported.scrape()
-        world.emit("job:failed", one, at=time() + 1)
-        for _ in range(8):  # its id is not kept for so long
-            await exported.later(600)
-            world.emit("file:created", one, at=time() + 1)
-        exported.api.faults.rules.append(OfTheWholeAccount("/events", Status(404)))
-        await exported.later(15)
-        exported.api.faults.clear()
-        world.emit("file:created", one, at=time() + 1)
-        assert totals(await exported.later(15), one) == {"job:failed": 1, "file:created": 9}
 
 
 async def test_an_event_without_a_time_is_reported_and_the_others_count(time: Time) -> None:

@@ -6,18 +6,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.collectors import _run
 from exporter.demo.records import Event
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.exposition.families import HistogramValue
 from exporter.flatfile import models
 from exporter.flatfile.times import iso
 from tests.collectors.exported import AGENTS_OFTEN, ONE_BY_ONE, Asking, Exported, Scraped, Time
+from tests.examples import examples
 from tests.simulator.faults import DuplicateRows, Status
+from tests.simulator.switches import ABSENT, Switches
 
 PATH = "/agents/executions"
 MINUTE = 60.0
@@ -608,7 +609,7 @@ async def follow(data: st.DataObject) -> None:
     assert page.ok("executions") == 1
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(10)
 @given(st.data())
 def test_each_run_is_counted_once_whatever_the_api_makes_of_pages_and_agents(data: st.DataObject) -> None:
     asyncio.run(follow(data))

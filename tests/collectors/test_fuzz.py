@@ -9,17 +9,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from exporter.demo.api import Reply
 from exporter.demo.rows import Row
-from exporter.demo.wire import Reply, Wire
-from exporter.exposition.text import Format, render
+from exporter.exposition.text import Format
 from exporter.flatfile.endpoints import Endpoint
 from tests.collectors.exported import Exported, Time
+from tests.examples import examples
+from tests.exposition.rendered import render
 from tests.simulator.faults import Deformed, OnWire
+from tests.simulator.wire import Wire
 from tests.simulator.worlds import fixed_world
 
 PATHS = sorted(endpoint.path for endpoint in Endpoint if endpoint is not Endpoint.AUTH)
@@ -150,7 +153,7 @@ async def readable(exported: Exported) -> None:
     assert one == other > 0
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@examples(10)
 @given(before=st.booleans(), struck=st.lists(st.tuples(st.sampled_from([*PATHS, "*"]), faults), min_size=1, max_size=3))
 def test_answers_changed_at_random(before: bool, struck: list[tuple[str, Deformed | OnWire]]) -> None:
     async def story() -> None:

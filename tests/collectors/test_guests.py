@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from exporter.collectors import REGISTRY
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import FAST, ONE_BY_ONE, Asking, Exported, Scraped, Time, settled
 from tests.simulator.faults import Hang, Status
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import fixed_world, sized_world
 
 PROD, SECOND, ODD = "us_env_9f2kQw1d", "us_env_2ndProd0", "us_env_7hT3bLx0"

@@ -2,10 +2,10 @@
 
 import pytest
 
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, OfTheWholeAccount, Time
 from tests.simulator.faults import Status
+from tests.simulator.switches import ABSENT, Switches
 from tests.simulator.worlds import sized_world
 
 EVERY_SCRAPE = "collectors:\n" + "".join(f"  {name}: {{interval: 0s}}\n" for name in ("spaces", "events"))

@@ -5,11 +5,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.collectors import _job, jobs
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.timeline import Timeline
 from exporter.demo.world import World
 from exporter.exposition.families import HistogramValue
@@ -17,7 +16,9 @@ from exporter.flatfile import models
 from exporter.flatfile.errors import TooLarge
 from exporter.flatfile.times import iso
 from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, Scraped, Time
+from tests.examples import examples
 from tests.simulator.faults import Status
+from tests.simulator.switches import ABSENT, Switches
 from tests.simulator.worlds import FIXED_NOW
 
 HOUR, DAY = 3600.0, 86400.0
@@ -469,7 +470,7 @@ async def follow_finished(data: st.DataObject) -> None:
     assert page.ok("jobs") == 1
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(10)
 @given(st.data())
 def test_each_finished_job_is_counted_once_whatever_the_order(data: st.DataObject) -> None:
     asyncio.run(follow_finished(data))
@@ -518,7 +519,7 @@ async def follow(data: st.DataObject) -> None:
     assert page.ok("jobs") == 1
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@examples(10)
 @given(st.data())
 def test_jobs_are_right_whatever_the_api_makes_of_pages_and_orders(data: st.DataObject) -> None:
     asyncio.run(follow(data))

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from exporter.demo.records import Space
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time
 from tests.simulator.faults import Status
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import sized_world
 
 DAY = 86400.0

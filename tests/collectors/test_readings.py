@@ -3,12 +3,15 @@
 from collections.abc import Callable
 
 import pytest
+import pytest_asyncio
 
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, Samples, Time
+from tests.simulator.switches import ABSENT, Switches
 from tests.simulator.worlds import fixed_world, sized_world
 
+Make = Callable[[Time], World]
+Pages = tuple[dict[str, Samples], ...]
 ALL_PATHS = {"/environments", "/spaces", "/agents", "/users", "/guests"}
 
 READINGS: dict[str, Callable[[], Switches]] = {
@@ -71,7 +74,7 @@ def sized(time: Time) -> World:
     return sized_world(time, environments=3, spaces=40, guests=60, users=30, agents=12, events=300)
 
 
-async def two_scrapes(make: Callable[[Time], World], switches: Switches) -> tuple[dict[str, Samples], ...]:
+async def two_scrapes(make: Make, switches: Switches) -> Pages:
     """The page at first, and after something has happened."""
     time = Time()
     world = make(time)
@@ -89,14 +92,19 @@ async def two_scrapes(make: Callable[[Time], World], switches: Switches) -> tupl
         return first, (await exported.later(301)).data()
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def expected() -> dict[Make, Pages]:
+    """The pages of each account under the reading that the exporter assumes."""
+    return {make: await two_scrapes(make, Switches()) for make in (fixed, sized)}
+
+
 @pytest.mark.parametrize("make", [fixed, sized])
 @pytest.mark.parametrize("reading", READINGS)
-async def test_the_reading_makes_no_difference(make: Callable[[Time], World], reading: str) -> None:
+async def test_the_reading_makes_no_difference(make: Make, reading: str, expected: dict[Make, Pages]) -> None:
     switches = READINGS[reading]()
     region = switches.region
-    expected = await two_scrapes(make, Switches())
     found = await two_scrapes(make, switches)
-    for which, (page, other) in enumerate(zip(expected, found, strict=True)):
+    for which, (page, other) in enumerate(zip(expected[make], found, strict=True)):
         for name in page.keys() | other.keys():
             ours = {
                 tuple(v.replace(f"{region}_", "us_") for v in labels): value
@@ -106,18 +114,18 @@ async def test_the_reading_makes_no_difference(make: Callable[[Time], World], re
 
 
 @pytest.mark.parametrize("make", [fixed, sized])
-async def test_events_without_a_context_are_counted_by_environment(make: Callable[[Time], World]) -> None:
-    expected = await two_scrapes(make, Switches())
+async def test_events_without_a_context_are_counted_by_environment(make: Make, expected: dict[Make, Pages]) -> None:
     found = await two_scrapes(make, Switches(fields={"/events": {"context": None}}))
-    for page, other in zip(expected, found, strict=True):
+    for page, other in zip(expected[make], found, strict=True):
         for name in ("flatfile_events_total", "flatfile_events_per_second", "flatfile_event_last_timestamp_seconds"):
             assert other[name] == page[name]
 
 
-async def test_guests_that_name_no_space_are_counted_but_not_said_to_be_inactive(time: Time) -> None:
-    expected = await two_scrapes(fixed, Switches())
+async def test_guests_that_name_no_space_are_counted_but_not_said_to_be_inactive(
+    expected: dict[Make, Pages],
+) -> None:
     found = await two_scrapes(fixed, Switches(guest_spaces="empty"))
-    for page, other in zip(expected, found, strict=True):
+    for page, other in zip(expected[fixed], found, strict=True):
         for name in ("flatfile_guests", "flatfile_guest_memberships"):
             assert other[name] == page[name]
         active = page["flatfile_guests_active"]

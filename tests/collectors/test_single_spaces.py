@@ -2,10 +2,10 @@
 
 import pytest
 
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, Scraped, Time
 from tests.simulator.faults import Status
+from tests.simulator.switches import ABSENT, Switches
 from tests.simulator.worlds import fixed_world, sized_world
 
 NAMES = ("space_info", "space_guests", "space_files", "space_workbooks", "space_last_activity_timestamp_seconds")

@@ -7,12 +7,12 @@ import pytest
 
 from exporter.collectors.spaces import COLUMNS, COUNT, COUNT_INACTIVE, values
 from exporter.demo.rows import Row
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.flatfile.models import Space
 from tests.collectors.exported import ONE_BY_ONE, Asking, Exported, OfTheWholeAccount, Time
 from tests.collectors.tables import database
 from tests.simulator.faults import Deformed, Status
+from tests.simulator.switches import ABSENT, Switches
 from tests.simulator.worlds import fixed_world, sized_world
 
 DAY = 86400.0

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from exporter.collectors.jobs import ENDS, SETTLED, STATUSES
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from tests.collectors.exported import Exported, OfTheWholeAccount, Scraped, Time
+from tests.examples import examples
 from tests.simulator.faults import (
     Disconnect,
     DuplicateRows,
@@ -30,6 +30,7 @@ from tests.simulator.faults import (
     WrongTotal,
     WrongTypes,
 )
+from tests.simulator.switches import Switches
 
 DAY = 86400.0
 MAX_AGE = 900.0
@@ -416,7 +417,7 @@ async def live(data: st.DataObject) -> None:
         lab.check_all_is_well(page)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@examples(15)
 @given(st.data())
 def test_what_is_shown_was_true_within_its_age(data: st.DataObject) -> None:
     asyncio.run(live(data))

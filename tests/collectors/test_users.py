@@ -4,12 +4,12 @@ import pytest
 from msgspec import UNSET
 
 from exporter.collectors.users import TABLE, active, values
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
 from exporter.flatfile.models import User
 from tests.collectors.exported import Exported, Time
 from tests.collectors.tables import database, insert
 from tests.simulator.faults import Status
+from tests.simulator.switches import ABSENT, Switches
 
 NOW = 1763628900.0  # 2025-11-20T08:55:00Z
 DAY = 86400.0

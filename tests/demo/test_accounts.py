@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from exporter.demo.accounts import DAY, EXPECTED_AGENTS, demo_world
-from exporter.demo.answers import Ask, answer
 from exporter.demo.records import Agent
-from exporter.demo.switches import Switches
+from tests.simulator.answers import answer, ask_of
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import FIXED_NOW, fixed_world, sized_world
 
 GOLDEN = Path(__file__).with_name("fixed_account.json")
@@ -47,7 +47,7 @@ def everything_answered() -> dict[str, object]:
     ]
     for environment_id in world.environments:
         asked += [(path, {"environmentId": environment_id}) for path in ("/agents", "/agents/executions")]
-    return {f"{p} {q.get('environmentId', '')}": answer(Ask(world, told, p, q, FIXED_NOW)) for p, q in asked}
+    return {f"{p} {q.get('environmentId', '')}": answer(ask_of(world, told, p, q, FIXED_NOW)) for p, q in asked}
 
 
 def test_the_fixed_account_never_changes() -> None:

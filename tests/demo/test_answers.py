@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exporter.demo.answers import Ask, answer, template
+from exporter.demo.answers import Refused, template
 from exporter.demo.markers import MARKERS
-from exporter.demo.paging import Refused
 from exporter.demo.rows import Row
-from exporter.demo.switches import ABSENT, Switches
 from exporter.demo.world import World
+from tests.simulator.answers import answer, ask_of
+from tests.simulator.switches import ABSENT, Switches
 from tests.simulator.worlds import FIXED_NOW, fixed_world, sized_world
 
 ENV, ODD = "us_env_9f2kQw1d", "us_env_7hT3bLx0"
@@ -24,7 +24,7 @@ IDS = {"/agents/executions": "eventId"}
 
 def ask(world: World, path: str, switches: Switches | None = None, **query: object) -> Row:
     text = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in query.items()}
-    return answer(Ask(world, switches or Switches(), path, text, world.clock()))
+    return answer(ask_of(world, switches or Switches(), path, text, world.clock()))
 
 
 def ids(body: Row) -> list[str]:

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from exporter.exposition.cache import AccountCache, Part
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
-from exporter.exposition.text import Format, Lines, join, render
+from exporter.exposition.text import Format, Lines, join
+from tests.exposition.rendered import render
 
 TEXT, OPENMETRICS = Format
 SPACES = Desc("flatfile_spaces", "gauge", "Spaces.", ("account",))

@@ -15,7 +15,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from exporter.exposition.families import Desc, Family, HistogramValue
-from exporter.exposition.text import MAX_LABEL_VALUE, Format, Lines, join, lines, render
+from exporter.exposition.text import MAX_LABEL_VALUE, Format, Lines, join, lines
+from tests.exposition.rendered import render
 
 TEXT = Format.TEXT_0_0_4
 OPENMETRICS = Format.OPENMETRICS_1_0

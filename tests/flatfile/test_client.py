@@ -11,7 +11,6 @@ import pytest
 
 from exporter.core.worker import Worker
 from exporter.demo.accounts import CLIENT_ID, SECRET
-from exporter.demo.switches import Switches
 from exporter.demo.world import World
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
@@ -39,6 +38,7 @@ from tests.simulator.faults import (
     WrongTypes,
 )
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 
 SORT = {"sortField": "createdAt", "sortDirection": "asc"}
 SPACES = Listing(Endpoint.SPACES, Space, identity, sort=SORT)

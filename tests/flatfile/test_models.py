@@ -11,7 +11,7 @@ from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.models import Pagination
-from exporter.flatfile.topics import ACTOR_TYPES, GUEST_TOPICS, KNOWN_TOPICS, actor_type
+from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS, actor_type
 from tests.flatfile.rig import call, connected, stored
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import fixed_world, sized_world
@@ -97,7 +97,6 @@ def test_null_everywhere_but_the_id() -> None:
 def test_the_known_topics() -> None:
     assert len(KNOWN_TOPICS) == len(set(KNOWN_TOPICS)) == 82
     assert set(KNOWN_TOPICS) >= {"job:failed", "commit:completed", "data-clip:collaborator-updated", "cron:5-minutes"}
-    assert set(KNOWN_TOPICS) >= GUEST_TOPICS
 
 
 @pytest.mark.parametrize(

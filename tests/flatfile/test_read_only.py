@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from exporter.demo.accounts import CLIENT_ID, SECRET
-from exporter.demo.answers import FORBIDDEN_GETS
 from exporter.flatfile import client, session, transport
 from exporter.flatfile.client import Client, Listing, identity
 from exporter.flatfile.endpoints import Endpoint
@@ -17,6 +16,7 @@ from exporter.flatfile.models import Account, Space
 from exporter.flatfile.session import Session
 from exporter.flatfile.transport import Transport
 from tests.flatfile.rig import call, connected, stored
+from tests.simulator.answers import FORBIDDEN_GETS
 from tests.simulator.server import SimulatedServer
 
 EVIL = [

@@ -16,7 +16,7 @@ import pytest
 import trustme
 
 from exporter.core.secret import Secret
-from exporter.demo.wire import Reply, Wire
+from exporter.demo.api import Reply
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import BadResponse, ConnectionFailed, FlatfileError, Timeout, TooLarge
 from exporter.flatfile.network import MAX_HEAD_BYTES
@@ -40,6 +40,7 @@ from tests.simulator.faults import (
     Truncated,
 )
 from tests.simulator.server import SimulatedServer
+from tests.simulator.wire import Wire
 from tests.simulator.worlds import sized_world
 
 AGENT = "flatfile-exporter/test"

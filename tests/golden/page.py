@@ -10,10 +10,11 @@ from exporter.collectors import REGISTRY
 from exporter.config import Config
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.exposition.families import Desc, Family
-from exporter.exposition.text import Format, render
+from exporter.exposition.text import Format
 from exporter.web import self_metrics
 from exporter.web.self_metrics import OwnMetrics
 from tests.collectors.exported import ONE_BY_ONE, Exported, Time
+from tests.exposition.rendered import render
 from tests.simulator.worlds import fixed_world
 
 SHAPE = Path(__file__).parent / "shape.txt"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,10 @@ def groups() -> Iterator[tuple[str, dict[str, Any]]]:
             yield path.name, group
 
 
-def rules() -> list[Rule]:
+@cache
+def rules() -> tuple[Rule, ...]:
     """Every rule of every file."""
-    return [
+    return tuple(
         Rule(
             file,
             group["name"],
@@ -66,7 +68,7 @@ def rules() -> list[Rule]:
         )
         for file, group in groups()
         for rule in group["rules"]
-    ]
+    )
 
 
 def nodes(expr: str) -> list[Any]:

@@ -229,7 +229,7 @@ def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
 @pytest.mark.parametrize("rule", ALERTS, ids=name)
 def test_runbook_says_what_to_look_at_and_what_to_do(rule: Rule) -> None:
     section = sections()[rule.name]
-    for part in ("**What it means.**", "**What to look at.**", "**What to do.**", "**Silence or tune.**"):
+    for part in ("**Meaning.**", "**Diagnosis.**", "**Mitigation.**", "**Tuning.**"):
         assert part in section
     assert "```promql" in section
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from exporter.cli import flags
+from exporter.cli.parser import parse as parse_flags
 from exporter.config import Config, parse
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from tests.e2e.process import Exporter, eventually
@@ -86,9 +86,9 @@ def test_names_that_look_alike_have_folders_of_their_own(helm: Helm, tmp_path: P
 
 def test_arguments_are_the_exporters_own(rendered: Rendered) -> None:
     arguments = rendered.container["args"]
-    given = flags.parse(arguments)
+    given = parse_flags(arguments)
     assert given.command == ("demo" if arguments[0] == "demo" else "serve")
-    assert given.listen_address[0].port == rendered.container["ports"][0]["containerPort"]
+    assert given.web_listen_address[0].port == rendered.container["ports"][0]["containerPort"]
 
 
 @pytest.fixture

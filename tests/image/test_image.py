@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.cli.flags import COMMANDS
+from exporter.cli.parser import COMMANDS
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from tests.e2e.process import ANY_PORT, Exporter, exporter
 from tests.image import build

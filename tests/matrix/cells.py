@@ -8,10 +8,10 @@ from typing import Literal
 
 from exporter.collectors import REGISTRY
 from exporter.demo.activity import Clock
-from exporter.demo.switches import Switches
 from tests.serving import account_lines
 from tests.simulator.faults import Fault, Redirect
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 
 from .page import Page, Samples
 from .trials import ACCOUNT, AUTH, COPED, ENVIRONMENTS, Trial, collector_of

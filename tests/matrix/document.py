@@ -27,8 +27,7 @@ OPENING = """\
 <!-- Written by the run of tests/matrix: each line says what was seen there. Do not edit by hand. -->
 
 How the exporter behaves when Flatfile fails. Each fault was tried at each endpoint of a simulated API, with the real exporter
-process, from the start and in the steady state: {cells} times. Every collector was due in each scrape, and everything that is
-counted changed in between, so that an old value differs from a new one.
+process, from the start and in the steady state: {cells} times. Everything that is counted changed in between.
 
 ## Guarantees
 
@@ -39,24 +38,21 @@ These held every time:
   never shown as 0, nor as a missing agent.
 - The failing collector was reported: `flatfile_exporter_collector_success` was 0,
   `flatfile_exporter_collector_last_success_timestamp_seconds` did not move, and `flatfile_exporter_collector_errors_total`
-  increased for the `reason` below and for no other.
-- The other collectors succeeded, with the series of an account without faults (or, if they depend on the failing one, with
-  data as old as that).
-- One scrape after the fault everything was right, with each event, run and job counted once; if the answer had asked for a
-  pause, one scrape after the pause. Only `flatfile_agent_queue_lag_seconds`, which needs two collectors, may take one more.
-- Memory stayed bounded: answers are read up to `requests.max_response_bytes` (64 MiB by default, 16 here), unpacked. With
-  answers of {huge} MB the process grew by no more than that for each concurrent request.
+  increased for the `reason` below and for no other. The other collectors succeeded.
+- One scrape after the fault (or the pause that the answer asked for) everything was right, with each event, run and job
+  counted once. Only `flatfile_agent_queue_lag_seconds`, which needs two collectors, may take one more.
+- With answers of {huge} MB the process grew by no more than `requests.max_response_bytes` for each concurrent request.
 - No redirect was followed, no other request was sent, no secret was logged.
 
 ## Faults
 
-| reason | faults | values shown meanwhile | recovery |
-| --- | --- | --- | --- |
+| reason | faults | recovery |
+| --- | --- | --- |
 """
 ENDPOINTS = """\
 
-The last values are shown until they are older than the collector's `max_age` (15m by default); there are none if nothing was
-known before. [Differences by endpoint](#appendix-differences-by-endpoint) are listed below.
+Until then the last values are shown, at most for the collector's `max_age` (15m by default); there are none if nothing was
+known before. After a 403 in one environment, only that one has old values.
 
 ## Collectors by endpoint
 
@@ -67,37 +63,28 @@ MORE = """\
 
 ## Limits and delays
 
-- **Refused credentials** (any 4xx of `{auth}` except 408 and 429) are tried again after about {wait:.0f} seconds, then less
-  often, up to every 5 minutes. A change of their `*_file` ends that wait, but not that of a collector.
-- **Repeated failures.** After a first failure the next scrape tries again, after more the collector waits 5 seconds, doubling
-  to 5 minutes. Recovery may take that long.
-- **A 429 pauses the whole account**, so other collectors may answer later. If the pause is longer than the scrape can wait,
-  due collectors fail as `rate_limited`.
+- **Refused credentials**: any 4xx of `{auth}` except 408 and 429. They are tried again after about {wait:.0f} seconds, then less
+  often.
+- **Repeated failures** and 429 make collectors wait, up to 5 minutes ([retries](operating.md#behavior)).
 - **Hidden environments.** Lists of the whole account may omit an environment that the token may not read. The exporter queries a
-  silent environment by itself: for events within a third of `collectors.events.max_age` (5 minutes by default; {believed:.0f}
+  silent environment by itself, for events within a third of `collectors.events.max_age` (5 minutes by default; {believed:.0f}
   seconds in these tests). New events there go unnoticed until then.
-- **Undetectable errors.** A list without a total (`/events`, `/guests`) that is wrong in itself cannot be told from a right one.
-  If it repeats itself, it ends there.
+- **Undetectable errors.** A wrong list without a total (`/events`, `/guests`) cannot be told from a right one. If it repeats
+  itself, it ends there.
 - **`{account}`** is requested once an hour, so its faults were tried from the start only.
-
-To monitor failures, use [the alerts](alerts.md), or `flatfile_up == 0`, `flatfile_exporter_collector_success == 0` and
-`increase(flatfile_exporter_collector_errors_total[15m]) > 0`. The log names endpoint, status and number of attempts.
 
 ## Hostile answers and wrong clocks
 
-Tried apart from the faults above, in `tests/e2e/test_hostile_answers.py` and `tests/collectors/test_clocks.py`.
+From `tests/e2e/test_hostile_answers.py` and `tests/collectors/test_clocks.py`:
 
-| what comes | what happens |
-| --- | --- |
-| 100,000 rows in one page | scrapes and `/-/healthy` are in time; values follow later |
-| 20,000 environments | as above; beyond `environments.max_series`, none is read |
-| bodies in single bytes, many 1xx answers | that request fails; scrapes are in time |
-| names and topics of megabytes | cut at 1,000 characters, 200 on the page |
-| ids of more than 500 characters | the list fails: `bad_response` |
-| a list without end | `too_large` at `requests.max_rows` or `requests.max_pages`; nothing of it is shown |
-| the system's clock is set | nothing changes: ages are by the monotonic clock |
-| `Date` headers or the system's clock wrong, for a while or always | the objects' own times tell which; values stay right |
-| an event of the year 9999 | counted; changes neither the position nor `flatfile_event_last_timestamp_seconds` |
+- 100,000 rows in one page: scrapes and `/-/healthy` are in time; values follow later
+- 20,000 environments: as above; beyond `environments.max_series`, none is read
+- bodies in single bytes, many 1xx answers: that request fails; scrapes are in time
+- names and topics of megabytes: cut at 1,000 characters, 200 on the page
+- ids of more than 500 characters: the list fails, `bad_response`
+- a list without end: `too_large` at `requests.max_rows` or `requests.max_pages`; nothing of it is shown
+- wrong clocks, the system's or of `Date` headers: values stay right
+- an event of the year 9999: counted; `flatfile_event_last_timestamp_seconds` ignores it
 
 ## Appendix: differences by endpoint
 
@@ -132,18 +119,17 @@ def _paths(results: Sequence[Result]) -> list[str]:
 
 def _faults() -> Iterator[tuple[str, ...]]:
     """The faults with the same reason and recovery in one row."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
     for trial in (*TRIALS, *HOST_TRIALS):
         groups.setdefault(_outcome(trial), []).append(trial.what)
-    for (reason, meanwhile, recovery), faults in groups.items():
-        yield reason, "; ".join(faults), meanwhile, recovery
+    for (reason, recovery), faults in groups.items():
+        yield reason, "; ".join(faults), recovery
 
 
-def _outcome(trial: Trial) -> tuple[str, str, str]:
+def _outcome(trial: Trial) -> tuple[str, str]:
     if trial.reason == COPED:
-        return "none", "current", "at once"
-    meanwhile = "that environment: the last ones; others: current" if trial.one_environment else "the last ones"
-    return f"`{trial.reason}`", meanwhile, "after the pause" if trial.wait else "next scrape"
+        return "none", "at once"
+    return f"`{trial.reason}`", "after the pause" if trial.wait else "next scrape"
 
 
 def _endpoint(path: str, results: Sequence[Result]) -> tuple[str, ...]:

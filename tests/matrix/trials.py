@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from exporter.collectors import REGISTRY
-from exporter.demo.switches import Switches
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import Reason
 from tests.simulator.faults import (
@@ -28,6 +27,7 @@ from tests.simulator.faults import (
     WrongTotal,
     WrongTypes,
 )
+from tests.simulator.switches import Switches
 
 COPED: Final = "ok"
 """The exporter gets all that it asked for, and counts no error."""

@@ -444,6 +444,40 @@ async def test_reload_is_all_or_nothing(api: SimulatedServer) -> None:
         assert "The last reload failed" not in (await there.get("/")).text
 
 
+# What the configuration names in vain
+
+
+async def test_what_matches_nothing_is_on_the_page(api: SimulatedServer) -> None:
+    one, other = (environment.name for environment in api.world.environments.values())
+    more = (
+        f"environments: {{include: [{one}, prodution]}}, events: {{include: ['jobs:*']}}, expected_agents: ["
+        f"{{environment: {one}, agents: [agent-0, nobody]}}, {{environment: {other}, agents: [agent-0]}}, "
+        "{environment: nowhere, agents: [agent-0]}]"
+    )
+    async with served(configuration(account_lines("acme", api.base_url, more=more))) as there:
+        offline = "events.include: &#x27;jobs:*&#x27; matches no topic that is known to this version"
+        page = (await there.get("/")).text
+        assert offline in page
+        assert "waiting for the first scrape, 1 warning" in page
+        await there.get("/metrics")
+        page = (await there.get("/")).text
+        assert "⚠ all 8 collectors work, 5 warnings" in page
+        assert offline in page
+        for said in (
+            "environments.include: no environment matches &#x27;prodution&#x27;.",
+            f"expected_agents: no agent in environment &#x27;{one}&#x27; matches &#x27;nobody&#x27;.",
+            f"expected_agents: only environments that are not selected match &#x27;{other}&#x27;.",
+            "expected_agents: no environment matches &#x27;nowhere&#x27;.",
+        ):
+            assert f'<p class="warn">⚠ {said}' in page
+        there.text = configuration(account_lines("acme", api.base_url))
+        await there.accounts.reload()
+        await there.get("/metrics")
+        page = (await there.get("/")).text
+        assert "all 8 collectors work" in page
+        assert "warning" not in page
+
+
 # Whatever else may be asked
 
 

@@ -9,7 +9,6 @@ import pytest
 from exporter.account.account import Status, Withheld
 from exporter.account.refresh import Failure, Outcome
 from exporter.demo.markers import MARKERS
-from exporter.demo.switches import Switches
 from exporter.flatfile.trace import MAX_REQUESTS, Sent, Trace
 from exporter.web.debug_page import Explained, explain
 from tests.collectors.exported import FAST, Exported, Time
@@ -17,6 +16,7 @@ from tests.serving import serving
 from tests.simulator.faults import Hang
 from tests.simulator.faults import Status as Answered
 from tests.simulator.server import SimulatedServer
+from tests.simulator.switches import Switches
 from tests.simulator.worlds import fixed_world, sized_world
 
 NOW = 1_795_459_074.0  # 2026-11-23T18:37:54Z

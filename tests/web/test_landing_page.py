@@ -23,7 +23,7 @@ from exporter.flatfile.errors import (
     ServerError,
     Unauthorized,
 )
-from exporter.web.landing_page import SECURITY_HEADERS, STYLE, Shown, landing
+from exporter.web.landing_page import MAX_WARNINGS, SECURITY_HEADERS, STYLE, Shown, landing
 
 NOW = 1_795_459_074.0  # 2026-11-23T18:37:54Z
 AGES = {"spaces": 900.0, "users": 900.0, "agents": 900.0}
@@ -134,6 +134,11 @@ def test_what_failed_says_why_and_what_to_do() -> None:
     assert "text of the error" not in text
 
 
+def test_a_base_url_that_may_be_wrong_is_not_called_wrong_credentials() -> None:
+    text = page(one(fails("spaces", Unauthorized("", endpoint="/auth", status=404)))).text
+    assert "Check base_url, then the credentials. (/auth, status 404)" in text
+
+
 def test_one_cause_is_one_message() -> None:
     refused = [fails(name, Unauthorized("", endpoint="/auth", status=401)) for name in ("agents", "jobs", "users")]
     other = fails("spaces", ServerError("", endpoint="/spaces", status=503))
@@ -195,6 +200,21 @@ def test_before_the_first_scrape_it_says_what_to_do() -> None:
     assert "The API is queried only when scraped" in text
     assert "waiting for the first scrape" in text
     assert "first refresh in progress" in page(one(waits("spaces", running=True))).text
+
+
+def test_warnings_are_shown_and_are_not_green() -> None:
+    many = [f"expected_agents: no environment matches '<{number}>'." for number in range(MAX_WARNINGS + 2)]
+    accounts = [one(works("spaces"), name="calm"), Shown("acme", [works("spaces")], AGES, warnings=many)]
+    shown = Page(landing(accounts, "/metrics", NOW, warnings=["events.include: no known topic matches 'jobs:*'"]))
+    assert title(shown) == "⚠ all 2 collectors work, 13 warnings – flatfile-exporter"
+    assert "⚠ events.include: no known topic matches 'jobs:*'" in shown.text
+    assert shown.text.count("⚠ expected_agents: no environment matches '<") == MAX_WARNINGS
+    assert "⚠ 2 more warnings" in shown.text
+    assert shown.text.index("Account acme") < shown.text.index("Account calm")
+    failing = Page(
+        landing([Shown("acme", [fails("spaces", ServerError("x"))], AGES, warnings=many[:1])], "/metrics", NOW)
+    )
+    assert title(failing) == "✗ 1 of 1 collectors fails, 1 warning – flatfile-exporter"
 
 
 def test_a_failed_reload_shows() -> None:

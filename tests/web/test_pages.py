@@ -21,7 +21,6 @@ async def test_a_page_joins_accounts_and_the_exporter_itself(fmt: Format) -> Non
     assert gzip.decompress(compressed) == plain
     assert plain.count(b"# TYPE") == 2
     assert plain.count(b"\nflatfile_spaces{") == 2
-    pages.close()
 
 
 async def test_what_makes_no_page_is_an_error_of_the_scrape() -> None:
@@ -31,7 +30,6 @@ async def test_what_makes_no_page_is_an_error_of_the_scrape() -> None:
     with pytest.raises(ValueError, match="flatfile_spaces"):
         await pages.make(rendered, tuple, Format.TEXT_0_0_4, compressed=False)
     assert await pages.make([], tuple, Format.TEXT_0_0_4, compressed=False) == b""
-    pages.close()
 
 
 def test_time_is_reserved_for_the_page() -> None:

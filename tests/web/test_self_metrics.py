@@ -11,8 +11,9 @@ from prometheus_client.openmetrics import exposition as openmetrics_exposition
 from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from exporter.exposition.families import Desc, Family
-from exporter.exposition.text import Format, render
+from exporter.exposition.text import Format
 from exporter.web.self_metrics import from_registry
+from tests.exposition.rendered import render
 
 Parse = Callable[[str], Iterable[Metric]]
 

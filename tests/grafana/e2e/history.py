@@ -20,10 +20,11 @@ from exporter.config import Config, ConfigError, parse
 from exporter.demo.accounts import CLIENT_ID, SECRET, demo_world
 from exporter.demo.life import Life
 from exporter.demo.world import World
-from exporter.exposition.text import Format, render
+from exporter.exposition.text import Format
 from exporter.store.directory import Directory
 from exporter.web.self_metrics import OwnMetrics
 from tests.collectors.exported import Time, settled
+from tests.exposition.rendered import render
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world
 

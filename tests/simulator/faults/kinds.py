@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from exporter.demo.api import Reply
 from exporter.demo.rows import Row
-from exporter.demo.wire import Reply, Wire
+from tests.simulator.wire import Wire
 
 
 class Fault:

@@ -4,8 +4,9 @@ import asyncio
 import zlib
 from dataclasses import dataclass
 
-from exporter.demo.wire import Reply, Wire
+from exporter.demo.api import Reply
 from tests.simulator.faults.kinds import OnWire
+from tests.simulator.wire import Wire, head
 
 CHUNK = 1 << 20
 
@@ -23,7 +24,7 @@ class Reset(OnWire):
     """The connection is reset in the middle of the body."""
 
     async def send(self, wire: Wire, reply: Reply) -> None:
-        await wire.send(reply.head(close=True) + reply.body[: len(reply.body) // 2])
+        await wire.send(head(reply) + reply.body[: len(reply.body) // 2])
         wire.reset()
 
 
@@ -32,7 +33,7 @@ class Truncated(OnWire):
     """The body ends before its Content-Length is reached."""
 
     async def send(self, wire: Wire, reply: Reply) -> None:
-        await wire.send(reply.head(close=True) + reply.body[: len(reply.body) // 2])
+        await wire.send(head(reply) + reply.body[: len(reply.body) // 2])
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class HugeBody(OnWire):
             headers["Content-Encoding"] = "gzip"
         elif self.declared:
             headers["Content-Length"] = str(len(opening) + self.size + len(end))
-        await wire.send(Reply(200, headers=headers).head(close=True))
+        await wire.send(head(Reply(200, headers=headers)))
         packer = zlib.compressobj(6, zlib.DEFLATED, 31) if self.gzip else None
         chunk, left = b"x" * CHUNK, self.size
         await wire.send(packer.compress(opening) if packer else opening)
@@ -70,7 +71,7 @@ class Chunked(OnWire):
 
     async def send(self, wire: Wire, reply: Reply) -> None:
         body = b'{"data":[],"filler":"' + b"x" * 200_000 + b'"}'
-        await wire.send(Reply(200, headers={"Transfer-Encoding": "chunked"}).head(close=True))
+        await wire.send(head(Reply(200, headers={"Transfer-Encoding": "chunked"})))
         parts = (body[i : i + self.size] for i in range(0, len(body), self.size))
         await wire.send(b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n")
 
@@ -84,7 +85,7 @@ class Informational(OnWire):
     async def send(self, wire: Wire, reply: Reply) -> None:
         early = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
         if self.number is not None:
-            await wire.send(early * self.number + reply.head(close=True) + reply.body)
+            await wire.send(early * self.number + head(reply) + reply.body)
             return
         while True:
             await wire.send(early * 100)
@@ -109,7 +110,7 @@ class Drip(OnWire):
     seconds: float = 0.05
 
     async def send(self, wire: Wire, reply: Reply) -> None:
-        await wire.send(reply.head(close=True))
+        await wire.send(head(reply))
         for i in range(len(reply.body)):
             await wire.send(reply.body[i : i + 1])
             await asyncio.sleep(self.seconds)

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Literal
 
-from exporter.demo.api import HTML
+from exporter.demo.api import Reply
 from exporter.demo.markers import SECRET
-from exporter.demo.wire import Reply
 from tests.simulator.faults.kinds import Replied
+
+HTML = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body><h1>Please sign in</h1></body></html>"
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from exporter.demo.switches import Switches, by_path
+from exporter.demo.answers import Refused
+from tests.simulator.switches import Switches, by_path
 
 T = TypeVar("T")
-
-
-class Refused(Exception):
-    """The API answers an error: its status, and the key and message of the error body (flatfile's shape)."""
-
-    def __init__(self, status: int, message: str, key: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.key = key
 
 
 @dataclass(frozen=True)

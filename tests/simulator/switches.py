@@ -1,7 +1,7 @@
 """How the simulated API reads whatever the real one leaves open, and how fast it is. Change it while it runs.
 
 The defaults are the most literal reading of what is published. A mapping or set `by path` is keyed by the path's
-template (`/spaces`) or `*` for all. Switches are readings of the API; what goes wrong with it is in `faults.py`.
+template (`/spaces`) or `*` for all. Switches are readings of the API; what goes wrong with it is in `faults`.
 """
 
 from collections.abc import Mapping
