@@ -71,9 +71,8 @@ class IncrementalList(Generic[T]):
         self._max_pause = max_pause
         self._bits = {1 << place: params for place, params in enumerate(table.lists)}
         self._full_reads_only: set[str] = set()
-        self._counted: dict[
-            tuple[int, str], Counter[tuple[str, int]]
-        ] = {}  # by generation and scope, until a row changes
+        # Until a row changes, by the database's generation and scope.
+        self._counted: dict[tuple[int, str], Counter[tuple[str, int]]] = {}
 
     async def read(self, scope: str, where: Mapping[str, str], call: Call) -> Reading | None:
         """Read what is needed; `None` where the table is out of date and it is too early to read the whole list.
