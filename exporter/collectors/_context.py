@@ -1,8 +1,7 @@
 """What a collector works with: the client, the clock, the database, and the other collectors of its account."""
 
 import asyncio
-import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -10,12 +9,12 @@ from exporter.config import AccountConfig
 from exporter.core.clock import Clock
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile.client import Client
-from exporter.flatfile.errors import FlatfileError, NotFound
+from exporter.flatfile.endpoints import Endpoint
+from exporter.flatfile.errors import BadResponse, FlatfileError, NotFound
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection, Database
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 WHOLE_ACCOUNT = ""
 """The environment id under which `known` keeps what is read for the account as a whole."""
@@ -56,15 +55,15 @@ class Context:
         return await self.database.run(shown_environments)
 
     async def gather(
-        self, environments: Iterable[Environment], ask: Callable[[Environment], Awaitable[T]], call: Call
+        self, environments: Collection[Environment], ask: Callable[[Environment], Awaitable[T]], call: Call
     ) -> tuple[dict[str, T], tuple[FlatfileError, ...]]:
         """Ask for several environments side by side; return answers by environment id, and failures.
 
-        Raises the first failure where all of them failed. An environment that is not found, and not listed any more
-        either, was deleted meanwhile: that is not a failure.
+        Raises the first failure where these are all that are read, and all of them failed. An environment that is not found,
+        and not listed any more either, was deleted meanwhile: that is not a failure.
         """
         found, failed = await self.gather_partial(environments, ask, call)
-        if failed and not found:
+        if failed and not found and {*environments} >= {*await self.environments()}:
             raise failed[0]
         return found, failed
 
@@ -110,24 +109,22 @@ async def gather_by_id(
     return found, failures
 
 
-@contextlib.contextmanager
-def first_failure() -> Iterator[None]:
-    """Raise the first FlatfileError of a group of tasks by itself. A fault among them is raised as it came."""
+async def side_by_side(asked: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await several answers. When one fails, the others are cancelled, and its FlatfileError is raised by itself."""
     try:
-        yield
-    except ExceptionGroup as group:
-        failures, faults = group.split(FlatfileError)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(each) for each in asked]
+    except ExceptionGroup as errors:
+        failures, faults = errors.split(FlatfileError)
         if failures is None or faults is not None:
             raise
         raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
 
 
-async def both(first: Coroutine[Any, Any, T], second: Coroutine[Any, Any, U]) -> tuple[T, U]:
-    """Await two answers side by side; when one fails, the other is cancelled."""
-    with first_failure():
-        async with asyncio.TaskGroup() as group:
-            one, other = group.create_task(first), group.create_task(second)
-    return one.result(), other.result()
+def not_counted(number: int, rows: str, endpoint: Endpoint) -> Sequence[FlatfileError]:
+    """Return the failure that so many `rows` are not counted, if there are any."""
+    return [BadResponse(f"{number} {rows} are not counted", endpoint=str(endpoint))] if number else []
 
 
 def shown_environments(db: Connection) -> list[Environment]:

@@ -1,7 +1,9 @@
 """Lists of guests as rows of guest, guest_space and membership. All functions run on the account's thread."""
 
-from collections import Counter
-from collections.abc import Sequence
+import math
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from operator import itemgetter
 
 from exporter.flatfile import models, times
 from exporter.store.database import Connection
@@ -24,15 +26,26 @@ WHERE (asked_at IS NULL OR EXISTS (
   AND topic IN ('space:guestAdded', 'space:guestRemoved')))
 AND (known, space.id) > (?, ?) ORDER BY known, space.id LIMIT ?"""
 OLDEST = """
-SELECT space.id, space.environment_id FROM space
+SELECT space.id, space.environment_id, asked_at FROM space
 JOIN environment ON environment.id = space.environment_id AND shown
 JOIN guest_space ON guest_space.id = space.id
-WHERE asked_at IS NOT NULL ORDER BY asked_at"""
+WHERE asked_at IS NOT NULL AND space.environment_id {} ORDER BY asked_at LIMIT ?"""
 WHOLE = """
 SELECT environment_id FROM known JOIN environment ON environment.id = environment_id AND shown
 WHERE collector = 'spaces' AND at >= ? AND NOT EXISTS (
   SELECT 1 FROM space LEFT JOIN guest_space ON guest_space.id = space.id
   WHERE space.environment_id = known.environment_id AND asked_at IS NULL)"""
+
+SPACE = """
+INSERT INTO guest_space (id, environment_id, asked_at, told) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
+SET (environment_id, asked_at, told) = (excluded.environment_id, coalesce(excluded.asked_at, asked_at), excluded.told)
+WHERE (environment_id, told) <> (excluded.environment_id, excluded.told) OR excluded.asked_at IS NOT NULL"""
+GUEST = """
+INSERT INTO guest (id, environment_id) VALUES (?, ?) ON CONFLICT (id) DO UPDATE
+SET environment_id = excluded.environment_id WHERE environment_id <> excluded.environment_id"""
+MEMBERSHIP = """
+INSERT INTO membership SELECT ?, no, ? FROM guest WHERE id = ? ON CONFLICT DO UPDATE
+SET last_accessed = excluded.last_accessed WHERE last_accessed IS NOT excluded.last_accessed"""
 
 
 def count(db: Connection) -> dict[str, tuple[int, int]]:
@@ -54,81 +67,53 @@ def active(db: Connection, now: float) -> dict[str, tuple[int, int, int]]:
     }
 
 
-def write_account(db: Connection, rows: Sequence[models.Guest], keep: Sequence[str]) -> bool:
+def oldest(db: Connection, number: int, never: Collection[str], once: Collection[str]) -> list[tuple[str, str]]:
+    """Return (id, environment id) of the spaces whose turn it is; of environments in `never` none, in `once` one of each."""
+    single = {*once}.difference(never)
+    found = [row for env in single for row in db.execute(OLDEST.format("= ?"), (env, 1))]
+    others = OLDEST.format(f"NOT IN ({', '.join('?' * len({*never, *once}))})")
+    found += db.execute(others, (*{*never, *once}, number))
+    return [(space, environment) for space, environment, _ in sorted(found, key=itemgetter(2))[:number]]
+
+
+def write_account(db: Connection, rows: Sequence[models.Guest], keep: Collection[str]) -> bool:
     """Make the tables what an account-wide list says, but for the environments to `keep`; return whether that is a change."""
+    by_space: defaultdict[str, list[models.Guest]] = defaultdict(list)
+    for row in rows:
+        for entry in row.spaces or ():
+            by_space[entry.id].append(row)
+    changed = [write_space(db, space, own[0].environment_id or "", own, None) for space, own in by_space.items()]
     before = db.total_changes
-    db.execute("CREATE TEMP TABLE IF NOT EXISTS pass_guest (id PRIMARY KEY, environment_id) WITHOUT ROWID")
-    db.execute(
-        "CREATE TEMP TABLE IF NOT EXISTS pass_membership (guest, space, last_accessed, PRIMARY KEY (guest, space)) WITHOUT ROWID"
-    )
-    db.execute("DELETE FROM pass_guest")
-    db.execute("DELETE FROM pass_membership")
-    db.executemany("INSERT OR IGNORE INTO pass_guest VALUES (?, ?)", ((row.id, row.environment_id) for row in rows))
-    db.executemany(
-        "INSERT OR REPLACE INTO pass_membership VALUES (?, ?, ?)",
-        ((row.id, entry.id, times.unix(entry.last_accessed)) for row in rows for entry in row.spaces or ()),
-    )
-    before = db.total_changes
-    marks = ", ".join("?" * len(keep))
-    db.execute(
-        "INSERT INTO guest (id, environment_id) SELECT id, environment_id FROM pass_guest WHERE true "
-        "ON CONFLICT (id) DO UPDATE SET environment_id = excluded.environment_id WHERE environment_id <> excluded.environment_id"
-    )
-    db.execute(
-        "INSERT INTO guest_space (id, environment_id, told) SELECT space, min(environment_id), 1 FROM pass_membership "
-        "JOIN pass_guest ON id = guest WHERE true GROUP BY space ON CONFLICT (id) DO UPDATE "
-        "SET environment_id = excluded.environment_id, told = 1 WHERE environment_id <> excluded.environment_id OR NOT told"
-    )
-    db.execute(
-        "INSERT INTO membership SELECT guest_space.no, guest.no, last_accessed FROM pass_membership "
-        "JOIN guest ON guest.id = guest JOIN guest_space ON guest_space.id = space WHERE true "
-        "ON CONFLICT DO UPDATE SET last_accessed = excluded.last_accessed WHERE last_accessed IS NOT excluded.last_accessed"
-    )
-    db.execute(
-        "DELETE FROM membership WHERE NOT EXISTS (SELECT 1 FROM guest_space s JOIN guest g JOIN pass_membership p "
-        "ON p.guest = g.id AND p.space = s.id WHERE s.no = membership.space AND g.no = membership.guest) "
-        f"AND space NOT IN (SELECT no FROM guest_space WHERE environment_id IN ({marks}))",
-        keep,
-    )
-    db.execute(
-        f"DELETE FROM guest WHERE id NOT IN (SELECT id FROM pass_guest) AND environment_id NOT IN ({marks})",
-        keep,
-    )
-    changed = db.total_changes > before
-    db.execute("DELETE FROM pass_guest")
-    db.execute("DELETE FROM pass_membership")
-    return changed
+    db.executemany(GUEST, [(row.id, row.environment_id) for row in rows])
+    spaces = db.execute("SELECT no, id, environment_id FROM guest_space").fetchall()
+    gone = [(no,) for no, id_, environment in spaces if id_ not in by_space and environment not in keep]
+    db.executemany("DELETE FROM membership WHERE space = ?", gone)
+    listed, guests = {row.id for row in rows}, db.execute("SELECT no, id, environment_id FROM guest").fetchall()
+    gone = [(no,) for no, id_, environment in guests if id_ not in listed and environment not in keep]
+    db.executemany("DELETE FROM guest WHERE no = ?", gone)
+    return any(changed) or db.total_changes > before
 
 
-def write_space(db: Connection, space: str, environment: str, rows: Sequence[models.Guest], at: float) -> bool:
-    """Make the guests of one space what its own list says; return whether that is a change."""
+def write_space(
+    db: Connection, space: str, environment: str, rows: Sequence[models.Guest], asked_at: float | None
+) -> bool:
+    """Make the guests of one space what a list says; return whether that is a change. `asked_at`: of its own list."""
     own = {row.id: next((entry for entry in row.spaces or () if entry.id == space), None) for row in rows}
-    told = None not in own.values()
-    db.execute(
-        "INSERT INTO guest_space (id, environment_id, asked_at, told) VALUES (?, ?, ?, ?) ON CONFLICT (id) "
-        "DO UPDATE SET environment_id = excluded.environment_id, asked_at = excluded.asked_at, told = excluded.told",
-        (space, environment, at, told),
-    )
+    db.execute(SPACE, (space, environment, asked_at, None not in own.values()))
     (no,) = db.execute("SELECT no FROM guest_space WHERE id = ?", (space,)).fetchone()
     before = db.total_changes
-    db.executemany(
-        "INSERT INTO guest (id, environment_id) VALUES (?, ?) ON CONFLICT (id) "
-        "DO UPDATE SET environment_id = excluded.environment_id WHERE environment_id <> excluded.environment_id",
-        [(guest, environment) for guest in own],
-    )
-    known = dict(
-        db.execute("SELECT id, guest FROM membership JOIN guest ON no = guest WHERE space = ?", (no,)).fetchall()
-    )
-    db.executemany(
-        "DELETE FROM membership WHERE space = ? AND guest = ?",
-        [(no, guest) for id_, guest in known.items() if id_ not in own],
-    )
-    db.executemany(
-        "INSERT INTO membership SELECT ?, no, ? FROM guest WHERE id = ? "
-        "ON CONFLICT DO UPDATE SET last_accessed = excluded.last_accessed WHERE last_accessed IS NOT excluded.last_accessed",
-        [(no, times.unix(entry.last_accessed) if entry else None, id_) for id_, entry in own.items()],
-    )
+    db.executemany(GUEST, [(guest, environment) for guest in own])
+    known = db.execute("SELECT id, guest FROM membership JOIN guest ON no = guest WHERE space = ?", (no,)).fetchall()
+    gone = [(no, guest) for id_, guest in known if id_ not in own]
+    db.executemany("DELETE FROM membership WHERE space = ? AND guest = ?", gone)
+    db.executemany(MEMBERSHIP, [(no, _last_accessed(entry) if entry else None, id_) for id_, entry in own.items()])
     return db.total_changes > before
+
+
+def _last_accessed(entry: models.GuestSpace) -> int | None:
+    """Return whole unix seconds, which SQLite keeps in half the bytes."""
+    at = times.unix(entry.last_accessed)
+    return None if at is None else math.floor(at)
 
 
 def drop_gone(db: Connection) -> bool:

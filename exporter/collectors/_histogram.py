@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from exporter.exposition.families import HistogramValue
 from exporter.store.database import Connection
@@ -34,13 +34,11 @@ class Histogram:
             (seconds, self.family, environment, label, bound),
         )
 
-    def select(self, db: Connection) -> dict[tuple[str, str], HistogramValue]:
-        """Return all of them by (environment id, label)."""
-        found: dict[tuple[str, str], HistogramValue] = {}
+    def select(self, db: Connection) -> Iterator[tuple[str, str, HistogramValue]]:
+        """Yield all of them as (environment id, label, value)."""
         buckets: list[tuple[float, float]] = []
         for environment, label, bound, count, total in db.execute(CUMULATIVE, (self.family,)):
             buckets.append((bound, count))
             if bound == math.inf:
-                found[environment, label] = HistogramValue(tuple(buckets), total)
+                yield environment, label, HistogramValue(tuple(buckets), total)
                 buckets = []
-        return found

@@ -6,21 +6,20 @@ they do not, or where the server neither sorts nor counts, the whole list is rea
 seconds. After `full_resync` seconds it is read whatever else is known.
 """
 
-import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from exporter.collectors._context import Context, first_failure
+from exporter.collectors._context import Context, side_by_side
 from exporter.flatfile.client import Listing
 from exporter.flatfile.errors import BadResponse, FlatfileError
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
 
 T = TypeVar("T")
-U = TypeVar("U")
 
 SHORT = 2  # pages: reading so many costs no more than finding out what has changed
 SMALL_PAGE = 100  # rows: what changes between two looks, as a rule
@@ -48,12 +47,14 @@ class ListTable(Generic[T]):
 
 @dataclass(slots=True)
 class Reading:
-    """A reading in progress; its rows are in the temporary table."""
+    """A reading in progress. The rows of a whole one wait in the temporary table; those of a partial one end in the table."""
 
     scope: str
     began: float
     generation: int
     whole: bool = True
+    changed: bool = False
+    """Of a partial reading: whether it changed anything in the table."""
     pages: dict[int, int] = field(default_factory=dict)
     totals: dict[int, int | None] = field(default_factory=dict)
     heads: list[tuple[int, str, float]] = field(default_factory=list)
@@ -64,19 +65,21 @@ class IncrementalList(Generic[T]):
     """Reads a list into its table. `scope` is the id of the environment asked for, or '' for the whole account."""
 
     def __init__(self, context: Context, table: ListTable[T], *, full_resync: float, max_pause: float) -> None:
-        self.table = self._table = table
+        self.table = table
         self._context = context
         self._full_resync = full_resync
         self._max_pause = max_pause
         self._bits = {1 << place: params for place, params in enumerate(table.lists)}
         self._full_reads_only: set[str] = set()
+        # Until a row changes, by the database's generation and scope.
+        self._counted: dict[tuple[int, str], Counter[tuple[str, int]]] = {}
 
     async def read(self, scope: str, where: Mapping[str, str], call: Call) -> Reading | None:
         """Read what is needed; `None` where the table is out of date and it is too early to read the whole list.
 
-        The rows wait for `merge`. Raises FlatfileError.
+        A whole list waits for `merge`. Raises FlatfileError.
         """
-        database, name = self._context.database, self._table.name
+        database, name = self._context.database, self.table.name
         query = "SELECT at, pages, comparable FROM list_reading WHERE list = ? AND scope = ?"
         last = await database.run(lambda db: db.execute(query, (name, scope)).fetchone())
         if last is None:
@@ -100,12 +103,12 @@ class IncrementalList(Generic[T]):
             call.detach()
             call = replace(call, background=True)
         reading = await self._begin(scope)
-        await self._each_list(lambda bit: self._one_list(reading, bit, where, call))
+        await side_by_side(self._one_list(reading, bit, where, call) for bit in self._bits)
         return reading
 
     async def _one_list(self, reading: Reading, bit: int, where: Mapping[str, str], call: Call) -> None:
         database, params = self._context.database, {**where, **self._bits[bit]}
-        async for page in self._context.client.pages(self._table.listing, params, call):
+        async for page in self._context.client.pages(self.table.listing, params, call):
             if page.restart:
                 reading.pages[bit] = 0
                 await database.run(lambda db: self._forget(db, reading, bit))
@@ -120,7 +123,7 @@ class IncrementalList(Generic[T]):
         reading.whole = False
         for column in ("activity", "created"):
             try:
-                heads = await self._each_list(lambda bit: self._head(reading, bit, column, where, call, pages))  # noqa: B023
+                heads = await side_by_side(self._head(reading, bit, column, where, call, pages) for bit in self._bits)
             except BadResponse as error:
                 if error.status not in (400, 422):
                     raise
@@ -128,7 +131,7 @@ class IncrementalList(Generic[T]):
             if None in heads:
                 self._full_reads_only.add(scope)
                 return None
-            if await self._context.database.run(lambda db: self._agrees(db, reading)):
+            if await self._context.database.run(lambda db: self._take(db, reading)):
                 return reading
         return None
 
@@ -140,7 +143,7 @@ class IncrementalList(Generic[T]):
         Returns the time down to which all rows have come; `None` where the server does not give them in that order, or where
         too many have changed.
         """
-        database, table = self._context.database, self._table
+        database, table = self._context.database, self.table
         query = f"SELECT max({column}) FROM {table.name} WHERE lists & :bit AND {column} <= :now{_own(reading)}"
         now = self._context.client.session.objects_now
         (mark,) = await database.run(
@@ -177,23 +180,16 @@ class IncrementalList(Generic[T]):
         reading.heads.append((bit, column, low))
         return low
 
-    async def _each_list(self, ask: Callable[[int], Coroutine[Any, Any, U]]) -> list[U]:
-        """Ask for the lists side by side; when one fails, the other is cancelled."""
-        with first_failure():
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(ask(bit)) for bit in self._bits]
-        return [task.result() for task in tasks]
-
     # What follows runs on the account's thread.
 
     async def _begin(self, scope: str) -> Reading:
         def begin(db: Connection) -> None:
-            names = ", ".join(self._table.columns)
+            names = ", ".join(self.table.columns)
             db.execute(
-                f"CREATE TABLE IF NOT EXISTS temp.pass_{self._table.name} "
+                f"CREATE TABLE IF NOT EXISTS temp.pass_{self.table.name} "
                 f"(scope, id, lists, {names}, PRIMARY KEY (scope, id)) WITHOUT ROWID"
             )
-            db.execute(f"DELETE FROM temp.pass_{self._table.name} WHERE scope = ?", (scope,))
+            db.execute(f"DELETE FROM temp.pass_{self.table.name} WHERE scope = ?", (scope,))
 
         began = self._context.clock.steady()
         await self._context.database.run(begin)
@@ -202,91 +198,106 @@ class IncrementalList(Generic[T]):
     def _stage(self, db: Connection, reading: Reading, bit: int, rows: Sequence[T], *, compare: bool = False) -> bool:
         """Add rows to the temporary table; with `compare`, return whether the last of them is new or changed."""
         self._check(reading)
-        table, changed = self._table, False
+        table, changed = self.table, False
         values = [table.values(row, reading.scope) for row in rows]
         if compare and values:
             id_, *others = values[-1]
             query = f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE id = ? AND lists & ?"
             changed = db.execute(query, (id_, bit)).fetchone() != tuple(others)
-        newest = "WHERE excluded.updated >= updated OR updated IS NULL" if "updated" in table.columns else ""
-        insert = f"INSERT INTO temp.pass_{table.name} VALUES (?, ?, ?, {', '.join('?' * len(table.columns))}) "
-        named = [(reading.scope, id_, bit, *others) for id_, *others in values]
-        columns = ", ".join(f"{name} = excluded.{name}" for name in table.columns)
-        db.executemany(f"{insert} ON CONFLICT DO UPDATE SET {columns} {newest}", named)
-        update = f"UPDATE temp.pass_{table.name} SET lists = lists | ? WHERE scope = ? AND id = ?"
-        db.executemany(update, [(bit, *row[:2]) for row in named])
+        newer = "excluded.updated >= updated OR updated IS NULL" if "updated" in table.columns else "true"
+        columns = ", ".join(f"{column} = iif({newer}, excluded.{column}, {column})" for column in table.columns)
+        db.executemany(
+            f"INSERT INTO temp.pass_{table.name} VALUES (?, ?, ?, {', '.join('?' * len(table.columns))}) "
+            f"ON CONFLICT DO UPDATE SET lists = lists | excluded.lists, {columns}",
+            [(reading.scope, id_, bit, *others) for id_, *others in values],
+        )
         return changed
 
     def _forget(self, db: Connection, reading: Reading, bit: int) -> None:
         self._check(reading)
-        update = f"UPDATE temp.pass_{self._table.name} SET lists = lists & ~? WHERE scope = ?"
+        update = f"UPDATE temp.pass_{self.table.name} SET lists = lists & ~? WHERE scope = ?"
         db.execute(update, (bit, reading.scope))
 
     def _check(self, reading: Reading) -> None:
         if reading.generation != self._context.database.generation:
             raise FlatfileError(
-                "the database was replaced while a list was read", endpoint=str(self._table.listing.endpoint)
+                "the database was replaced while a list was read", endpoint=str(self.table.listing.endpoint)
             )
 
-    def _agrees(self, db: Connection, reading: Reading) -> bool:
-        """Whether the table would have as many rows as the server counts, in each list."""
-        with self._written(db, reading) as is_complete:
-            return is_complete and self._comparable(db, reading)
+    def _take(self, db: Connection, reading: Reading) -> bool:
+        """Write the newest rows if that leaves the table with as many rows as the server counts, in each list.
 
-    @contextmanager
-    def _written(self, db: Connection, reading: Reading) -> Iterator[bool]:
-        """Write what was read, to look at the result, and take it back; yields what `_write` returns."""
-        db.execute("SAVEPOINT written")
-        try:
-            yield self._write(db, reading)
-        finally:
-            db.execute("ROLLBACK TO written")
+        An environment that would lose its last row may be hidden: only a whole list is believed then.
+        """
+        self._check(reading)
+        known = {environment for environment, _ in self._counts(db, reading)}
+        db.execute("SAVEPOINT newest")
+        before = db.total_changes
+        is_complete = self._write(db, reading)
+        if changed := db.total_changes > before:
+            self._counted.clear()
+        if is_complete and self._comparable(db, reading) and known <= self.environments(db, reading):
+            reading.changed = changed
+            return True
+        db.execute("ROLLBACK TO newest")
+        self._counted.clear()
+        return False
+
+    def _counts(self, db: Connection, reading: Reading) -> Counter[tuple[str, int]]:
+        """Return how many rows the table has by (environment, lists)."""
+        key = reading.generation, reading.scope
+        if key not in self._counted:
+            environment = "environment_id" if "environment_id" in self.table.columns else "''"
+            query = f"SELECT {environment}, lists FROM {self.table.name} WHERE true{_own(reading)}"
+            self._counted[key] = Counter(db.execute(query, {"scope": reading.scope}))
+        return self._counted[key]
 
     def _comparable(self, db: Connection, reading: Reading) -> bool:
-        query = f"SELECT count(*) FROM {self._table.name} WHERE lists & :bit{_own(reading)}"
-        counts = {bit: db.execute(query, {"bit": bit, "scope": reading.scope}).fetchone()[0] for bit in self._bits}
-        return all(total is not None and total == counts[bit] for bit, total in reading.totals.items())
+        """Whether the table has as many rows as the server counts, in each list."""
+        counts = self._counts(db, reading)
+        return all(
+            total == sum(number for (_, lists), number in counts.items() if lists & bit)
+            for bit, total in reading.totals.items()
+        )
 
     def environments(self, db: Connection, reading: Reading) -> set[str]:
         """Return the environments that have rows according to a reading, and to what is known beside it."""
         self._check(reading)
         if not reading.whole:
-            with self._written(db, reading):
-                return {
-                    environment
-                    for (environment,) in db.execute(f"SELECT DISTINCT environment_id FROM {self._table.name}")
-                }
-        query = f"SELECT DISTINCT environment_id FROM temp.pass_{self._table.name} WHERE scope = ? AND lists"
+            return {environment for environment, _ in self._counts(db, reading)}
+        query = f"SELECT DISTINCT environment_id FROM temp.pass_{self.table.name} WHERE scope = ? AND lists"
         return {environment for (environment,) in db.execute(query, (reading.scope,))}
 
     def merge(self, db: Connection, reading: Reading, keep: Collection[str] = ()) -> bool:
         """Make the table what was read, but for the environments to `keep` as they are; return whether anything changed."""
         self._check(reading)
+        if not reading.whole:
+            return reading.changed
         before = db.total_changes
         self._write(db, reading, keep)
         changed = db.total_changes > before
-        if reading.whole:
-            comparable = not keep and self._comparable(db, reading)
-            values = (self._table.name, reading.scope, reading.began, max(reading.pages.values()), comparable)
-            db.execute("INSERT OR REPLACE INTO list_reading VALUES (?, ?, ?, ?, ?)", values)
-        db.execute(f"DELETE FROM temp.pass_{self._table.name} WHERE scope = ?", (reading.scope,))
+        self._counted.clear()
+        comparable = not keep and self._comparable(db, reading)
+        values = (self.table.name, reading.scope, reading.began, max(reading.pages.values()), comparable)
+        db.execute("INSERT OR REPLACE INTO list_reading VALUES (?, ?, ?, ?, ?)", values)
+        db.execute(f"DELETE FROM temp.pass_{self.table.name} WHERE scope = ?", (reading.scope,))
         return changed
 
     def _write(self, db: Connection, reading: Reading, keep: Collection[str] = ()) -> bool:
         """Write what was read; return whether all is known: not where a row has moved from one list to the other unseen."""
-        name, own = self._table.name, _own(reading)
+        name, own = self.table.name, _own(reading)
         named = {"scope": reading.scope, **{f"keep{place}": environment for place, environment in enumerate(keep)}}
         if keep:
             own += f" AND environment_id NOT IN ({', '.join(f':keep{place}' for place in range(len(keep)))})"
+        columns = ", ".join(self.table.columns)
         lists = "excluded.lists" if reading.whole else f"{name}.lists | excluded.lists"
-        differs = ", ".join(f"{name}.{column}" for column in self._table.columns)
-        new = ", ".join(f"excluded.{column}" for column in self._table.columns)
+        old = ", ".join(f"{name}.{column}" for column in self.table.columns)
+        new = ", ".join(f"excluded.{column}" for column in self.table.columns)
         db.execute(
-            f"INSERT INTO {name} (id, lists, {', '.join(self._table.columns)}) "
-            f"SELECT id, lists, {', '.join(self._table.columns)} FROM temp.pass_{name} WHERE scope = :scope AND lists{own} "
-            f"ON CONFLICT (id) DO UPDATE SET lists = {lists}, "
-            f"{', '.join(f'{column} = excluded.{column}' for column in self._table.columns)} "
-            f"WHERE ({name}.lists, {differs}) IS NOT ({lists}, {new})",
+            f"INSERT INTO {name} (id, lists, {columns}) "
+            f"SELECT id, lists, {columns} FROM temp.pass_{name} WHERE scope = :scope AND lists{own} "
+            f"ON CONFLICT (id) DO UPDATE SET (lists, {columns}) = ({lists}, {new}) "
+            f"WHERE ({name}.lists, {old}) IS NOT ({lists}, {new})",
             named,
         )
         staged = f"SELECT id FROM temp.pass_{name} WHERE scope = :scope AND lists"
@@ -295,12 +306,14 @@ class IncrementalList(Generic[T]):
             return True
         seen = True
         for bit, column, low in reading.heads:
-            gone = f"lists & :bit{own} AND ({column} > :low OR :low < -1e308) AND id NOT IN ({staged} & :bit)"
-            query = f"SELECT 1 FROM {name} WHERE {gone} AND lists <> :bit AND id NOT IN ({staged}) LIMIT 1"
-            head = {**named, "bit": bit, "low": low}
-            seen = seen and db.execute(query, head).fetchone() is None
-            db.execute(f"UPDATE {name} SET lists = lists & ~:bit WHERE {gone}", head)
-        db.execute(f"DELETE FROM {name} WHERE lists = 0{own}", named)
+            query = (
+                f"SELECT lists = :bit OR id IN ({staged}), id FROM {name} WHERE lists & :bit{own} "
+                f"AND ({column} > :low OR :low < -1e308) AND id NOT IN ({staged} & :bit)"
+            )
+            gone = db.execute(query, {**named, "bit": bit, "low": low}).fetchall()
+            seen = seen and all(known for known, _ in gone)
+            db.executemany(f"UPDATE {name} SET lists = lists & ~? WHERE id = ?", [(bit, id_) for _, id_ in gone])
+            db.executemany(f"DELETE FROM {name} WHERE id = ? AND NOT lists", [(id_,) for _, id_ in gone])
         return seen
 
 

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 SLACK = 2.0  # seconds by which the server's time may be misjudged
 KEEP = 3600.0  # seconds for which events are kept, for other collectors
+KEEP_GUESTS = 86400.0  # the same for events on guests of a space that was not asked for its guests since
 MAX_EVENTS = 50_000  # that are kept for so long; with more, only those that are needed to count
 TABLES = ("event", "event_position", "event_count", "event_actor_count", "event_last")
 
@@ -123,13 +124,13 @@ def _drop_stale(db: Connection, earliest: float, about: Mapping[str, object]) ->
         )
 
 
-def advance(db: Connection, scope: str, position: Position, newest: float | None, asked_at: float) -> None:
-    """Move a position after a complete reading that began at `asked_at` and whose newest event is `newest`.
+def advance(db: Connection, scope: str, position: Position, newest: float, asked_at: float) -> None:
+    """Move a position after a complete reading that began at `asked_at` and whose newest event is `newest`, if any.
 
     An event from later, which a page read towards the end may hold, does not move it past what may still become visible
     among what was read before.
     """
-    reached = position.newest if newest is None else max(position.newest, min(newest, asked_at - SLACK))
+    reached = max(position.newest, min(newest, asked_at - SLACK))
     values = (scope, reached, position.known_since, position.began, asked_at)
     db.execute("INSERT OR REPLACE INTO event_position VALUES (?, ?, ?, ?, ?)", values)
 
@@ -144,13 +145,16 @@ def purge(db: Connection, config: EventsConfig, asked_at: float, *, account_wide
     (number,) = db.execute("SELECT count(*) FROM event").fetchone()
     least = max(config.window, 2 * config.overlap) + SLACK
     cutoff = asked_at - (max(KEEP, least) if number <= MAX_EVENTS else least)
-    named = {"cutoff": cutoff, "overlap": config.overlap}
+    guests_since = asked_at - KEEP_GUESTS if number <= MAX_EVENTS else asked_at
+    named = {"cutoff": cutoff, "overlap": config.overlap, "guests_since": guests_since}
     if account_wide:
         query = "SELECT max(newest - :overlap, known_since) FROM event_position WHERE environment_id = ''"
         named["cutoff"] = min(cutoff, db.execute(query, named).fetchone()[0])
     db.execute(
         "DELETE FROM event WHERE created < :cutoff AND created < coalesce((SELECT max(newest - :overlap, known_since) "
-        "FROM event_position p WHERE p.environment_id = event.environment_id), :cutoff)",
+        "FROM event_position p WHERE p.environment_id = event.environment_id), :cutoff) AND NOT ("
+        "topic IN ('space:guestAdded', 'space:guestRemoved') AND created > :guests_since "
+        "AND EXISTS (SELECT 1 FROM guest_space WHERE guest_space.id = space_id AND asked_at <= seen_at))",
         named,
     )
     db.execute("UPDATE event_position SET known_since = max(known_since, :cutoff) WHERE environment_id = ''", named)

@@ -1,9 +1,9 @@
 """Series of single spaces, those that were active last; only with spaces.per_space."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from exporter.collectors._labels import SPACE
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.collectors._labels import SPACE, Labels, family
+from exporter.exposition.families import Desc, Family
 from exporter.store.database import Connection
 
 INFO = Desc(
@@ -38,15 +38,9 @@ def shown(db: Connection, limit: int) -> list[tuple[str, str]]:
     return [(row[0], row[1]) for row in db.execute(SHOWN, (limit,))]
 
 
-def families(db: Connection, labels: Mapping[str, tuple[str, str, str]], limit: int) -> Iterator[Family]:
+def families(db: Connection, labels: Labels, limit: int) -> Iterator[Family]:
     """Return the series of the spaces of the environments that have `labels`."""
-    samples: dict[Desc, list[Sample]] = {desc: [] for desc in FAMILIES}
-    for id_, environment, *names, files, workbooks, activity in db.execute(SHOWN, (limit,)):
-        if environment not in labels:
-            continue
-        named = (*labels[environment], id_)
-        samples[INFO].append(((*named, *(name or "" for name in names)), 1))
-        for desc, value in ((FILES, files), (WORKBOOKS, workbooks), (LAST_ACTIVITY, activity)):
-            if value is not None:
-                samples[desc].append((named, value))
-    yield from (Family(desc, found) for desc, found in samples.items())
+    rows = db.execute(SHOWN, (limit,)).fetchall()
+    yield family(INFO, labels, ((env, id_, *(name or "" for name in names), 1) for id_, env, *names, _, _, _ in rows))
+    for place, desc in ((-3, FILES), (-2, WORKBOOKS), (-1, LAST_ACTIVITY)):
+        yield family(desc, labels, ((row[1], row[0], row[place]) for row in rows))

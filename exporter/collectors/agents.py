@@ -10,9 +10,9 @@ from exporter.collectors._context import (
     mark_known,
     shown_environments,
 )
-from exporter.collectors._labels import ENVIRONMENT
+from exporter.collectors._labels import ENVIRONMENT, Labels, family
 from exporter.collectors._unmatched import matches, unmatched_agents
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
@@ -70,6 +70,11 @@ WHERE shown AND (at IS NULL OR at <= :since OR EXISTS (
   AND created >= at + :ahead - 5))
 ORDER BY id"""
 
+COUNTS = """
+SELECT environment.id, label, count(agent.id)
+FROM environment CROSS JOIN (SELECT 1 AS flag, 'true' AS label UNION SELECT 0, 'false')
+LEFT JOIN agent ON environment_id = environment.id AND system = flag GROUP BY 1, 2 ORDER BY 1, 2 DESC"""
+
 
 class Collector:
     """Lists the agents of each environment."""
@@ -87,14 +92,13 @@ class Collector:
         context, at = self._context, self._context.clock.steady()
         ahead = context.client.session.objects_now - at  # of the server's clock
 
-        def due(db: Connection) -> tuple[list[Environment], list[Environment]]:
-            shown = shown_environments(db)
+        def due(db: Connection) -> list[Environment]:
             since = at - self._settings.interval * 0.95  # scrapes do not come to the millisecond
-            return [Environment(*row) for row in db.execute(DUE, {"since": since, "ahead": ahead})] or shown, shown
+            found = db.execute(DUE, {"since": since, "ahead": ahead})
+            return [Environment(*row) for row in found] or shown_environments(db)
 
-        asked, shown = await context.database.run(due)
-        ask = context.gather if len(asked) == len(shown) else context.gather_partial
-        found, errors = await ask(asked, lambda environment: self._deployed(environment, call), call)
+        asked = await context.database.run(due)
+        found, errors = await context.gather(asked, lambda environment: self._deployed(environment, call), call)
         unmatched = await context.database.run(lambda db: self._write(db, found, at))
         context.report_unmatched(NAME, unmatched)
         return errors
@@ -103,7 +107,7 @@ class Collector:
         """List one environment's agents.
 
         Whether the list holds system agents unless asked for is not documented: they are asked for by themselves as well,
-        until a plain list has shown one.
+        until a plain list has shown one: an account that has none is asked twice for good.
         """
         rows = {row.id: row for row in await self._rows(environment, {}, call)}
         if any(row.is_system for row in rows.values()):
@@ -148,37 +152,18 @@ class Collector:
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return what is deployed, and what is missing where that is known."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
-        counts = {(environment, system): 0 for environment in labels for system in ("true", "false")}
-        query = "SELECT environment_id, iif(system, 'true', 'false'), count(*) FROM agent GROUP BY 1, 2"
-        for environment, system, number in db.execute(query):
-            if environment in labels:
-                counts[environment, system] = number
-        yield Family(AGENTS, [((*labels[env], system), number) for (env, system), number in counts.items()])
-        infos: list[Sample] = []
-        firsts: list[Sample] = []
-        lasts: list[Sample] = []
-        query = (
-            "SELECT environment_id, id, name, namespace, iif(system, 'true', 'false'), created, updated FROM agent "
-            "ORDER BY environment_id, id LIMIT ?"
-        )
-        for environment, id_, name, namespace, system, created, updated in db.execute(
-            query, (self._context.config.agents.max_series,)
+        yield family(AGENTS, labels, db.execute(COUNTS))
+        for desc, values in (
+            (INFO, "namespace, iif(system, 'true', 'false'), 1"),
+            (CREATED, "created"),
+            (UPDATED, "updated"),
         ):
-            if environment not in labels:
-                continue
-            named = (*labels[environment], id_, name)
-            infos.append(((*named, namespace, system), 1))
-            if created is not None:
-                firsts.append((named, created))
-            if updated is not None:
-                lasts.append((named, updated))
-        yield from (Family(INFO, infos), Family(CREATED, firsts), Family(UPDATED, lasts))
+            query = f"SELECT environment_id, id, name, {values} FROM agent ORDER BY environment_id, id LIMIT ?"
+            yield family(desc, labels, db.execute(query, (self._context.config.agents.max_series,)))
         if self._context.config.expected_agents:
             yield from self._expectations(db, labels, fresh)
 
-    def _expectations(
-        self, db: Connection, labels: dict[str, tuple[str, str, str]], fresh: Freshness
-    ) -> Iterator[Family]:
+    def _expectations(self, db: Connection, labels: Labels, fresh: Freshness) -> Iterator[Family]:
         """Compare what the configuration expects with what is known.
 
         An environment that the configuration does not select is not asked about, so nothing is said of it.

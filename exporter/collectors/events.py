@@ -1,6 +1,6 @@
 """Events of each environment, each counted once: rates, totals, who caused them."""
 
-import logging
+import math
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ from exporter.collectors._context import (
     mark_known,
     mark_verified,
     needs_check,
+    not_counted,
 )
-from exporter.collectors._labels import ENVIRONMENT
+from exporter.collectors._labels import ENVIRONMENT, family
 from exporter.collectors._position import Position
 from exporter.collectors._way import Way
 from exporter.exposition.families import Desc, Family
@@ -23,15 +24,13 @@ from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError
+from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.events import EventRecord, event_record
 from exporter.flatfile.order import Before
 from exporter.flatfile.session import Call
 from exporter.flatfile.times import iso
 from exporter.flatfile.topics import ACTOR_TYPES, KNOWN_TOPICS, actor_type
 from exporter.store.database import Connection
-
-log = logging.getLogger(__name__)
 
 NAME = "events"
 PER_SECOND = Desc(
@@ -93,41 +92,42 @@ class Collector:
         self._config = context.config.events
         self._started = context.clock.monotonic()
         self._resumed: bool | None = None  # from what an earlier run has left; `None`: not looked at yet
-        self._begun = False
+        self._begun = self._clock_checked = False
         self._account_wide = Way(context.clock.monotonic)
         self._unusable = 0
         self._known_topics = [topic for topic in KNOWN_TOPICS if self._config.topics.match(topic)]
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """Read the events since the last complete reading; the first time once more where that showed the clock to be wrong."""
+        self._clock_checked = self._begun
         try:
-            errors = await self._refresh(call, check_clock=not self._begun)
+            errors = await self._refresh(call)
         except _ClockMoved:
-            errors = await self._refresh(call, check_clock=False)
+            errors = await self._refresh(call)
         self._begun = True
-        return errors
+        return [*errors, *not_counted(self._unusable, "events without a readable time", Endpoint.EVENTS)]
 
-    async def _refresh(self, call: Call, *, check_clock: bool) -> Sequence[FlatfileError]:
+    async def _refresh(self, call: Call) -> Sequence[FlatfileError]:
         context, at, asked_at = self._context, self._context.clock.steady(), self._context.client.session.objects_now
         environments, positions = await context.environments(), await self._positions(asked_at)
         self._unusable = 0
         if self._account_wide.open:
             try:
-                errors = await self._read_account(environments, positions, asked_at, at, call, check_clock=check_clock)
+                errors = await self._read_account(environments, positions, asked_at, at, call)
             except FlatfileError as error:
                 if not context.client.session.is_rejection(error):
                     raise
                 errors = None
             if errors is not None:
                 self._account_wide.works()
-                return [*errors, *self._without_time()]
+                return errors
             self._account_wide.refused()
         found, errors = await context.gather(
             environments, lambda env: self._read(env.id, positions[env.id].since(self._config.overlap), call), call
         )
-        self._check_clock(asked_at - at, check_clock)
+        self._check_clock(asked_at - at)
         await context.database.run(lambda db: self._write(db, [*found.values()], found, asked_at, at))
-        return [*errors, *self._without_time()]
+        return errors
 
     async def _positions(self, asked_at: float) -> Mapping[str, Position]:
         """Return where reading has come to: as an earlier run of the exporter has left it, or at its start."""
@@ -144,17 +144,13 @@ class Collector:
 
         return await context.database.run(load)
 
-    def _check_clock(self, ahead: float, wanted: bool) -> None:
-        """Raise _ClockMoved if wanted and if the server's clock is not so far ahead of ours as it was taken for."""
-        context = self._context
-        if wanted and abs(context.client.session.objects_now - context.clock.steady() - ahead) > _position.SLACK:
+    def _check_clock(self, ahead: float) -> None:
+        """Raise _ClockMoved, once at most, if the server's clock is not so far ahead of ours as it was taken for."""
+        context, checked = self._context, self._clock_checked
+        self._clock_checked = True
+        now_ahead = context.client.session.objects_now - context.clock.steady()
+        if not checked and abs(now_ahead - ahead) > _position.SLACK:
             raise _ClockMoved
-
-    def _without_time(self) -> Sequence[FlatfileError]:
-        if not self._unusable:
-            return ()
-        text = f"{self._unusable} events without a readable time are not counted"
-        return (BadResponse(text, endpoint=str(Endpoint.EVENTS)),)
 
     async def _read(self, scope: str, since: float, call: Call) -> Reading:
         """Read the events of an environment, or of the account, since a time."""
@@ -171,8 +167,6 @@ class Collector:
         asked_at: float,
         at: float,
         call: Call,
-        *,
-        check_clock: bool,
     ) -> Sequence[FlatfileError] | None:
         """Read the account's events in one list; `None` where that list does not hold them all.
 
@@ -192,14 +186,10 @@ class Collector:
         unread = [env for env in environments if self._begun and env.id in mentioned and env.id not in read]
         silent = await context.database.run(lambda db: needs_check(db, NAME, quiet, verified_since))
         asked = [*dict.fromkeys([*behind, *unread, *silent])]
-        whole = {env.id for env in unread}
-
-        def since(env: Environment) -> float:
-            position = positions[env.id]
-            return position.known_since if env.id in whole else position.since(overlap)
-
-        found, errors = await context.gather_partial(asked, lambda env: self._read(env.id, since(env), call), call)
-        late = whole | {env.id for env in behind}
+        since = {env.id: positions[env.id].since(overlap) for env in asked}
+        since |= {env.id: positions[env.id].known_since for env in unread}
+        found, errors = await context.gather_partial(asked, lambda env: self._read(env.id, since[env.id], call), call)
+        late = {env.id for env in behind + unread}
         own = {
             event.id
             for reading in found.values()
@@ -217,13 +207,9 @@ class Collector:
             {env.id for env in asked} - found.keys()
         )
 
-        self._check_clock(asked_at - at, check_clock)
-
-        def write(db: Connection) -> None:
-            self._write(db, [account, *found.values()], covered, asked_at, at, account_wide=True)
-            mark_verified(db, NAME, covered, at)
-
-        await context.database.run(write)
+        self._check_clock(asked_at - at)
+        readings = [account, *found.values()]
+        await context.database.run(lambda db: self._write(db, readings, covered, asked_at, at, account_wide=True))
         return errors
 
     def _write(
@@ -246,16 +232,15 @@ class Collector:
             if reading.scope in ("", event.environment_id or reading.scope) and event.environment_id not in not_covered
         ]
         self._count(db, sorted(new, key=lambda each: each[1].at), positions, asked_at, at)
-        streams = {*covered, *([WHOLE_ACCOUNT] if account_wide else ())}
-        newest = max((event.at for reading in readings for event in reading.events), default=None)
-        for scope in streams:
-            if not account_wide:
-                newest = max(
-                    (e.at for reading in readings if reading.scope == scope for e in reading.events), default=None
-                )
-            _position.advance(db, scope, positions[scope], newest, asked_at)
-        if not account_wide:
-            mark_known(db, NAME, covered, at)
+        newest = {reading.scope: max((event.at for event in reading.events), default=-math.inf) for reading in readings}
+        if account_wide:
+            newest = dict.fromkeys((*covered, WHOLE_ACCOUNT), max(newest.values()))
+        for scope, moment in newest.items():
+            _position.advance(db, scope, positions[scope], moment, asked_at)
+        mark = (
+            mark_verified if account_wide else mark_known
+        )  # what its own list says is not compared with the account's
+        mark(db, NAME, covered, at)
         _position.purge(db, self._config, asked_at, account_wide=account_wide)
 
     def _count(
@@ -287,14 +272,11 @@ class Collector:
             if event.at >= positions.get(environment, positions[WHOLE_ACCOUNT]).began:
                 counts[environment, topic] += 1
                 actors[environment, actor_type(event.actor_id)] += 1
-        db.executemany(
-            "INSERT INTO event_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
-            [(*key, number) for key, number in counts.items()],
-        )
-        db.executemany(
-            "INSERT INTO event_actor_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
-            [(*key, number) for key, number in actors.items()],
-        )
+        for table, numbers in (("event_count", counts), ("event_actor_count", actors)):
+            db.executemany(
+                f"INSERT INTO {table} VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET count = count + excluded.count",
+                [(*key, number) for key, number in numbers.items()],
+            )
         db.executemany(
             "INSERT INTO event_last VALUES (?, ?) ON CONFLICT DO UPDATE SET created = max(created, excluded.created)",
             last.items(),
@@ -311,9 +293,8 @@ class Collector:
         )
         for desc, keys, query, parameters, divisor in queries:
             values = {(environment, key): 0.0 for environment in labels for key in keys}
-            for environment, key, number in db.execute(query, parameters):
-                if environment in labels:
-                    values[environment, key] = number / divisor
-            yield Family(desc, [((*labels[env], key), value) for (env, key), value in values.items()])
-        last = db.execute("SELECT environment_id, created FROM event_last ORDER BY 1")
-        yield Family(LAST, [(labels[environment], created) for environment, created in last if environment in labels])
+            values.update(
+                ((environment, key), number / divisor) for environment, key, number in db.execute(query, parameters)
+            )
+            yield family(desc, labels, ((*by, value) for by, value in values.items()))
+        yield family(LAST, labels, db.execute("SELECT environment_id, created FROM event_last ORDER BY 1"))

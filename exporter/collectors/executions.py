@@ -16,19 +16,19 @@ from exporter.collectors._context import (
     fresh_environments,
     known_at,
     mark_known,
-    shown_environments,
+    not_counted,
 )
 from exporter.collectors._gone import forget_gone
 from exporter.collectors._histogram import Histogram
-from exporter.collectors._labels import ENVIRONMENT
+from exporter.collectors._labels import ENVIRONMENT, family
 from exporter.collectors._run import AHEAD, Reading, Run, RunOrder, content, key
 from exporter.collectors._way import Way
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError, NotFound
+from exporter.flatfile.errors import FlatfileError, NotFound
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
 
@@ -106,19 +106,12 @@ class Collector:
         await context.wait_for("events", EVENTS_WAITED_FOR)
         at, now = context.clock.steady(), context.client.session.objects_now
 
-        def due(db: Connection) -> tuple[list[Environment], int]:
-            values = {"now": now, "rotation": self._rotation, "followed": FOLLOWED_FOR}
-            return [Environment(*row) for row in db.execute(DUE, values)], len(shown_environments(db))
-
-        environments, shown = await context.database.run(due)
-        ask = context.gather if len(environments) == shown else context.gather_partial
-        found, errors = await ask(environments, lambda env: self._look(env.id, at, now, call), call)
+        values = {"now": now, "rotation": self._rotation, "followed": FOLLOWED_FOR}
+        due = await context.database.run(lambda db: [Environment(*row) for row in db.execute(DUE, values)])
+        found, errors = await context.gather(due, lambda env: self._look(env.id, at, now, call), call)
         await context.database.run(lambda db: _settle(db, at, now))
-        unusable = sum(found.values())
-        if unusable:
-            text = f"{unusable} runs whose end or result cannot be read are not counted"
-            return [*errors, BadResponse(text, endpoint=str(Endpoint.EXECUTIONS))]
-        return errors
+        rows = "runs whose end or result cannot be read"
+        return [*errors, *not_counted(sum(found.values()), rows, Endpoint.EXECUTIONS)]
 
     async def _look(self, environment: str, at: float, now: float, call: Call) -> int:
         """Read and count an environment's new runs; return how many rows could not be used."""
@@ -222,20 +215,14 @@ class Collector:
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the runs of the deployed agents, and those whose agent is unknown."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
-        took, waited = DURATIONS.select(db), LAGS.select(db)
-        runs: list[Sample] = []
-        durations: dict[tuple[str, ...], Sample] = {}
-        for environment, agent_id, agent, result, count in db.execute(
-            COUNTS, (self._context.config.agents.max_series,)
-        ):
-            if environment in labels:
-                named = (*labels[environment], agent_id, agent)
-                runs.append(((*named, result), count))
-                if (environment, agent_id) in took:
-                    durations[named] = (named, took[environment, agent_id])
-        yield Family(RUNS, runs)
-        yield Family(DURATION, [*durations.values()])
-        yield Family(LAG, [(labels[env], value) for (env, _), value in waited.items() if env in labels])
+        counts = db.execute(COUNTS, (self._context.config.agents.max_series,)).fetchall()
+        names = {(env, agent_id): name for env, agent_id, name, _, _ in counts}
+        took = DURATIONS.select(db)
+        yield family(RUNS, labels, counts)
+        yield family(
+            DURATION, labels, ((env, id_, names[env, id_], value) for env, id_, value in took if (env, id_) in names)
+        )
+        yield family(LAG, labels, ((env, value) for env, _, value in LAGS.select(db)))
 
 
 def count_since(db: Connection, began: float) -> None:

@@ -16,11 +16,11 @@ from exporter.collectors._context import (
     mark_verified,
     needs_check,
 )
-from exporter.collectors._labels import ENVIRONMENT, SPACE, WINDOWS
+from exporter.collectors._labels import ENVIRONMENT, SPACE, WINDOWS, family
 from exporter.collectors._memo import Memo
-from exporter.collectors._position import KEEP
 from exporter.collectors._way import Way
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.core.malloc import return_freed
+from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models
 from exporter.flatfile.client import Listing, identity
@@ -48,7 +48,6 @@ FAMILIES = (GUESTS, MEMBERSHIPS, ACTIVE, IN_SPACE)
 
 LISTING = Listing(Endpoint.GUESTS, models.Guest, identity, paged=False)
 BATCH = 10_000  # spaces that are due, at a time: a list of all may be long
-KEEP_SLACK = 300.0  # seconds: a change is seen before the event that told of it is dropped
 MAX_WAITED_FOR = 20  # spaces in one pass; a scrape does not wait for a longer one
 ROUND = (10, 20, 25, 50, 100, 200, 250, 500)
 """How many rows an account-wide list has that was cut in silence; also any multiple of 1000."""
@@ -69,7 +68,7 @@ class Collector:
         self._contradicted = False
         self._contradictions = 0
         self._checked = ""
-        self._rotated_at = self._complete_at = context.clock.monotonic()
+        self._rotated_at = context.clock.monotonic()
         self._refused: frozenset[str] = frozenset()
         self._counts: Memo[Counts] = Memo(context.clock.monotonic)
 
@@ -107,8 +106,7 @@ class Collector:
         found, errors = await context.gather_partial(
             [Environment(space, space) for space, _ in to_check], lambda space: self._of_space(space.id, call), call
         )
-        listed = {(row.id, entry.id) for row in rows for entry in row.spaces or ()}
-        pairs = {space: {guest for guest, of in listed if of == space} for space in found}
+        pairs = {of: {row.id for row in rows if of in {entry.id for entry in row.spaces or ()}} for of in found}
         if any(own is not None and {row.id for row in own} != pairs[space] for space, own in found.items()):
             self._contradictions += 1  # once may be a guest who came in between
             self._contradicted = self._contradictions > 1
@@ -120,14 +118,12 @@ class Collector:
             if _guest_lists.write_account(db, rows, [*unsure]):
                 self._counts.clear()
             shown = {env for (env,) in db.execute("SELECT id FROM environment WHERE shown")}
-            known = {env: age for env, age in self._spaces_known(db).items() if env in shown}
             mark_known(db, NAME, mentioned & shown, at)
-            checked = {env for space, env in to_check if env not in unsure}
+            checked, known = {env for _, env in to_check}, self._spaces_known(db)
             for environment in silent - unsure:
-                if environment in checked:
-                    mark_verified(db, NAME, [environment], min(at, known[environment] + self._spaces.interval))
-                elif not _has_spaces(db, environment):
-                    mark_known(db, NAME, [environment], min(at, known[environment] + self._spaces.interval))
+                mark = mark_verified if environment in checked else mark_known
+                if environment in checked or not _has_spaces(db, environment):
+                    mark(db, NAME, [environment], min(at, known[environment] + self._spaces.interval))
 
         await context.database.run(write)
         return errors
@@ -152,7 +148,8 @@ class Collector:
             for after in (self._checked, ""):
                 turn = next((space for space in db.execute(query, (after,)) if space[1] in mentioned), None)
                 if turn:
-                    return [*chosen, turn], {env.id for env in silent}
+                    chosen.append(turn)
+                    break
             return chosen, {env.id for env in silent}
 
         chosen, silent = await self._context.database.run(choose)
@@ -179,13 +176,14 @@ class Collector:
         context, began, now = self._context, self._context.clock.steady(), self._context.clock.monotonic()
         elapsed = now - self._rotated_at
         self._rotated_at = now
-        if now - self._complete_at > KEEP - KEEP_SLACK:  # events that told of changes may be gone: all are due
-            elapsed, self._complete_at = math.inf, now
         turns = await context.database.run(lambda db: self._turns(db, elapsed))
         asked, call = await self._ask_due(call)
-        oldest = await context.database.run(lambda db: self._oldest(db, turns, asked))
+        number = turns + len(asked.errors)
+        spaces = await context.database.run(lambda db: _guest_lists.oldest(db, number, asked.refused, self._refused))
+        oldest = [space for space in spaces if space not in asked.errors][:turns]
         if oldest:
-            await self._ask(oldest, asked, _detached(call, len(oldest)))
+            call = _detached(call, len(oldest))
+            await self._ask(oldest, asked, call)
         else:  # all that was due has been asked just now, however long that took: nothing else is
             self._rotated_at = context.clock.monotonic()
         errors = asked.errors
@@ -213,28 +211,15 @@ class Collector:
                     mark_known(db, NAME, [environment], min(began, spaces_at[environment] + self._spaces.interval))
 
         await context.database.run(publish)
+        if call.background:  # a long pass, maybe after a whole list of spaces
+            await context.database.run(lambda _: return_freed())
         self._refused = frozenset(asked.refused)
-        if not asked.gave_up:  # a space that failed is the oldest of the rotation now
-            self._complete_at = context.clock.monotonic()
         return [*errors.values()]
 
     def _turns(self, db: Connection, elapsed: float) -> int:
         """Return how many spaces are due by rotation."""
         number: int = db.execute("SELECT count(*) FROM guest_space WHERE asked_at IS NOT NULL").fetchone()[0]
         return math.ceil(number * min(1.0, elapsed / self._context.config.guests.full_resync))
-
-    def _oldest(self, db: Connection, turns: int, asked: Asked) -> list[Space]:
-        """Return the spaces whose turn it is; of an environment that was refused the last time one at most."""
-        chosen: list[Space] = []
-        skipped = set(asked.refused)
-        for space, environment in db.execute(_guest_lists.OLDEST):
-            if len(chosen) >= turns:
-                break
-            if environment not in skipped and (space, environment) not in asked.errors:
-                chosen.append((space, environment))
-            if environment in self._refused:
-                skipped.add(environment)
-        return chosen
 
     async def _ask_due(self, call: Call) -> tuple[Asked, Call]:
         """Ask for the spaces that are new, then for those that have changed, some thousands at a time."""
@@ -269,7 +254,7 @@ class Collector:
                     asked.fail(space, environment, error)
                     continue
                 asked.failed_in_a_row = 0
-                write = partial(_guest_lists.write_space, space=space, environment=environment, rows=rows, at=at)
+                write = partial(_guest_lists.write_space, space=space, environment=environment, rows=rows, asked_at=at)
                 if await context.database.run(write):
                     self._counts.clear()
                 answered.add(space)
@@ -285,28 +270,17 @@ class Collector:
         context = self._context
         labels = fresh_environments(db, context.account, NAME, fresh)
         counts, active, silent = self._counts.get(lambda: self._count(db))
-        guests: list[Sample] = []
-        memberships: list[Sample] = []
-        windows: list[Sample] = []
-        for environment, named in labels.items():
-            number, pairs = counts.get(environment, (0, 0))
-            guests.append((named, number))
-            memberships.append((named, pairs))
-            if environment not in silent:
-                numbers = active.get(environment, (0, 0, 0))
-                windows += [((*named, window), n or 0) for (window, _), n in zip(WINDOWS, numbers, strict=True)]
-        yield from (Family(GUESTS, guests), Family(MEMBERSHIPS, memberships), Family(ACTIVE, windows))
-        if not context.config.spaces.per_space:
-            return
-        query = "SELECT count(*) FROM membership JOIN guest_space ON no = space WHERE id = ?"
-        yield Family(
-            IN_SPACE,
-            [
-                ((*labels[environment], space), db.execute(query, (space,)).fetchone()[0])
-                for space, environment in _single_spaces.shown(db, context.config.spaces.max_series)
-                if environment in labels
-            ],
-        )
+        numbers = {env: counts.get(env, (0, 0)) for env in labels}
+        yield family(GUESTS, labels, ((env, guests) for env, (guests, _) in numbers.items()))
+        yield family(MEMBERSHIPS, labels, ((env, pairs) for env, (_, pairs) in numbers.items()))
+        windows = [window for window, _ in WINDOWS]
+        within = {env: zip(windows, active.get(env, (0, 0, 0)), strict=True) for env in labels if env not in silent}
+        yield family(ACTIVE, labels, ((env, *each) for env, found in within.items() for each in found))
+        if context.config.spaces.per_space:
+            query = "SELECT count(*) FROM membership JOIN guest_space ON no = space WHERE id = ?"
+            spaces = _single_spaces.shown(db, context.config.spaces.max_series)
+            rows = ((env, space, *db.execute(query, (space,)).fetchone()) for space, env in spaces)
+            yield family(IN_SPACE, labels, rows)
 
     def _count(self, db: Connection) -> Counts:
         counts, active = _guest_lists.count(db), _guest_lists.active(db, self._context.client.session.objects_now)

@@ -10,17 +10,17 @@ from contextlib import aclosing
 from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
 
-from exporter.collectors._context import Context, fresh_environments, mark_known, shown_environments
+from exporter.collectors._context import Context, fresh_environments, mark_known, not_counted, shown_environments
 from exporter.collectors._gone import forget_gone
 from exporter.collectors._histogram import Histogram
 from exporter.collectors._job import TAIL, Reading
-from exporter.collectors._labels import ENVIRONMENT
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.collectors._labels import ENVIRONMENT, family
+from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
 from exporter.flatfile.endpoints import Endpoint
-from exporter.flatfile.errors import BadResponse, FlatfileError
+from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
 
@@ -89,9 +89,9 @@ PURGES = (
     "AND status IN (SELECT name FROM job_status WHERE open)",
 )
 BY_STATUS = """
-SELECT environment_id, name, open,
+SELECT environment_id, name,
   (SELECT count(*) FROM job AS j WHERE j.environment_id = r.environment_id AND status = name AND created >= read_at - ?),
-  (SELECT min(created) FROM job AS j WHERE j.environment_id = r.environment_id AND status = name)
+  iif(open, (SELECT min(created) FROM job AS j WHERE j.environment_id = r.environment_id AND status = name), NULL)
 FROM job_reading AS r CROSS JOIN job_status ORDER BY 1, 2"""
 
 
@@ -144,20 +144,15 @@ class Collector:
             for env in shown
             if env.id not in lasts or not lasts[env.id].unordered or self._is_deep_due(lasts[env.id], at)
         ]
-        ask = context.gather if len(due) == len(shown) else context.gather_partial
         for env, last in lasts.items():
             if last.began > began:  # the clock was ahead before
                 lasts[env] = replace(last, began=began)
-        found, errors = await ask(
+        found, errors = await context.gather(
             due, lambda env: self._look(env.id, lasts.get(env.id, Last(began)), at, now, call), call
         )
         gone = ("job", "job_count"), (WAITS, DURATIONS)
         await context.database.run(lambda db: forget_gone(db, "job_reading", *gone, at))
-        unusable = sum(found.values())
-        if unusable:
-            text = f"{unusable} jobs without a readable time are not counted"
-            return [*errors, BadResponse(text, endpoint=str(Endpoint.JOBS))]
-        return errors
+        return [*errors, *not_counted(sum(found.values()), "jobs without a readable time", Endpoint.JOBS)]
 
     def _is_deep_due(self, last: Last, at: float) -> bool:
         """Whether it is time to look further down again, if there is a reason to."""
@@ -232,19 +227,12 @@ class Collector:
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the jobs of the window by status, the oldest open ones, and those that finished."""
         labels = fresh_environments(db, self._context.account, NAME, fresh)
-        counts: list[Sample] = []
-        oldest: list[Sample] = []
-        for environment, status, is_open, number, at in db.execute(BY_STATUS, (self._window,)):
-            if environment in labels:
-                counts.append(((*labels[environment], status), number))
-                if is_open and at is not None:
-                    oldest.append(((*labels[environment], status), at))
-        yield from (Family(JOBS, counts), Family(OLDEST_OPEN, oldest))
-        rows = db.execute("SELECT environment_id, type, status, count FROM job_count")
-        yield Family(FINISHED, [((*labels[env], *by), number) for env, *by, number in rows if env in labels])
-        for desc, histogram in ((WAIT, WAITS), (DURATION, DURATIONS)):
-            values = histogram.select(db).items()
-            yield Family(desc, [((*labels[env], type_), value) for (env, type_), value in values if env in labels])
+        rows = db.execute(BY_STATUS, (self._window,)).fetchall()
+        yield family(JOBS, labels, ((env, status, number) for env, status, number, _ in rows))
+        yield family(OLDEST_OPEN, labels, ((env, status, oldest) for env, status, _, oldest in rows))
+        yield family(FINISHED, labels, db.execute("SELECT environment_id, type, status, count FROM job_count"))
+        yield family(WAIT, labels, WAITS.select(db))
+        yield family(DURATION, labels, DURATIONS.select(db))
 
 
 def _lasts(db: Connection) -> dict[str, Last]:

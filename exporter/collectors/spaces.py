@@ -14,11 +14,11 @@ from exporter.collectors._context import (
     needs_check,
 )
 from exporter.collectors._incremental import IncrementalList, ListTable, Reading
-from exporter.collectors._labels import ENVIRONMENT
+from exporter.collectors._labels import ENVIRONMENT, family
 from exporter.collectors._memo import Memo
 from exporter.collectors._way import Way
 from exporter.core.units import format_duration
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
 from exporter.flatfile.client import Listing, identity
@@ -65,8 +65,7 @@ LAST_ACTIVITY = Desc(
     "Newest lastActivityAt of a space, in unix seconds. Absent where no space has one.",
     ENVIRONMENT,
 )
-COUNTED = (SPACES, INACTIVE, FILES, WORKBOOKS, LAST_CREATED, LAST_ACTIVITY)
-FAMILIES = (*COUNTED, *_single_spaces.FAMILIES)
+FAMILIES = (SPACES, INACTIVE, FILES, WORKBOOKS, LAST_CREATED, LAST_ACTIVITY, *_single_spaces.FAMILIES)
 
 Counts = tuple[Sequence[tuple[Any, ...]], Sequence[Mapping[str, int]]]
 """The rows of COUNT, and for each of spaces.inactive_after the rows of COUNT_INACTIVE."""
@@ -207,23 +206,17 @@ class Collector:
 
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Count the environments' spaces."""
-        account = self._context.account
-        labels = fresh_environments(db, account, NAME, fresh)
+        labels = fresh_environments(db, self._context.account, NAME, fresh)
         counts, inactive = self._counts.get(lambda: self._count(db))
-        samples: dict[Desc, list[Sample]] = {desc: [] for desc in COUNTED}
         counted = {row[0]: row[1:] for row in counts}
-        for environment, named in labels.items():
-            row = counted.get(environment, (0, 0, 0, 0, 0, None, None, 0))
-            samples[SPACES] += [((*named, state), number) for state, number in zip(STATES, row[:3], strict=True)]
-            for desc, value in zip((FILES, WORKBOOKS, LAST_CREATED, LAST_ACTIVITY), row[3:7], strict=True):
-                if value is not None:
-                    samples[desc].append((named, value))
-            if not row[7]:
-                samples[INACTIVE] += [
-                    ((*named, format_duration(seconds)), numbers.get(environment, 0))
-                    for seconds, numbers in zip(self._config.inactive_after, inactive, strict=True)
-                ]
-        yield from (Family(desc, found) for desc, found in samples.items())
+        rows = {env: counted.get(env, (0, 0, 0, 0, 0, None, None, 0)) for env in labels}
+        states = enumerate(STATES)
+        yield family(SPACES, labels, [(env, state, row[place]) for place, state in states for env, row in rows.items()])
+        for place, desc in enumerate((FILES, WORKBOOKS, LAST_CREATED, LAST_ACTIVITY), len(STATES)):
+            yield family(desc, labels, [(env, row[place]) for env, row in rows.items()])
+        known = [env for env, row in rows.items() if not row[-1]]
+        idle = zip(map(format_duration, self._config.inactive_after), inactive, strict=True)
+        yield family(INACTIVE, labels, [(env, name, numbers.get(env, 0)) for name, numbers in idle for env in known])
         if self._config.per_space:
             yield from _single_spaces.families(db, labels, self._config.max_series)
 

@@ -114,11 +114,12 @@ CREATE TABLE guest_space (
 CREATE TABLE membership (
   space         INTEGER NOT NULL,   -- guest_space.no
   guest         INTEGER NOT NULL,   -- guest.no
-  last_accessed REAL,
+  last_accessed REAL,               -- in whole seconds
   PRIMARY KEY (space, guest)
 ) WITHOUT ROWID;
 
 -- events: the events of about the last hour: ids tell what is new, and other collectors look where something happened.
+-- Those on guests stay until the space was asked for its guests, for a day at most.
 CREATE TABLE event (
   id             TEXT PRIMARY KEY,
   environment_id TEXT NOT NULL,

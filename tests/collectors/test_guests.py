@@ -227,6 +227,22 @@ async def test_a_refused_environment_keeps_no_other_from_its_turn_nor_makes_all_
         assert all(page.one("guests", env) == len(world.guests_of[env]) for env in world.environments)
 
 
+async def test_a_change_is_not_forgotten_however_long_spaces_are_not_asked(time: Time) -> None:
+    world = some_guests(time)
+    space = next(iter(world.spaces.values()))
+    async with Exported(world, time, "guests: {full_resync: 300000s}") as exported:
+        await exported.scrape()
+        world.add_guest(space.id)
+        for _ in range(12):
+            await exported.later(600, {"events"})
+            world.emit("file:created", space.environment_id)
+        exported.api.clear()
+        page = await exported.later(61)
+        assert space.id in of_spaces(exported)
+        assert len(of_spaces(exported)) <= 2, "what has changed, and the oldest"
+        assert page.one("guests", space.environment_id) == len(world.guests_of[space.environment_id])
+
+
 async def test_a_change_while_a_space_is_asked_is_asked_for_again(time: Time) -> None:
     world = some_guests(time)
     space = next(iter(world.spaces))
