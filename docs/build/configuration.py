@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from exporter.config.schema import Entry, Key, Section, Sections
+from exporter.config.schema import Entry, Key, Section
 from exporter.config.types import ACCOUNT, COLLECTORS, MAX_AGE_INTERVALS, SHARED
 
 _COLUMNS = ("key", "type", "default", "meaning")
@@ -180,11 +180,11 @@ def _rows(entries: tuple[Entry, ...], prefix: str) -> Iterator[tuple[str, ...]]:
             case Key():
                 bounds = f" {entry.bounds[0].upper()}{entry.bounds[1:]}." if entry.bounds else ""
                 yield f"`{path}`", entry.kind.name, _default(entry), f"{entry.meaning}{bounds}"
-            case Section():
+            case Section(many=False):
                 if prefix or len(entries) > 1:
                     yield f"`{path}`", "section", "", entry.meaning
                 yield from _rows(entry.children, f"{path}.")
-            case Sections():
+            case Section():
                 yield f"`{path}`", "list of sections", "`[]`", entry.meaning
                 yield from _rows(entry.children, f"{path}[].")
 
