@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from exporter.config.schema import Entry, Key, Section, Sections
+from exporter.config.schema import Entry, Key, Section
 from exporter.config.types import ACCOUNT, COLLECTORS, MAX_AGE_INTERVALS, SHARED
 
 _COLUMNS = ("key", "default", "meaning")
@@ -158,9 +158,9 @@ def _rows(entries: tuple[Entry, ...], prefix: str) -> Iterator[tuple[str, ...]]:
                     "" if entry.bounds in ("", None, *_OBVIOUS) else f" {entry.bounds[0].upper()}{entry.bounds[1:]}."
                 )
                 yield f"`{path}`", _default(entry), f"{entry.meaning}{bounds}"
-            case Section():
+            case Section(many=False):
                 yield from _rows(entry.children, f"{path}.")
-            case Sections():
+            case Section():
                 yield f"`{path}`", "`[]`", entry.meaning
                 yield from _rows(entry.children, f"{path}[].")
 

@@ -5,6 +5,7 @@ import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import TextIO
 
@@ -58,9 +59,7 @@ def _opened(path: Path | None, out: TextIO) -> Iterator[TextIO]:
     if path is None:
         yield out
         return
-    with os.fdopen(
-        os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w", encoding="utf-8"
-    ) as file:
+    with open(path, "w", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         yield file
 
 
@@ -78,9 +77,9 @@ async def _ask(options: Options, accounts: Sequence[AccountConfig], report: Repo
     """Read all accounts side by side, and report them one after the other in the order of the configuration."""
     configs = {account.name: account for account in accounts}
     narrowed = [_narrowed(account, options) for account in accounts]
-    turns = {account.name: asyncio.Event() for account in accounts}
-    following = dict(zip(configs, [*list(turns.values())[1:], asyncio.Event()], strict=True))
-    turns[accounts[0].name].set()
+    ends = [asyncio.Event() for _ in range(len(accounts) + 1)]  # of the reports: of none, of the first, and so on
+    ends[0].set()
+    turns = dict(zip(configs, pairwise(ends), strict=True))
     read: dict[str, tuple[int, int, int]] = {}
 
     async def ask(account: Account, deadline: float) -> None:
@@ -90,10 +89,11 @@ async def _ask(options: Options, accounts: Sequence[AccountConfig], report: Repo
         finally:
             shown.cancel()
             await asyncio.gather(shown, return_exceptions=True)
-        await turns[account.name].wait()
+        before, end = turns[account.name]
+        await before.wait()
         progress.clear()
         await account.database.run(lambda db: report.account(db, configs[account.name], source))
-        following[account.name].set()
+        end.set()
 
     try:
         await query(narrowed, ask, Clock(), options.timeout)

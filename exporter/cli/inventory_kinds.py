@@ -139,8 +139,8 @@ def _environments(db: Connection, view: View) -> Iterator[Row]:
             yield (expected.environment, None, None, *(None,) * 7, expected.agents, None)
 
 
-def _spaces(db: Connection, view: View) -> Iterator[Row]:
-    yield from db.execute(SPACES, view.values)
+def _selected(query: str) -> Callable[[Connection, View], Iterator[Row]]:
+    return lambda db, view: db.execute(query, view.values)
 
 
 def _agents(db: Connection, view: View) -> Iterator[Row]:
@@ -162,10 +162,6 @@ def _agents(db: Connection, view: View) -> Iterator[Row]:
             )
         if environment.id in unattributed:
             yield (environment.name, environment.id, UNKNOWN_AGENT, *(None,) * 5, *unattributed[environment.id])
-
-
-def _jobs(db: Connection, view: View) -> Iterator[Row]:
-    yield from db.execute(JOBS, view.values)
 
 
 def _users(db: Connection, view: View) -> Iterator[Row]:
@@ -211,7 +207,7 @@ KINDS = {
             Column("created", "CREATED", "time", optional=6),
             Column("last_activity", "LAST ACTIVITY", "time", optional=1),
         ),
-        _spaces,
+        _selected(SPACES),
     ),
     "agents": Kind(
         "agent",
@@ -241,7 +237,7 @@ KINDS = {
             Column("started", "STARTED", "time", optional=3),
             Column("finished", "FINISHED", "time", optional=2),
         ),
-        _jobs,
+        _selected(JOBS),
     ),
     "users": Kind(
         "user",

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from exporter.config.reader import BROKEN, Block, Setting
-from exporter.config.schema import Key, Section, Sections, keys
+from exporter.config.schema import Key, Section, keys
 from exporter.config.types import ACCOUNT, ACCOUNTS, COLLECTORS, MAX_AGE_INTERVALS, AccountConfig
 from exporter.config.values import default_of
 
@@ -38,20 +38,19 @@ class Settings:
         account: AccountConfig = self._build(ACCOUNTS, "")
         return replace(account, ca_pem=self.ca_pem, proxy=account.requests.proxy_url)
 
-    def _build(self, entry: Section | Sections, prefix: str) -> Any:
+    def _build(self, entry: Section, prefix: str) -> Any:
         values: dict[str, Any] = {}
         for child in entry.children:
             path = prefix + child.name
-            match child:
-                case Key():
-                    values[child.name] = self.get(path)
-                case Section():
-                    values[child.name] = self._build(child, path + ".")
-                case Sections():
-                    values[child.name] = tuple(
-                        child.make(**{key.name: _get(block, key) for key in child.children if isinstance(key, Key)})
-                        for block in self.account.lists.get(path, ())
-                    )
+            if isinstance(child, Key):
+                values[child.name] = self.get(path)
+            elif child.many:
+                values[child.name] = tuple(
+                    child.make(**{key.name: _get(block, key) for key in child.children if isinstance(key, Key)})
+                    for block in self.account.lists.get(path, ())
+                )
+            else:
+                values[child.name] = self._build(child, path + ".")
         return entry.make(**values)
 
 

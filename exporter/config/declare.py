@@ -3,7 +3,7 @@
 from dataclasses import field, fields, replace
 from typing import Any, TypeVar
 
-from exporter.config.schema import Entry, Key, Kind, Section, Sections
+from exporter.config.schema import Entry, Key, Kind, Section
 from exporter.config.values import default_of
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ def section(cls: type[T], meaning: str) -> T:
 
 def sections(cls: type[T], meaning: str) -> tuple[T, ...]:
     """Declare a list of sections, each with the keys of `cls`."""
-    return field(default=(), metadata={"entry": Sections("", meaning, entries(cls), cls)})
+    return field(default=(), metadata={"entry": Section("", meaning, entries(cls), cls, many=True)})
 
 
 def entries(cls: type) -> tuple[Entry, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from exporter.config.problems import Place, Problems
-from exporter.config.schema import Entry, Key, Section, Sections, keys, walk
+from exporter.config.schema import Entry, Key, Section, keys, walk
 from exporter.config.values import is_null, nearest, place_of, read_value
 
 BROKEN = object()
@@ -81,24 +81,23 @@ class Reader:
         for name, entry in by_name.items():
             if name in meant:
                 self._break(entry, block, prefix + name)
-            elif isinstance(entry, Key | Sections) and entry.required and name not in seen:
+            elif entry.required and name not in seen:
                 self._problems.add(place, f"missing required key '{name}'")
 
     def _entry(self, node: Node, entry: Entry, at: Place, block: Block, path: str) -> None:
-        match entry:
-            case Key():
-                before = self._problems.count
-                place = place_of(node, at.path)
-                value = read_value(node, entry, place, self._problems)
-                if isinstance(value, Path):
-                    value = self._directory / value
-                block.settings[path] = Setting(BROKEN if self._problems.count > before else value, place)
-            case Section():
-                if isinstance(node, MappingNode) or is_null(node):
-                    block.sections[path] = at
-                self._section(node, entry, at, block, path + ".")
-            case Sections():
-                block.lists[path] = self._list(node, entry, at)
+        if isinstance(entry, Key):
+            before = self._problems.count
+            place = place_of(node, at.path)
+            value = read_value(node, entry, place, self._problems)
+            if isinstance(value, Path):
+                value = self._directory / value
+            block.settings[path] = Setting(BROKEN if self._problems.count > before else value, place)
+        elif entry.many:
+            block.lists[path] = self._list(node, entry, at)
+        else:
+            if isinstance(node, MappingNode) or is_null(node):
+                block.sections[path] = at
+            self._section(node, entry, at, block, path + ".")
 
     def _break(self, entry: Entry, block: Block, path: str) -> None:
         """Mark the keys of an entry as BROKEN."""
@@ -106,7 +105,7 @@ class Reader:
         for each, _ in found:
             block.settings[each] = Setting(BROKEN, block.place)
 
-    def _list(self, node: Node, entry: Sections, at: Place) -> list[Block]:
+    def _list(self, node: Node, entry: Section, at: Place) -> list[Block]:
         blocks: list[Block] = []
         if is_null(node) and not entry.required:
             return blocks

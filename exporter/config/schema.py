@@ -55,27 +55,21 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A mapping of keys; `make` takes their values. With `any_name` the one child describes every key's value."""
+    """A mapping of keys; `make` takes their values.
+
+    With `any_name` the one child describes every key's value. With `many` it is a list of mappings with the same keys.
+    """
 
     name: str
     meaning: str
     children: tuple["Entry", ...]
     make: Callable[..., Any] = dict
     any_name: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sections:
-    """A list of mappings that all have the same keys; `make` takes the values of one of them."""
-
-    name: str
-    meaning: str
-    children: tuple["Entry", ...]
-    make: Callable[..., Any] = dict
+    many: bool = False
     required: bool = False
 
 
-Entry = Key | Section | Sections
+Entry = Key | Section
 
 
 def walk(entries: tuple[Entry, ...], prefix: str = "") -> Iterator[tuple[str, Entry]]:
@@ -83,8 +77,8 @@ def walk(entries: tuple[Entry, ...], prefix: str = "") -> Iterator[tuple[str, En
     for entry in entries:
         path = prefix + entry.name
         yield path, entry
-        if isinstance(entry, Section | Sections):
-            yield from walk(entry.children, path + ("." if isinstance(entry, Section) else "[]."))
+        if isinstance(entry, Section):
+            yield from walk(entry.children, path + ("[]." if entry.many else "."))
 
 
 def keys(entries: tuple[Entry, ...], prefix: str = "") -> Iterator[tuple[str, Key]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from exporter.config.declare import entries, key, section, sections
-from exporter.config.schema import Entry, Key, Section, Sections
+from exporter.config.schema import Entry, Key, Section
 from exporter.config.values import (
     BOOLEAN,
     CLIENT_ID,
@@ -319,7 +319,9 @@ class AccountConfig(Shared):
 
 SHARED: tuple[Entry, ...] = entries(Shared)
 ACCOUNT: tuple[Entry, ...] = (*(each for each in entries(AccountConfig) if each not in SHARED), *SHARED)
-ACCOUNTS = Sections("accounts", "The accounts to export, at least one.", ACCOUNT, AccountConfig, required=True)
+ACCOUNTS = Section(
+    "accounts", "The accounts to export, at least one.", ACCOUNT, AccountConfig, many=True, required=True
+)
 ROOT: tuple[Entry, ...] = (ACCOUNTS, *SHARED)
 
 

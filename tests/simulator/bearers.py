@@ -8,7 +8,7 @@ from exporter.demo import bearers
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from exporter.demo.answers import Refused
 from exporter.demo.markers import SECRET as MARK
-from tests.simulator.switches import Switches
+from tests.simulator.switches import ABSENT, Switches
 
 
 class Bearers(bearers.Bearers):
@@ -25,12 +25,11 @@ class Bearers(bearers.Bearers):
             raise Refused(400, "type is required", "type")
         life = switches.token_life
         answer = super().exchange(body, now, account_id, life=life, refusal=switches.auth_refusal)
-        said = {"number": round(life), "junk": "soon"}
-        answer["expiresIn"] = said.get(switches.expires_in, answer["expiresIn"])
-        said = {"http": formatdate(now + life, usegmt=True), "junk": "tomorrow"}
-        answer["expires"] = said.get(switches.expires, answer["expires"])
-        absent = {name for name in ("expires_in", "expires") if getattr(switches, name) == "absent"}
-        answer = {k: v for k, v in answer.items() if {"expiresIn": "expires_in"}.get(k, k) not in absent}
+        end = answer["expires"]
+        lives = {"string": answer["expiresIn"], "number": round(life), "junk": "soon", "absent": ABSENT}
+        ends = {"iso": end, "http": formatdate(now + life, usegmt=True), "junk": "tomorrow", "absent": ABSENT}
+        answer |= {"expiresIn": lives[switches.expires_in], "expires": ends[switches.expires]}
+        answer = {name: value for name, value in answer.items() if value is not ABSENT}
         return {"data": answer} if switches.auth_wrapped else answer
 
     def token(self, end: float, number: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from deploy.helm.build.places import CHART
 from exporter.config import values
-from exporter.config.schema import Entry, Key, Kind, Section
+from exporter.config.schema import Entry, Key, Kind
 from exporter.config.types import ACCOUNT, SHARED
 from grafana.alerts import build as rules
 
@@ -69,7 +69,7 @@ def _mapping(entries: Iterable[Entry]) -> Schema:
     return {
         "type": "object",
         "additionalProperties": False,
-        "required": [entry.name for entry in entries if not isinstance(entry, Section) and entry.required],
+        "required": [entry.name for entry in entries if entry.required],
         "properties": {entry.name: _entry(entry) for entry in entries},
     }
 
@@ -78,7 +78,7 @@ def _entry(entry: Entry) -> Schema:
     if isinstance(entry, Key):
         return {"description": entry.meaning} | _key(entry)
     mapping = _mapping(entry.children)
-    inner = mapping if isinstance(entry, Section) else {"type": "array", "items": mapping}
+    inner = {"type": "array", "items": mapping} if entry.many else mapping
     return {"description": entry.meaning} | inner
 
 
