@@ -18,14 +18,14 @@ BODY_LIMIT = 1 << 20  # bytes of a request
 
 
 class DemoServer:
-    """Serves a world on any free port of loopback: `async with DemoServer(world) as api:`."""
+    """Serves a world on loopback: `async with DemoServer(world) as api:`. `port` 0: any free one."""
 
-    def __init__(self, world: World, *, life: Life | None = None) -> None:
+    def __init__(self, world: World, *, life: Life | None = None, port: int = 0) -> None:
         self.world = world
         self.bearers = Bearers({CLIENT_ID: SECRET})
         self._life = life
         self.host = "127.0.0.1"
-        self.port = 0
+        self.port = port
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 

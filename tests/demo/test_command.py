@@ -1,4 +1,4 @@
-"""`flatfile-exporter demo` as a process: the simulated account that it serves."""
+"""`flatfile-exporter demo`, and `python -m exporter.demo` that serves the account alone for curl, as processes."""
 
 import contextlib
 import re
@@ -13,15 +13,16 @@ import pytest
 from exporter.demo.accounts import CLIENT_ID, SECRET
 from tests.e2e.process import ANY_PORT, PATIENCE, clean_environment
 
+API = ("exporter.demo", "--port", "0", "--seed", "3")
+EXPORTER = ("exporter", "demo", ANY_PORT)
 
-def test_it_serves_the_account_and_says_where() -> None:
-    with started() as process:
-        printed = ""
-        while "FLATFILE_CLIENT_SECRET" not in printed:
-            printed += read(process)
-        base_url = re.findall(r"http://127\.0\.0\.1:\d+/v1", printed)[0]
-        assert CLIENT_ID in printed
-        assert SECRET in printed
+
+def test_it_serves_and_says_where() -> None:
+    with started(API) as process:
+        lines = [read(process) for _ in range(3)]
+        base_url = re.findall(r"http://127\.0\.0\.1:\d+/v1", lines[0])[0]
+        assert CLIENT_ID in lines[1]
+        assert SECRET in lines[2]
         body = {"clientId": CLIENT_ID, "secret": SECRET}
         token = httpx.post(base_url + "/auth", json=body, trust_env=False).json()["accessToken"]
         headers = {"Authorization": f"Bearer {token}"}
@@ -30,20 +31,24 @@ def test_it_serves_the_account_and_says_where() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
-def test_it_ends_when_told(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("command", "serves", "disposition"),
+    [(API, "base URL", "default"), (API, "base URL", "ignore"), (EXPORTER, "listening", "ignore")],
+)
+def test_it_ends_when_told(command: tuple[str, ...], serves: str, disposition: str, number: signal.Signals) -> None:
     """Also where a script started it in the background, with SIGINT ignored."""
-    with started("--ignore-signal=TERM,INT") as process:
-        while "listening" not in read(process):
+    with started(command, f"--{disposition}-signal=TERM,INT") as process:
+        while serves not in read(process):
             pass
         process.send_signal(number)
         assert process.wait(PATIENCE) == 0
 
 
 @contextlib.contextmanager
-def started(*dispositions: str) -> Iterator[subprocess.Popen[str]]:
-    """Run the demo, with its output and its log as one stream; it is killed when the block is left."""
+def started(module: tuple[str, ...], *dispositions: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a module, with its output and its log as one stream; it is killed when the block is left."""
     process = subprocess.Popen(
-        ["env", *dispositions, sys.executable, "-m", "exporter", "demo", ANY_PORT],
+        ["env", *dispositions, sys.executable, "-m", *module],
         env=clean_environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
