@@ -219,7 +219,7 @@ def test_events_without_end(tmp_path: Path) -> None:
         world.emit("file:created", environment, at=time.time() - 60, runs=False)
     with api_of(world) as api:
         api.faults.add("/events", EndlessPages(fresh=True))
-        config = CONFIG.replace("retries: 1", "retries: 1, max_rows: 300000")
+        config = CONFIG.replace("retries: 1", "retries: 1, max_rows: 100000")
         with serving(config % api.base_url, tmp_path) as running:
             page = running.page()
             assert total(page, "flatfile_exporter_collector_errors_total", collector="events", reason="too_large")

@@ -77,7 +77,7 @@ def configuration(sites: list[Site]) -> str:
         for site in sites
     )
     ages = "".join(f"  {name}: {{interval: 0s, max_age: {MAX_AGE * 1000:.0f}ms}}\n" for name in COLLECTORS)
-    return f"accounts:\n{accounts}collectors:\n{ages}requests: {{timeout: 500ms, per_second: 1000, retries: 1}}\n"
+    return f"accounts:\n{accounts}collectors:\n{ages}requests: {{timeout: 10s, per_second: 1000, retries: 1}}\n"
 
 
 @dataclass
