@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 PY     := $(VENV)/bin/python
 ARGS   ?=
-PYTEST_ARGS ?= --numprocesses=2 --dist=worksteal
+# Many tests wait for other processes more than they compute: there are more of them at a time than a usual machine has cores.
+PYTEST_ARGS ?= --numprocesses=4 --dist=worksteal
 
 # Tests start hundreds of processes, each of which would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE

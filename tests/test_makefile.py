@@ -65,8 +65,8 @@ def test_without_credentials_it_serves_the_demo_with_these_flags() -> None:
     ],
 )
 def test_with_an_account_it_serves_that(flags: str, env: dict[str, str], says: str) -> None:
-    """Each names one that cannot be, so that it ends."""
-    with make_run(f"--web.listen-address=127.0.0.1:0 {flags}", **env) as process:
+    """Each names one that cannot be, so that it ends; on any port, as something may listen on the usual one."""
+    with make_run(f"{flags} --web.listen-address=127.0.0.1:0", **env) as process:
         said, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode != 0
         assert says in said

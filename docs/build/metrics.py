@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 
-from exporter.account.account import FAMILIES as ACCOUNT_FAMILIES
 from exporter.account.accounts import Accounts
 from exporter.account.api_metrics import ApiMetrics
+from exporter.account.families import FAMILIES as ACCOUNT_FAMILIES
 from exporter.collectors import REGISTRY, executions, jobs
 from exporter.config import Config
 from exporter.config.types import COLLECTORS

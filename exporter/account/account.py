@@ -1,12 +1,13 @@
 """One account at run time: its client, its collectors, refresh on request."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from exporter.account.api_metrics import ApiMetrics
+from exporter.account.families import DROPPED, STORAGE_SUCCESS, TRUNCATED, UP, outcomes
 from exporter.account.refresh import MAX_FAILURES, Failure, Outcome, Refresh
 from exporter.account.unmatched import Unmatched
 from exporter.collectors import REGISTRY
@@ -15,7 +16,7 @@ from exporter.config import AccountConfig, CollectorConfig
 from exporter.core.clock import Clock
 from exporter.core.worker import Worker
 from exporter.exposition.cache import AccountCache, Part
-from exporter.exposition.families import Desc, Family, Sample
+from exporter.exposition.families import Family
 from exporter.exposition.freshness import Freshness
 from exporter.exposition.text import Format, Lines
 from exporter.flatfile.client import Client
@@ -23,68 +24,6 @@ from exporter.flatfile.session import Call
 from exporter.flatfile.trace import Trace
 from exporter.store.database import Closed, Connection, Database
 from exporter.store.directory import api_identity
-
-UP = Desc(
-    "flatfile_up",
-    "gauge",
-    "1 when the last refresh could authenticate and list the environments, else 0.",
-    ("account",),
-)
-SUCCESS = Desc(
-    "flatfile_exporter_collector_success",
-    "gauge",
-    "1 when the collector's last finished refresh got all it asked for, else 0. Absent before the first has finished.",
-    ("account", "collector"),
-)
-DURATION = Desc(
-    "flatfile_exporter_collector_duration_seconds",
-    "gauge",
-    "How long the collector's last finished refresh took.",
-    ("account", "collector"),
-)
-LAST_SUCCESS = Desc(
-    "flatfile_exporter_collector_last_success_timestamp_seconds",
-    "gauge",
-    "When the API was last asked and gave all that the collector needs, in unix seconds. Absent before the first time.",
-    ("account", "collector"),
-)
-INTERVAL = Desc(
-    "flatfile_exporter_collector_interval_seconds",
-    "gauge",
-    "The collector's configured interval; 0 is every scrape.",
-    ("account", "collector"),
-)
-MAX_AGE = Desc(
-    "flatfile_exporter_collector_max_age_seconds",
-    "gauge",
-    "The collector's configured max_age: older data is withheld.",
-    ("account", "collector"),
-)
-STORAGE_SUCCESS = Desc(
-    "flatfile_exporter_storage_success",
-    "gauge",
-    "1 while state is written to --storage.path, 0 while it is kept in memory because the file cannot be used.",
-    ("account",),
-)
-DROPPED = Desc(
-    "flatfile_exporter_series_dropped",
-    "gauge",
-    "Objects without series of their own because there are more than the collector's max_series.",
-    ("account", "collector"),
-)
-TRUNCATED = Desc(
-    "flatfile_exporter_label_values_truncated_total",
-    "counter",
-    "Label values longer than 200 characters that were cut, counted each time that they are rendered.",
-    ("account",),
-)
-TOKEN_EXPIRY = Desc(
-    "flatfile_exporter_token_expiry_timestamp_seconds",
-    "gauge",
-    "When the access token in use ends, in unix seconds. Absent for a token that is used as it is.",
-    ("account",),
-)
-FAMILIES = (UP, SUCCESS, DURATION, LAST_SUCCESS, INTERVAL, MAX_AGE, STORAGE_SUCCESS, DROPPED, TRUNCATED, TOKEN_EXPIRY)
 
 ENVIRONMENT_ID = "environment_id"  # the label
 CONFIGURED = ("flatfile_agents_expected_min",)  # said of an environment whatever is known of it
@@ -160,7 +99,10 @@ class Account:
         for required in collector.requires:
             self._add(required)
         settings = self._settings(name)
-        self._refreshes[name] = Refresh(self.name, name, collector, settings, self._clock, self._api_metrics.error)
+        before = partial(self._before, collector.requires)
+        self._refreshes[name] = Refresh(
+            self.name, name, collector, settings, self._clock, before, self._api_metrics.error
+        )
         self._api_metrics.expect(name)
 
     @property
@@ -194,7 +136,7 @@ class Account:
         asked = self._asked(only)
         triggered = await self._triggered(asked, deadline)
         due = [refresh for refresh in asked if refresh.running or refresh.due or refresh.name in triggered]
-        started = [self._start(refresh, deadline) for refresh in due if not self._closed]
+        started = [refresh.start(deadline) for refresh in due if not self._closed]
         if not started:
             return True
         left = max(0.0, deadline - asyncio.get_running_loop().time())
@@ -224,27 +166,25 @@ class Account:
         wanted = [name for name in self._shown if only is None or name in only]
         return [self._refreshes[name] for name in dict.fromkeys((ROOT, *wanted))]
 
-    def _start(self, refresh: Refresh, deadline: float) -> asyncio.Future[None]:
-        return refresh.start(deadline, self._before(refresh))
-
-    def _before(self, refresh: Refresh) -> Callable[[Call], Awaitable[None]]:
-        """Return what refreshes the required collectors first; it raises the error of one that never succeeded."""
-
-        async def before(call: Call) -> None:
-            required = [self._refreshes[name] for name in refresh.collector.requires]
-            # All at once: one that has failed meanwhile is due again, but not for the same scrape.
-            under_way = [self._start(each, call.deadline.at) for each in required if each.running or each.due]
-            if under_way:
-                await asyncio.wait(under_way)
-            for each in required:
-                if not each.ever_reached:
-                    await each.finished()
-
-        return before
+    async def _before(self, requires: Sequence[str], call: Call) -> None:
+        """Refresh the required collectors first. Raises the error of one that never succeeded."""
+        required = [self._refreshes[name] for name in requires]
+        # All at once: one that has failed meanwhile is due again, but not for the same scrape.
+        under_way = [each.start(call.deadline.at) for each in required if each.running or each.due]
+        if under_way:
+            await asyncio.wait(under_way)
+        for each in required:
+            if not each.ever_reached:
+                await each.finished()
 
     async def _refresh_now(self, name: str, call: Call) -> None:
         """Refresh one collector for another one that needs to know."""
         await self.force_refresh(name, call.deadline.at)
+
+    async def settle(self, until: float) -> None:
+        """Wait for the refreshes in progress, until `until` (loop time) at most."""
+        left = max(0.0, until - asyncio.get_running_loop().time())
+        await asyncio.gather(*(refresh.wait_for(left) for refresh in self._refreshes.values()))
 
     async def _wait_for(self, name: str, timeout: float) -> None:
         """Wait for another collector's refresh, if one is in progress, at most `timeout` seconds."""
@@ -306,10 +246,10 @@ class Account:
         shown = self._shown_refreshes(only)
         expiry = self._client.session.token_expiry
         revisions = tuple((refresh.name, refresh.revision) for refresh in shown)
-        set_by = round(
-            self._clock.wall() - self._clock.steady()
-        )  # seconds by which the wall clock was set since the start
-        yield Part("account: refreshes", (revisions, expiry, set_by), lambda _: self._outcomes(shown, expiry, set_by))
+        set_by = round(self._clock.wall() - self._clock.steady())
+        yield Part(
+            "account: refreshes", (revisions, expiry, set_by), lambda _: outcomes(self.name, shown, expiry, set_by)
+        )
         stored = self.database.stored
         if stored is not None:
             yield Part("account: storage", stored, lambda _: [Family(STORAGE_SUCCESS, [((self.name,), int(stored))])])
@@ -320,23 +260,6 @@ class Account:
 
     def _shown_refreshes(self, only: Collection[str] | None) -> list[Refresh]:
         return [self._refreshes[name] for name in self._shown if only is None or name in only]
-
-    def _outcomes(self, shown: Sequence[Refresh], token_expiry: float | None, set_by: float) -> Iterator[Family]:
-        """Return what came of the collectors' last refreshes."""
-        samples: dict[Desc, list[Sample]] = {desc: [] for desc in (SUCCESS, DURATION, LAST_SUCCESS, INTERVAL, MAX_AGE)}
-        for refresh in shown:
-            labels = (self.name, refresh.name)
-            outcome = refresh.outcome
-            if outcome is not None:
-                samples[SUCCESS].append((labels, 1 if outcome.success else 0))
-                samples[DURATION].append((labels, outcome.duration))
-            if refresh.last_success is not None:
-                samples[LAST_SUCCESS].append((labels, refresh.last_success + set_by))
-            samples[INTERVAL].append((labels, refresh.settings.interval))
-            samples[MAX_AGE].append((labels, refresh.settings.max_age))
-        yield from (Family(desc, found) for desc, found in samples.items())
-        if token_expiry is not None:
-            yield Family(TOKEN_EXPIRY, [((self.name,), token_expiry)])
 
     def status(self) -> list[Status]:
         refreshes = (self._refreshes[name] for name in self._shown)
@@ -383,8 +306,7 @@ class Account:
 
         `deadline` in loop time.
         """
-        refresh = self._refreshes[name]
-        await refresh.force(deadline, self._before(refresh))
+        await self._refreshes[name].force(deadline)
 
     def stop(self) -> None:
         """Ask for nothing any more, and let go of the file as soon as its thread can: a successor may open it then."""

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from exporter.account.account import Account, Status
 from exporter.account.accounts import Accounts
-from exporter.config import AccountConfig, Config
+from exporter.config import AccountConfig, Config, ConfigError
 from exporter.core.clock import Clock
 from exporter.core.printable import printable
 from exporter.flatfile.errors import Reason, advice
@@ -18,16 +18,13 @@ TIMEOUT = 55.0
 """Seconds for all queries of a command: with its start and end, less than a minute."""
 
 
-class UnknownAccount(Exception):
-    """The configuration has no account of that name. The text is for the user."""
-
-
 def select_accounts(config: Config, names: Collection[str]) -> list[AccountConfig]:
-    """Return the accounts of these names in the configuration's order, all if none is named. Raises UnknownAccount."""
+    """Return the accounts of these names in the configuration's order, all if none is named. Raises ConfigError."""
     known = [account.name for account in config.accounts]
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise UnknownAccount(f"unknown account {unknown[0]!r}; the configuration has {', '.join(known)}")
+        problem = f"flatfile-exporter: unknown account {unknown[0]!r}; the configuration has {', '.join(known)}"
+        raise ConfigError((problem,))
     return [account for account in config.accounts if not names or account.name in names]
 
 

@@ -56,7 +56,10 @@ class Outcome:
 
 
 class Refresh:
-    """Runs one collector. `count` is told the reason of each error."""
+    """Runs one collector. `before` comes first, and raises what keeps a refresh from being tried.
+
+    `count` is told the reason of each error.
+    """
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Refresh:
         collector: Collector,
         settings: CollectorConfig,
         clock: Clock,
+        before: Callable[[Call], Awaitable[None]],
         count: Callable[[str, Reason], None],
     ) -> None:
         self.name = name
@@ -78,6 +82,7 @@ class Refresh:
         self.failures: deque[Failure] = deque(maxlen=MAX_FAILURES)
         self._account = account
         self._clock = clock
+        self._before = before
         self._count = count
         self._task: asyncio.Task[None] | None = None
         self._waited_for: asyncio.Future[None] | None = None
@@ -100,11 +105,10 @@ class Refresh:
         """Return the seconds until a refresh is due, 0 when it is."""
         return max(0.0, self._due_at - self._clock.monotonic())
 
-    def start(self, deadline: float, before: Callable[[Call], Awaitable[None]]) -> asyncio.Future[None]:
+    def start(self, deadline: float) -> asyncio.Future[None]:
         """Start a refresh, or join the one in progress. The result is done when no scrape needs to wait any more.
 
-        `deadline` is the loop time at which the scrape is answered. `before` comes first, and raises what keeps this
-        refresh from being tried.
+        `deadline` is the loop time at which the scrape is answered.
         """
         loop = asyncio.get_running_loop()
         if self._task is None or self._waited_for is None or self._deadline is None:
@@ -117,19 +121,19 @@ class Refresh:
 
             call = Call(self._deadline, detach=detach)
             self._waited_for = waited_for
-            self._task = loop.create_task(self._run(call, before), name=f"refresh {self._account} {self.name}")
+            self._task = loop.create_task(self._run(call), name=f"refresh {self._account} {self.name}")
             self._task.add_done_callback(lambda _: detach())
         self._deadline.extend(deadline)
         return self._waited_for
 
-    async def force(self, deadline: float, before: Callable[[Call], Awaitable[None]]) -> None:
+    async def force(self, deadline: float) -> None:
         """Refresh, due or not, and wait for the end. Raises FlatfileError where everything failed.
 
         What is in progress may have been answered before the question came up, so the next one counts.
         """
         if self._task is not None:
             await asyncio.wait([self._task])
-        self.start(deadline, before)
+        self.start(deadline)
         await self.finished()
 
     async def finished(self) -> None:
@@ -155,7 +159,7 @@ class Refresh:
             await asyncio.wait([task])
             self._task = None  # one that has not begun does not do that itself
 
-    async def _run(self, call: Call, before: Callable[[Call], Awaitable[None]]) -> None:
+    async def _run(self, call: Call) -> None:
         started = self._clock.monotonic()
         self.trace = Trace(self._clock.monotonic)
         call = replace(call, trace=self.trace)
@@ -163,7 +167,7 @@ class Refresh:
         reached = tried = False
         try:
             with self.trace.measure(Spent.COLLECTOR):
-                await before(call)
+                await self._before(call)
             tried = True
             errors = await self.collector.refresh(call)
             reached = True

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from msgspec import UNSET
+from msgspec.structs import asdict
 
 from exporter.audit.actors import Display
 from exporter.audit.journal import Journal
@@ -111,27 +112,20 @@ class AccountAudit:
     def _line(self, found: Found, labels: Labels) -> bytes:
         row, context = found.row, found.row.context or EventContext()
         actor = self.display(labels.actor)
+        ids = asdict(context) | {"environment_id": found.environment_id or None, "actor_id": actor.id}
         line = Line(
             time=iso(found.at),
             event_id=row.id,
             topic=row.topic or row.type,
             domain=row.domain,
             account=self.name,
-            environment_id=found.environment_id or None,
             environment=self.reader.names.get(found.environment_id),
-            space_id=context.space_id,
             space=labels.space,
-            workbook_id=context.workbook_id,
-            sheet_id=context.sheet_id,
-            job_id=context.job_id,
-            file_id=context.file_id,
-            agent_id=context.agent_id,
-            app_id=context.app_id,
             actor_type=actor.type,
-            actor_id=actor.id,
             actor_name=actor.name,
             actor_email=actor.email,
             payload=row.payload if self.payload and isinstance(row, EventWithPayload) else UNSET,
+            **ids,
         )
         return self.format.encode(line)
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from fnmatch import fnmatchcase
 from functools import partial
 
-from exporter.account.one_shot import UnknownAccount, select_accounts
+from exporter.account.one_shot import select_accounts
 from exporter.audit.account import AccountAudit
 from exporter.audit.actors import display
 from exporter.audit.journal import Journal, StandardOutput
@@ -52,7 +52,7 @@ def audit(options: Options, load: Callable[[], Config], environ: Mapping[str, st
         return 0  # the reader has read enough
     except (asyncio.CancelledError, KeyboardInterrupt):
         return 0  # stopped by a signal
-    except (AuditError, UnknownAccount, OSError) as error:
+    except (AuditError, OSError) as error:
         progress.write(f"flatfile-exporter: {error}\n")
     except sqlite3.Error as error:
         place = f"{options.state}, or " if options.state else ""

@@ -15,7 +15,6 @@ from exporter.flatfile.errors import FlatfileError
 
 FIRST_PART = 0.7  # of the time is for the first refresh
 LONG_REFRESH = 2.0  # seconds for a refresh that no scrape would wait for; requests to each of many spaces are not made
-STEP = 0.05  # seconds between two looks at it
 
 
 def probe(accounts: Sequence[AccountConfig], fmt: str, out: TextIO, timeout: float = TIMEOUT) -> int:
@@ -42,9 +41,7 @@ async def facts(account: Account, config: AccountConfig, deadline: float) -> Acc
     loop = asyncio.get_running_loop()
     first_until = loop.time() + (deadline - loop.time()) * FIRST_PART
     await account.refresh(first_until)
-    long_until = min(first_until, loop.time() + LONG_REFRESH)
-    while any(status.running for status in account.status()) and loop.time() < long_until:  # noqa: ASYNC110 - nothing tells of its end
-        await asyncio.sleep(STEP)
+    await account.settle(min(first_until, loop.time() + LONG_REFRESH))
     first = {status.collector: (status, status.trace.number) for status in account.status()}
     names = [name for name, (status, _) in first.items() if not status.running and _reached(status)]
     second = await asyncio.gather(*(_requests_of_another(account, name, deadline) for name in names))

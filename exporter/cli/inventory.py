@@ -21,7 +21,7 @@ from exporter.store.directory import StorageError, api_identity
 from exporter.store.read_only import open_read_only
 
 MAX_ENVIRONMENTS = 1_000_000
-STEP = 0.1  # seconds between two looks at what is read in the background
+STEP = 0.1  # seconds between two looks at how far the reading has come
 SPACES_READ = """
 SELECT (SELECT count(*) FROM guest_space WHERE asked_at IS NOT NULL),
   (SELECT count(*) FROM space JOIN environment ON environment.id = environment_id WHERE shown)"""
@@ -115,10 +115,12 @@ def _narrowed(account: AccountConfig, options: Options) -> AccountConfig:
 async def _read(account: Account, options: Options, deadline: float) -> Source:
     """Read an account until `deadline` (loop time)."""
     if "executions" in options.collectors:
-        await _refresh(account, deadline, {"agents"})
+        await account.refresh(deadline, {"agents"})
+        await account.settle(deadline)
         since = account.now - HOUR
         await account.database.run(lambda db: executions.count_since(db, since))
-    await _refresh(account, deadline, {*options.collectors})
+    await account.refresh(deadline, {*options.collectors})
+    await account.settle(deadline)
     failed = {status.collector: troubles(status) for status in account.status()}
     people, unread = None, []
     if options.people:
@@ -126,14 +128,6 @@ async def _read(account: Account, options: Options, deadline: float) -> Source:
         unread = [Unread(f"names of {options.kind}", None, str(trouble))] if trouble else []
     now = account.now
     return Source(now, failed, unread, people, now - Clock().wall(), account.client.session.token_expiry)
-
-
-async def _refresh(account: Account, deadline: float, collectors: set[str]) -> None:
-    """Refresh these collectors, and wait for what goes on in the background as well."""
-    loop = asyncio.get_running_loop()
-    await account.refresh(deadline, collectors)
-    while any(status.running for status in account.status()) and loop.time() < deadline:  # noqa: ASYNC110 - nothing tells of its end
-        await asyncio.sleep(STEP)
 
 
 async def _show(account: Account, read: dict[str, tuple[int, int, int]], progress: ProgressLine) -> None:

@@ -10,6 +10,7 @@ from exporter.account.one_shot import Trouble
 from exporter.audit.models import Named
 from exporter.cli.inventory_kinds import KINDS, PEOPLE, Deployed, Environment, View, matrix, matrix_table
 from exporter.cli.inventory_tables import Column, Rows, json_line, json_lines, write_csv, write_table
+from exporter.cli.objects import OF_THE_ACCOUNT
 from exporter.collectors._context import WHOLE_ACCOUNT, known_at
 from exporter.config import AccountConfig, matches
 from exporter.core.printable import printable
@@ -17,7 +18,6 @@ from exporter.core.units import format_duration
 from exporter.flatfile import times
 from exporter.store.database import Connection
 
-OF_THE_ACCOUNT = ("environments", "users")  # collectors that read the account as a whole
 WHOLE = Environment(WHOLE_ACCOUNT, "", production=False)
 NOT_STORED = "the exporter has not read it, or its collector is off"
 

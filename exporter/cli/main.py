@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import TextIO, cast
 
+from exporter.audit.options import BadOptions
+from exporter.audit.options import Options as AuditOptions
 from exporter.cli.flags import PROG
 from exporter.cli.healthcheck import healthcheck
 from exporter.cli.parser import parse
-from exporter.config import Config, ConfigError, from_environment, load
+from exporter.config import AccountConfig, Config, ConfigError, from_environment, load
 from exporter.core.logs import configure
 from exporter.web_config import both, load_web
 
@@ -31,8 +33,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     def source() -> Config:
         return from_environment(os.environ) if flags.config_file is None else load(flags.config_file)
 
-    run = COMMANDS.get(flags.command, _serve)
-    return run(flags, source)
+    try:
+        return COMMANDS[flags.command](flags, source)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+    except BadOptions as error:
+        sys.stderr.write(f"{PROG}: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        pass  # told to stop before there was an answer
+    return 1
 
 
 def _serve(flags: argparse.Namespace, source: Source) -> int:
@@ -51,59 +61,41 @@ def _ignore_signals() -> None:
 
 def _audit(flags: argparse.Namespace, source: Source) -> int:
     from exporter.audit.command import audit
-    from exporter.audit.options import BadOptions, Options
     from exporter.audit.progress import Progress
 
     progress = Progress(sys.stderr)
     configure(flags.log_level, flags.log_format, cast(TextIO, progress))
-    try:
-        status = audit(Options.of(flags), source, os.environ, progress)
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except BadOptions as error:
-        sys.stderr.write(f"{PROG}: {error}\n")
-        return 2
+    status = audit(AuditOptions.of(flags), source, os.environ, progress)
     _ignore_signals()
     return status
 
 
 def _discover(flags: argparse.Namespace, source: Source) -> int:
-    from exporter.account.one_shot import select_accounts
     from exporter.cli.discover import discover
 
-    def run() -> int:
-        config = source()
-        _warn(config.warnings)
-        return discover(select_accounts(config, flags.accounts), _in_utf8(sys.stdout), sys.stderr)
-
-    return _query(run)
+    config = source()
+    _warn(config.warnings)
+    return discover(_accounts(flags, config), _in_utf8(sys.stdout), sys.stderr)
 
 
 def _inventory(flags: argparse.Namespace, source: Source) -> int:
-    from exporter.account.one_shot import select_accounts
     from exporter.cli.inventory import inventory
     from exporter.cli.inventory_report import Options
 
     options = Options(**{field.name: getattr(flags, field.name) for field in fields(Options)})
-
-    def run() -> int:
-        config = source()
-        _warn(config.warnings)
-        accounts = select_accounts(config, flags.accounts)
-        if flags.matrix and flags.format == "csv" and len(accounts) > 1:
-            sys.stderr.write(f"{PROG}: --matrix --format=csv is for one account: choose it with --account\n")
-            return 2
-        try:
-            return inventory(options, accounts, _in_utf8(sys.stdout), sys.stderr)
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may it be written to at the end
-            return 0  # the reader has seen enough
-        except OSError as error:
-            sys.stderr.write(f"{PROG}: cannot write {options.output or 'the output'}: {error.strerror or error}\n")
-            return 1
-
-    return _query(run)
+    config = source()
+    _warn(config.warnings)
+    accounts = _accounts(flags, config)
+    if flags.matrix and flags.format == "csv" and len(accounts) > 1:
+        raise BadOptions("--matrix --format=csv is for one account: choose it with --account")
+    try:
+        return inventory(options, accounts, _in_utf8(sys.stdout), sys.stderr)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nor may it be written to at the end
+        return 0  # the reader has seen enough
+    except OSError as error:
+        sys.stderr.write(f"{PROG}: cannot write {options.output or 'the output'}: {error.strerror or error}\n")
+        return 1
 
 
 def _check_config(flags: argparse.Namespace, source: Source) -> int:
@@ -118,42 +110,27 @@ def _check_config(flags: argparse.Namespace, source: Source) -> int:
             _warn(web.warnings)
             summaries.append(f"web configuration is valid: {web.config.summary}")
 
-    try:
-        config = both(source, check_web)()
-        check_connections(config)
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    _warn(config.warnings)
+    config = both(source, check_web)()
+    check_connections(config)
     names = ", ".join(account.name for account in config.accounts)
     number = len(config.accounts)
     summaries.insert(0, f"configuration is valid: {number} account{'s' if number > 1 else ''} ({names})")
+    _warn(config.warnings)
     if flags.format != "json":
         sys.stdout.writelines(f"{line}\n" for line in summaries)
-    return _probe(flags, config) if flags.probe else 0
-
-
-def _probe(flags: argparse.Namespace, config: Config) -> int:
-    from exporter.account.one_shot import select_accounts
+    if not flags.probe:
+        return 0
     from exporter.cli.check import probe
 
-    return _query(lambda: probe(select_accounts(config, flags.accounts), flags.format or "text", _in_utf8(sys.stdout)))
+    return probe(_accounts(flags, config), flags.format or "text", _in_utf8(sys.stdout))
 
 
-def _query(command: Callable[[], int]) -> int:
-    """Run a command that queries the API and reports failures itself."""
-    from exporter.account.one_shot import UnknownAccount
+def _accounts(flags: argparse.Namespace, config: Config) -> list[AccountConfig]:
+    """Return the accounts to query. The command itself reports failures of the queries: they are not logged."""
+    from exporter.account.one_shot import select_accounts
 
     configure("error", "logfmt", sys.stderr)
-    try:
-        return command()
-    except ConfigError as error:
-        sys.stderr.write(f"{error}\n")
-    except UnknownAccount as error:
-        sys.stderr.write(f"{PROG}: {error}\n")
-    except KeyboardInterrupt:
-        pass  # told to stop before there was an answer
-    return 1
+    return select_accounts(config, flags.accounts)
 
 
 def _warn(warnings: Iterable[str]) -> None:
@@ -167,4 +144,11 @@ def _in_utf8(stream: TextIO) -> TextIO:
     return stream
 
 
-COMMANDS = {"check-config": _check_config, "discover": _discover, "inventory": _inventory, "audit": _audit}
+COMMANDS = {
+    "serve": _serve,
+    "demo": _serve,
+    "check-config": _check_config,
+    "discover": _discover,
+    "inventory": _inventory,
+    "audit": _audit,
+}

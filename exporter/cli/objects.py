@@ -21,7 +21,7 @@ COUNTS = {
     "jobs": "SELECT count(*) FROM job JOIN environment e ON e.id = environment_id WHERE shown AND created > :now - :jobs",
 }
 """By collector: the query that counts its objects; of events and jobs those of their window."""
-OF_THE_ACCOUNT = ("environments", "users")
+OF_THE_ACCOUNT = ("environments", "users")  # collectors that read the account as a whole
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,9 @@ async def _serve(flags: argparse.Namespace, configured: contextlib.AbstractAsync
         if web_file is not None:
             source = both(source, web_file.check)
         storage = None if flags.storage_path is None else stack.enter_context(Directory(flags.storage_path))
-        accounts = await stack.enter_async_context(_accounts(source, clock, storage))
+        accounts = Accounts(source, clock, storage=storage)
+        stack.push_async_callback(accounts.aclose)
+        await accounts.reload()
         settings = WebSettings(
             flags.web_telemetry_path,
             flags.web_scrape_timeout_offset,
@@ -87,16 +89,6 @@ def _listening(flags: argparse.Namespace) -> Iterator[socket.socket]:
         return
     for address in flags.web_listen_address or [Address("", DEFAULT_PORT)]:
         yield from listen(address)
-
-
-@contextlib.asynccontextmanager
-async def _accounts(source: Source, clock: Clock, storage: Directory | None) -> AsyncIterator[Accounts]:
-    accounts = Accounts(source, clock, storage=storage)
-    await accounts.reload()
-    try:
-        yield accounts
-    finally:
-        await accounts.aclose()
 
 
 @contextlib.asynccontextmanager

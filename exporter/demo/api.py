@@ -1,20 +1,15 @@
-"""Answers one request to the simulated API: authorization, and the answer."""
+"""Requests to the simulated API, and its replies."""
 
 import gzip
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from typing import Any, Self
+from typing import Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
-from exporter.demo.accounts import CLIENT_ID, SECRET
-from exporter.demo.answers import ENDPOINTS, Ask, Refused, answer, template
-from exporter.demo.bearers import Bearers
-from exporter.demo.life import Life
-from exporter.demo.world import World
+from exporter.demo.answers import Refused, template
 
-PREFIX = "/v1"
 GZIP_ABOVE = 1024  # bytes; smaller bodies go out plain
 
 
@@ -58,46 +53,6 @@ class Reply:
             headers["Content-Encoding"] = "gzip"
         headers["Content-Length"] = str(len(body))
         return Reply(self.status, body, headers)
-
-
-class Api:
-    """The API of one account, without its socket."""
-
-    def __init__(self, world: World, life: Life | None = None) -> None:
-        self.world = world
-        self.bearers = Bearers({CLIENT_ID: SECRET})
-        self._life = life
-
-    def answer(self, request: Request) -> Reply:
-        """Return the answer to a request below the prefix."""
-        now = self.world.clock()
-        if self._life is not None:
-            self._life.advance(now)
-        try:
-            return Reply(200, msgspec.json.encode(self.body(request, now)))
-        except Refused as refused:
-            return refusal(refused)
-
-    def body(self, request: Request, now: float) -> Any:
-        """Return the body of a 200. Raises Refused."""
-        if request.path == "/auth" and request.method == "POST":
-            return self._exchange(request, now)
-        known = request.path in ENDPOINTS or request.endpoint == "/environments/{id}"
-        if request.path == "/auth" or (known and request.method not in ("GET", "HEAD")):
-            raise Refused(405, "Method not allowed")
-        self.bearers.check(request.headers.get("authorization"), now)
-        return self.read(request, now)
-
-    def read(self, request: Request, now: float) -> dict[str, Any]:
-        """Return the answer to a GET. Raises Refused."""
-        return answer(Ask(self.world, request.path, request.query, now))
-
-    def _exchange(self, request: Request, now: float) -> dict[str, Any]:
-        try:
-            body = msgspec.json.decode(request.body)
-        except msgspec.DecodeError:
-            raise Refused(400, "the body must be JSON") from None
-        return self.bearers.exchange(body, now, self.world.account_id)
 
 
 def refusal(refused: Refused) -> Reply:

@@ -22,7 +22,7 @@ IDLE, AWAY = 30 * 86400.0, 86400.0  # spaces without activity, and users not see
 CRON = 300.0
 BUSY, QUIET = 15.0, 60.0  # mean seconds from one import to the next, in a production environment and in another
 MAX_SPACES, MAX_GUESTS = 60, 120  # of an environment; beyond them somebody tidies up
-Step = Callable[[float], None]
+Step = Callable[[float], object]
 
 
 class Life:
@@ -130,13 +130,11 @@ class Life:
             by = self._some_agent(environment_id)
             self._later("records:updated", space, by, done + self._rng.uniform(4, 20))
         if self._rng.random() < 0.6:
-            self._at(done + self._rng.uniform(8, 40), lambda when: self._submit(space, actor, when))
+            later = done + self._rng.uniform(8, 40)
+            self._at(later, lambda when: self._job(space, "workbook", "submitAction", actor, when))
 
     def _later(self, topic: str, space: Space, actor: str | None, at: float) -> None:
         self._at(at, lambda when: self._emit(topic, space.environment_id, when, space.id, actor))
-
-    def _submit(self, space: Space, actor: str | None, at: float) -> None:
-        self._job(space, "workbook", "submitAction", actor, at)
 
     def _job(self, space: Space, kind: str, operation: str, actor: str | None, at: float) -> float:
         """A job that begins at `at`; returns when it will end. A few fail, and a few take long."""
@@ -145,19 +143,14 @@ class Life:
         status = "failed" if self._rng.random() < 0.06 else "complete"
 
         def begin(when: float) -> None:
-            if space.environment_id not in self.world.environments:
+            world = self.world
+            if space.environment_id not in world.environments:
                 return
-            made = self.world.add_job(space.environment_id, space.id, operation, kind=kind, created_by=actor, at=when)
-            self._at(when + waits, lambda then: start(made.id, then))
-            self._at(when + waits + lasts, lambda then: finish(made.id, then))
-
-        def start(job_id: str, when: float) -> None:
-            if job_id in self.world.jobs:
-                self.world.start_job(job_id, at=when)
-
-        def finish(job_id: str, when: float) -> None:
-            if job_id in self.world.jobs:
-                self.world.finish_job(job_id, status, at=when)
+            job = world.add_job(space.environment_id, space.id, operation, kind=kind, created_by=actor, at=when).id
+            self._at(when + waits, lambda then: world.start_job(job, at=then) if job in world.jobs else None)
+            self._at(
+                when + waits + lasts, lambda then: world.finish_job(job, status, at=then) if job in world.jobs else None
+            )
 
         self._at(at, begin)
         return at + waits + lasts

@@ -1,23 +1,29 @@
 """The simulated API on a socket."""
 
 import asyncio
-from typing import Self
+from typing import Any, Self
 
 import h11
+import msgspec
 
-from exporter.demo.answers import Refused
-from exporter.demo.api import PREFIX, Api, Reply, Request, refusal
+from exporter.demo.accounts import CLIENT_ID, SECRET
+from exporter.demo.answers import ENDPOINTS, Ask, Refused, answer
+from exporter.demo.api import Reply, Request, refusal
+from exporter.demo.bearers import Bearers
 from exporter.demo.life import Life
 from exporter.demo.world import World
 
+PREFIX = "/v1"
 BODY_LIMIT = 1 << 20  # bytes of a request
 
 
-class DemoServer(Api):
+class DemoServer:
     """Serves a world on any free port of loopback: `async with DemoServer(world) as api:`."""
 
     def __init__(self, world: World, *, life: Life | None = None) -> None:
-        super().__init__(world, life)
+        self.world = world
+        self.bearers = Bearers({CLIENT_ID: SECRET})
+        self._life = life
         self.host = "127.0.0.1"
         self.port = 0
         self._server: asyncio.Server | None = None
@@ -60,6 +66,37 @@ class DemoServer(Api):
         else:
             reply = refusal(Refused(404, "Not found"))
         return reply.encoded(request.headers.get("accept-encoding", ""), self.world.clock())
+
+    def answer(self, request: Request) -> Reply:
+        """Return the answer to a request below the prefix."""
+        now = self.world.clock()
+        if self._life is not None:
+            self._life.advance(now)
+        try:
+            return Reply(200, msgspec.json.encode(self.body(request, now)))
+        except Refused as refused:
+            return refusal(refused)
+
+    def body(self, request: Request, now: float) -> Any:
+        """Return the body of a 200. Raises Refused."""
+        if request.path == "/auth" and request.method == "POST":
+            return self._exchange(request, now)
+        known = request.path in ENDPOINTS or request.endpoint == "/environments/{id}"
+        if request.path == "/auth" or (known and request.method not in ("GET", "HEAD")):
+            raise Refused(405, "Method not allowed")
+        self.bearers.check(request.headers.get("authorization"), now)
+        return self.read(request, now)
+
+    def read(self, request: Request, now: float) -> dict[str, Any]:
+        """Return the answer to a GET. Raises Refused."""
+        return answer(Ask(self.world, request.path, request.query, now))
+
+    def _exchange(self, request: Request, now: float) -> dict[str, Any]:
+        try:
+            body = msgspec.json.decode(request.body)
+        except msgspec.DecodeError:
+            raise Refused(400, "the body must be JSON") from None
+        return self.bearers.exchange(body, now, self.world.account_id)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

@@ -14,7 +14,7 @@ from exporter.core.worker import Worker
 from exporter.flatfile.auth import Stored
 from exporter.flatfile.client import Client
 from exporter.flatfile.limits import Limiter
-from exporter.flatfile.session import Limits, Observer, Session
+from exporter.flatfile.session import Observer, Session
 from exporter.flatfile.transport import Transport, default_tls_context
 
 USER_AGENT = f"flatfile-exporter/{__version__}"
@@ -31,7 +31,7 @@ def connect(config: AccountConfig, observer: Observer, clock: Clock, worker: Wor
         config.base_url,
         transport,
         Limiter(requests.concurrency, requests.per_second, asyncio.get_running_loop().time),
-        Limits(requests.timeout, requests.retries, requests.max_response_bytes),
+        requests,
         observer,
         clock,
         account=config.name,

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from exporter.config.types import RequestsConfig
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
 from exporter.flatfile.acceptance import Acceptance
@@ -54,15 +55,6 @@ class Observer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one request may cost: seconds for each try, tries, bytes of the answer."""
-
-    timeout: float
-    retries: int
-    max_response_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Call:
     """The purpose of a request: the deadline of the scrape behind it; `background` work goes last.
 
@@ -92,7 +84,7 @@ class _Request:
 class Session:
     """Sends one account's requests. Every method raises FlatfileError and nothing else.
 
-    `account` is its name, for the log alone.
+    Of `limits`, those of one request are kept here. `account` is its name, for the log alone.
     """
 
     def __init__(
@@ -100,7 +92,7 @@ class Session:
         base_url: str,
         transport: Transport,
         limiter: Limiter,
-        limits: Limits,
+        limits: RequestsConfig,
         observer: Observer,
         clock: Clock,
         *,

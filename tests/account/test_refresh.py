@@ -41,10 +41,17 @@ class Scripted:
         return ()
 
 
+Before = Callable[[Call], Awaitable[None]]
+
+
+async def nothing(call: Call) -> None:
+    """Nothing has to come before."""
+
+
 class Tried:
     """A refresh with its clock and the errors that it counted."""
 
-    def __init__(self, collector: Scripted, interval: float = 60.0) -> None:
+    def __init__(self, collector: Scripted, interval: float = 60.0, before: Before = nothing) -> None:
         self.time = Time()
         self.counted: list[tuple[str, Reason]] = []
         settings = CollectorConfig(enabled=True, interval=interval, max_age=900)
@@ -54,21 +61,18 @@ class Tried:
             collector,
             settings,
             self.time.clock,
+            before,
             lambda name, reason: self.counted.append((name, reason)),
         )
 
     def start(self, patience: float = 10.0) -> asyncio.Future[None]:
-        return self.refresh.start(asyncio.get_running_loop().time() + patience, nothing)
+        return self.refresh.start(asyncio.get_running_loop().time() + patience)
 
     async def run(self) -> Refresh:
         self.start()
         while self.refresh.running:
             await asyncio.sleep(0)
         return self.refresh
-
-
-async def nothing(call: Call) -> None:
-    """Nothing has to come before."""
 
 
 @pytest.mark.parametrize(
@@ -100,11 +104,11 @@ async def test_those_who_come_meanwhile_join_and_the_latest_deadline_counts() ->
     collector = Scripted(wait)
     tried = Tried(collector)
     loop = asyncio.get_running_loop()
-    first = tried.refresh.start(loop.time() + 5, nothing)
+    first = tried.refresh.start(loop.time() + 5)
     await asyncio.sleep(0)
     later = loop.time() + 50
-    second = tried.refresh.start(later, nothing)
-    tried.refresh.start(loop.time() + 1, nothing)
+    second = tried.refresh.start(later)
+    tried.refresh.start(loop.time() + 1)
     assert (len(collector.calls), first.done(), second.done()) == (1, False, False)
     assert collector.calls[0].deadline.at == later
     gate.set()
@@ -199,13 +203,12 @@ async def test_the_outcome_tells_of_the_last_finished_refresh() -> None:
 
 
 async def test_what_comes_before_may_keep_it_from_being_tried() -> None:
-    collector = Scripted()
-    tried = Tried(collector)
-
     async def before(call: Call) -> None:
         raise ServerError("what it builds on is not there")
 
-    tried.refresh.start(asyncio.get_running_loop().time() + 10, before)
+    collector = Scripted()
+    tried = Tried(collector, before=before)
+    tried.start()
     with pytest.raises(ServerError):
         await tried.refresh.finished()
     assert collector.calls == []
@@ -235,7 +238,7 @@ async def test_anew_asks_again_what_was_under_way_before_the_question() -> None:
     tried.start()
     await asyncio.sleep(0)
     loop = asyncio.get_running_loop()
-    questions = [asyncio.ensure_future(tried.refresh.force(loop.time() + 10, nothing)) for _ in range(5)]
+    questions = [asyncio.ensure_future(tried.refresh.force(loop.time() + 10)) for _ in range(5)]
     await asyncio.sleep(0)
     gates[0].set()
     while len(collector.calls) < 2:

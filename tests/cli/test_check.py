@@ -33,7 +33,7 @@ def api() -> Iterator[SimulatedServer]:
 
 
 def config(
-    directory: Path, *accounts: str, more: str = "requests: {timeout: 5s, per_second: 10000, retries: 1}\n"
+    directory: Path, *accounts: str, more: str = "requests: {timeout: 60s, per_second: 10000, retries: 1}\n"
 ) -> Path:
     path = directory / "config.yaml"
     path.write_text(configuration(*accounts, more=more), encoding="utf-8")
@@ -41,7 +41,7 @@ def config(
     return path
 
 
-def probed(configured: Config, timeout: float = 30.0) -> tuple[int, dict[str, Any]]:
+def probed(configured: Config, timeout: float = 300.0) -> tuple[int, dict[str, Any]]:
     """The exit status and, of the first account, what the JSON says."""
     out = StringIO()
     status = probe(configured.accounts, "json", out, timeout)
@@ -221,7 +221,7 @@ def test_what_hangs_does_not_hold_it_up(path: str, api: SimulatedServer, tmp_pat
     api.call(api.faults.add, path, Hang())
     more = "requests: {timeout: 10m, per_second: 10000}\n"
     configured = load(config(tmp_path, account_lines("acme", api.base_url), more=more))
-    status, found = probed(configured, timeout=1.0 if path == "*" else 6.0)
+    status, found = probed(configured, timeout=1.0 if path == "*" else 10.0)
     stuck = {each["collector"] for each in found["collectors"] if each["troubles"]}
     assert status == 1
     everything = {*configured.accounts[0].collectors}
@@ -301,7 +301,7 @@ def test_a_refresh_for_which_no_time_is_left_is_taken_to_be_as_large_as_the_firs
 ) -> None:
     api.call(api.faults.rules.append, AfterTheFirst("/users", Hang()))
     more = "requests: {timeout: 10m, per_second: 10000}\n"
-    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), timeout=6.0)
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), timeout=10.0)
     requests = by_collector(found)["users"]["requests"]
     assert (status, requests["first"], requests["steady"], requests["estimated"]) == (0, 1, 1, True)
 
@@ -326,7 +326,7 @@ def test_a_first_pass_that_ends_while_others_are_in_their_second_is_a_whole_one(
     held = api.call(api.faults.add, "/users", Hang())
     api.call(api.faults.rules.append, Releasing("/environments", api.faults, held))
     more = "requests: {timeout: 10m, per_second: 10000}\n"
-    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), timeout=6.0)
+    status, found = probed(load(config(tmp_path, account_lines("acme", api.base_url), more=more)), timeout=10.0)
     users = by_collector(found)["users"]
     assert (status, users["state"], users["finished"], users["count"], users["requests"]["first"]) == (
         0,

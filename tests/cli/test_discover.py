@@ -148,7 +148,7 @@ ACCOUNT = """\
   - name: {name}
     base_url: {base_url}
     auth: {{client_id: {client_id}, client_secret: {secret}}}
-    requests: {{per_second: 10000, retries: 1, timeout: 5s}}
+    requests: {{per_second: 10000, retries: 1, timeout: 60s}}
 """
 WORLDS: dict[str, Callable[[], World]] = {
     "demo": lambda: demo_world(time.time),
@@ -236,10 +236,10 @@ def test_an_account_that_cannot_be_asked_is_said_and_the_others_are_printed(
 
 def test_what_hangs_is_given_up(api: SimulatedServer, tmp_path: Path) -> None:
     api.call(api.faults.add, "/agents", Hang())
-    flag = configured(tmp_path, account(api).replace("timeout: 5s", "timeout: 10m"))
+    flag = configured(tmp_path, account(api).replace("timeout: 60s", "timeout: 10m"))
     out, err = StringIO(), StringIO()
     config = load(Path(flag.removeprefix("--config.file=")))
-    assert discover(config.accounts, out, err, timeout=5.0) == 1
+    assert discover(config.accounts, out, err, timeout=10.0) == 1
     assert out.getvalue().count("the agents could not be listed (timeout)") == 2
     assert err.getvalue().count("timeout: not finished in time. Flatfile is slow or") == 2
 

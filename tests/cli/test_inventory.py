@@ -261,7 +261,7 @@ def test_what_cannot_be_read_at_all_is_named_once(path: str, api: SimulatedServe
 
 def test_what_takes_too_long_is_given_up_and_what_came_is_printed(api: SimulatedServer, config: str) -> None:
     api.call(api.faults.add, "/guests", Hang())
-    done = command("inventory", "--timeout=5s", config)
+    done = command("inventory", "--timeout=10s", config)
     assert done.returncode == 1
     assert done.stdout.count("! ") == 1
     assert "\n! guests could not be read: timeout: not finished in time." in done.stdout

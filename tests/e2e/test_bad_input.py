@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter.demo.accounts import SECRET
 from tests.serving import account_lines, configuration
-from tests.simulator.faults import Disconnect, EndlessPages, Fault, HugeBody, NotJson, Status
+from tests.simulator.faults import Disconnect, Fault, HugeBody, NotJson, Status
 from tests.simulator.server import SimulatedServer
 
 from .process import Exporter, eventually, serving
@@ -69,24 +69,20 @@ collectors:
     [
         (NotJson(b"[" * 100_000), "bad_response"),
         (Disconnect(), "connection"),
-        (EndlessPages(fresh=True), "too_large"),
         (Status(429, 3600), "rate_limited"),
         (HugeBody(HUGE, declared=True), "too_large"),
-        (HugeBody(HUGE, gzip=True), "too_large"),
     ],
     ids=lambda value: repr(value)[:40] if isinstance(value, Fault) else value,
 )
 def test_bad_answers(api: SimulatedServer, tmp_path: Path, fault: Fault, reason: str) -> None:
-    more = EAGER.replace("retries: 1", "retries: 1, max_pages: 5") if isinstance(fault, EndlessPages) else EAGER
+    more = EAGER
     if isinstance(fault, HugeBody):  # a page that is too large is asked for again in smaller ones, ten times
         more = more.replace("retries: 1", "retries: 1, max_response_bytes: 4MiB")
     with serving(configuration(account_lines("acme", api.base_url), more=more), tmp_path) as running:
         before = running.page()
         assert {key[0] for key in samples(before)} >= set(KNOWN) - {"flatfile_guests"}
         for path in LISTS:
-            # a list without pages that ends at its first one cannot be seen to be made up
-            if not (isinstance(fault, EndlessPages) and path == "/guests"):
-                api.call(api.faults.add, path, fault)
+            api.call(api.faults.add, path, fault)
         asked_in_vain(running, before, reason)
         running.page()
         # at most 64 MiB are allowed for one answer, four at a time; the process itself takes about 40

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from exporter.config.files import parse_secret
 from exporter.config.schema import Kind
+from exporter.config.types import RequestsConfig
 from exporter.core.clock import Clock
 from exporter.core.secret import Secret
 from exporter.core.worker import Worker
@@ -22,7 +23,7 @@ from exporter.flatfile.deadline import Deadline
 from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError
 from exporter.flatfile.limits import Limiter
-from exporter.flatfile.session import Call, Limits, Session
+from exporter.flatfile.session import Call, Session
 from exporter.flatfile.transport import Answer, Transport
 from tests.simulator.server import SimulatedServer
 
@@ -88,7 +89,7 @@ async def connected(
         base or api.base_url,
         transport or Transport(user_agent="flatfile-exporter/test"),
         Limiter(concurrency, 10_000, loop.time),
-        Limits(timeout, retries, max_response_bytes),
+        RequestsConfig(timeout=timeout, retries=retries, max_response_bytes=max_response_bytes),
         told or Told(),
         clock or Clock(),
         retry_base=0.001,
@@ -202,7 +203,7 @@ def session_of(
         "https://flatfile.test/v1",
         script,
         Limiter(concurrency, 1000, loop.time),
-        Limits(10.0, retries, 1 << 20),
+        RequestsConfig(retries=retries, max_response_bytes=1 << 20),
         told or Told(),
         clock(),
         **more,

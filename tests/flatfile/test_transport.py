@@ -64,7 +64,7 @@ async def send(
     api: SimulatedServer,
     endpoint: Endpoint = Endpoint.SPACES,
     *,
-    timeout: float = 10.0,
+    timeout: float = 60.0,
     max_bytes: int = 64 * MB,
     body: Secret | None = None,
     **params: str,
@@ -81,7 +81,7 @@ def open_connections(api: SimulatedServer) -> int:
 
 async def closed(api: SimulatedServer, left: int = 0) -> None:
     """Wait until the server sees no more connections than that."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while open_connections(api) > left:
             await asyncio.sleep(0.005)
 
@@ -127,7 +127,7 @@ async def test_headers_of_a_get(api: SimulatedServer, transport: Transport) -> N
 
 async def test_headers_of_a_post(api: SimulatedServer, transport: Transport) -> None:
     await transport.send(
-        api.base_url, Endpoint.AUTH, params={}, bearer=None, body=Secret('{"a":"ü"}'), timeout=5, max_bytes=MB
+        api.base_url, Endpoint.AUTH, params={}, bearer=None, body=Secret('{"a":"ü"}'), timeout=60, max_bytes=MB
     )
     request = api.requests[-1]
     assert (request.method, request.path, request.body) == ("POST", "/auth", '{"a":"ü"}'.encode())
@@ -339,8 +339,8 @@ async def test_a_fault_is_an_error_without_secrets(
 async def test_the_timeout_is_for_the_whole_exchange(api: SimulatedServer, transport: Transport) -> None:
     """A byte now and then does not prolong it."""
     api.faults.add("/spaces", Drip(0.01))
-    with pytest.raises(Timeout, match=r"no complete answer within 0\.2s"):
-        await send(transport, api, timeout=0.2)
+    with pytest.raises(Timeout, match=r"no complete answer within 1s"):
+        await send(transport, api, timeout=1)
     await closed(api)
 
 
@@ -556,7 +556,7 @@ async def test_whenever_it_is_cancelled(api: SimulatedServer, transport: Transpo
 async def test_a_request_that_ends_after_the_transport_was_closed(api: SimulatedServer, transport: Transport) -> None:
     rule = api.faults.add("/spaces", Hang())
     task = asyncio.create_task(send(transport, api))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not rule.hits:
             await asyncio.sleep(0.001)
     await transport.aclose()

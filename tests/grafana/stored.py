@@ -204,7 +204,7 @@ class Prometheus:
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(300):
+    for _ in range(600):
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/-/ready", timeout=5):
             return
         assert process.poll() is None, log.read_text()

@@ -60,8 +60,8 @@ HUGE = 300_000_000
 
 # `per_second`: nothing waits for its turn. `max_pages`: no list of these tests has more.
 PATIENT = "{timeout: 30s, per_second: 10000, retries: 2, max_pages: 5}"
-HURRIED = "{timeout: 2s, per_second: 10000, retries: 1}"
-MAX_RESPONSE_MIB = 16
+HURRIED = "{timeout: 5s, per_second: 10000, retries: 1}"
+MAX_RESPONSE_MIB = 4
 NARROW = f"{{timeout: 30s, per_second: 10000, retries: 1, max_response_bytes: {MAX_RESPONSE_MIB}MiB}}"
 
 
