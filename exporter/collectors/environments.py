@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
+from typing import Any
 
-from exporter.collectors._context import WHOLE_ACCOUNT, Context, gather_by_id, known_at, mark_known
+from exporter.collectors._context import WHOLE_ACCOUNT, Context, gather_by_id, known_at, mark_known, side_by_side
 from exporter.collectors._labels import ACCOUNT, ENVIRONMENT
 from exporter.collectors._unmatched import unmatched_environments
 from exporter.core.logs import fields
@@ -66,13 +67,14 @@ class Collector:
         """List the environments. A failure to read the account itself fails only that."""
         context, at = self._context, self._context.clock.steady()
         ids = context.config.environments.ids
-        rows, failures = await read_environments(context.client, ids, call)
+        listed, account = read_environments(context.client, ids, call), self._refresh_account(call)
+        answers: Sequence[Any] = await side_by_side((listed, account))
+        (rows, failures), error = answers
         for id_, failure in failures.items():
             if not isinstance(failure, NotFound):
                 rows += await context.database.run(partial(_known, id_=id_))
         unmatched = await context.database.run(lambda db: self._write(db, rows, at))
         context.report_unmatched(NAME, unmatched)
-        error = await self._refresh_account(call)
         return [*failures.values(), error] if error else [*failures.values()]
 
     def _write(self, db: Connection, rows: Sequence[models.Environment], at: float) -> list[str]:

@@ -17,6 +17,7 @@ from exporter.collectors._incremental import IncrementalList, ListTable, Reading
 from exporter.collectors._labels import ENVIRONMENT, family
 from exporter.collectors._memo import Memo
 from exporter.collectors._way import Way
+from exporter.core.malloc import return_freed
 from exporter.core.units import format_duration
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
@@ -173,6 +174,8 @@ class Collector:
             mark_verified(db, NAME, answers, reading.began)
 
         await database.run(write)
+        if reading.is_long:
+            await database.run(lambda _: return_freed())
         return errors
 
     async def _is_empty(self, environment: Environment, call: Call) -> bool:
