@@ -109,7 +109,7 @@ def test_a_rule_records_what_it_records_in_prometheus(engines: Engines) -> None:
     nothing(lambda: [name for name in recorded if not engines.victoria.now(name)], "it has recorded all of them")
 
 
-def nothing(lacking: Callable[[], Collection[object]], what: str) -> None:
+def nothing(lacking: Callable[[], Collection[object]], what: str, pause: float = 0.02) -> None:
     """Wait until nothing is lacking: the two scrape and evaluate each by itself. Says what was lacking to the end."""
     last: list[object] = []
 
@@ -118,6 +118,6 @@ def nothing(lacking: Callable[[], Collection[object]], what: str) -> None:
         return not last
 
     try:
-        eventually(there, what, patience=PATIENCE)
+        eventually(there, what, PATIENCE, pause)
     except AssertionError as error:
         raise AssertionError(f"{error}: {last}") from None
