@@ -3,7 +3,7 @@
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +111,17 @@ def for_older_vmalert(path: Path) -> Path:
             rule.pop("keep_firing_for", None)
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
+
+
+def nothing(lacking: Callable[[], Collection[object]], what: str, pause: float = 0.02) -> None:
+    """Wait until nothing is lacking: two engines scrape and evaluate each by itself. Says what was lacking to the end."""
+    last: list[object] = []
+
+    def there() -> bool:
+        last[:] = lacking()
+        return not last
+
+    try:
+        eventually(there, what, 2 * PATIENCE, pause)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {last}") from None

@@ -25,9 +25,9 @@ from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world
 
-from .test_sharding import EXPORTERS
-from .test_victoria_metrics import nothing
-from .thanos import Thanos, block, thanos
+from .engines import nothing
+from .guide import EXPORTERS, block
+from .thanos import Thanos, thanos
 
 LIVELY = "northwind"
 """The account in which something happens."""

@@ -14,10 +14,11 @@ from tests.e2e.process import eventually, exporter
 from tests.grafana.e2e import programs
 from tests.grafana.e2e.programs import Json, Prometheus, free_port
 from tests.grafana.queries import all_queries
-from tests.pages import blocks
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world
+
+from .guide import block
 
 NAMES = {f"customer{number}" for number in range(12)}
 SPACES = 3
@@ -71,8 +72,7 @@ class Three:
 
 def shares(places: list[Place], served_by: dict[int, str]) -> Json:
     """The guide's configuration with three exporters; `served_by` has the pattern of the shares that each one serves."""
-    (text,) = [block.text for block in blocks("docs/scaling.md") if block.kind == "yaml hashmod"]
-    text = text.replace("modulus: 2", "modulus: 3").replace("30s", "1s").replace("10s", "1s")
+    text = block("yaml hashmod").replace("modulus: 2", "modulus: 3").replace("30s", "1s").replace("10s", "1s")
     first: dict[str, Any] = yaml.safe_load(text)["scrape_configs"][0]
     written = yaml.safe_dump(first)
     for there in ("flatfile-exporter-0:10056", "flatfile-0", ".+;0"):

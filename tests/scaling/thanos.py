@@ -14,11 +14,9 @@ import yaml
 
 from tests.e2e.process import PATIENCE
 from tests.grafana.e2e.programs import Json, Prometheus, free_port
-from tests.pages import blocks
 
 from .engines import running
 
-GUIDE = "docs/scaling.md"
 NAMES = ("router", "receive-0", "receive-1", "query", "rule")
 """What runs, in the order of the guide's commands, as the guide calls the hosts."""
 GRPC, HTTP, WRITE, CAPNPROTO = 10901, 10902, 19291, 19391
@@ -47,12 +45,6 @@ class Addresses:
     def put_into(self, text: str) -> str:
         """The text with these in place of the guide's."""
         return re.sub(rf"\b({'|'.join(NAMES)}):(\d+)\b", lambda found: self.of(found[1], int(found[2])), text)
-
-
-def block(kind: str) -> str:
-    """The only block of this kind in the guide."""
-    (text,) = [each.text for each in blocks(GUIDE) if each.kind == kind]
-    return text
 
 
 @contextmanager
