@@ -9,6 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -26,7 +27,7 @@ HEADERS = {
 }
 CPU = "process_cpu_seconds_total"
 INTERVAL = 60.0  # seconds between Prometheus' scrapes of an account, as docs/scaling.md says
-LONGEST_INTERVAL = 5 * 60  # seconds: the longest one of a collector; requests of so long a time are an average
+AT_ONCE = 4  # accounts that are read for the first time before Prometheus scrapes them
 COLLECTORS = ("environments", "spaces", "agents", "executions", "events", "jobs", "users", "guests")
 IN_A_BLOCK = 120  # scrapes of two hours, which Prometheus makes a block
 KEPT = 15 * 24 * 3600 / INTERVAL  # samples of a series in Prometheus' 15 days
@@ -36,16 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve one simulated account, let an exporter read it under many names, and print what that took."""
     parser = argparse.ArgumentParser(prog="python -m bench.accounts", description=__doc__)
     parser.add_argument("--accounts", type=int, nargs="+", default=[200], help="accounts in a process (default: 200)")
-    parser.add_argument("--prometheus", metavar="PROGRAM", help="scrape by this Prometheus instead: 7 minutes for each")
+    parser.add_argument("--prometheus", metavar="PROGRAM", help="let this Prometheus scrape them instead")
+    parser.add_argument(
+        "--minutes", type=float, default=5.0, help="with --prometheus: measured for so long (default: 5)"
+    )
     parser.add_argument("--latency", type=float, default=0.05, help="seconds before each answer (default: 0.05)")
     add_reference(parser)
     flags = parser.parse_args(arguments)
-    numbers = sorted({1, *flags.accounts})
+    numbers = sorted({*flags.accounts} if flags.prometheus else {1, *flags.accounts})
     with trees(flags.reference) as both:
         for tree in both:
             with simulated(SIZE, flags.latency) as api:
                 if flags.prometheus:
-                    _show_scraped(tree, api, numbers, flags.prometheus)
+                    _show_scraped(tree, api, numbers, flags.prometheus, flags.minutes)
                 else:
                     _show(tree, numbers, [_measured(api, tree, number) for number in numbers], flags.latency)
 
@@ -77,8 +81,8 @@ def _show(tree: Tree, numbers: Sequence[int], measured: Sequence[tuple[str, ...]
     )
 
 
-def _show_scraped(tree: Tree, api: Simulated, numbers: Sequence[int], program: str) -> None:
-    rows = [_scraped(api, tree, number, program) for number in numbers]
+def _show_scraped(tree: Tree, api: Simulated, numbers: Sequence[int], program: str, minutes: float) -> None:
+    rows = [_scraped(api, tree, number, program, minutes * 60) for number in numbers]
     size, samples = _stored(api, tree, program)
     stored = [(*row, f"{int(row[1]) * KEPT * size / samples / 1e9:.2f}") for row in rows]
     show(
@@ -88,7 +92,7 @@ def _show_scraped(tree: Tree, api: Simulated, numbers: Sequence[int], program: s
             *("failed", "Prometheus MiB", "GB in 15 days"),
         ),
         stored,
-        f"requests, CPU: of {LONGEST_INTERVAL / 60:g} minutes after all was known. /probe: as Prometheus saw its last scrapes",
+        f"requests, CPU: of {minutes:g} minutes after all was known. /probe: as Prometheus saw its last scrapes",
         f"GB: {size / samples:.2f} bytes for a sample, in a block of {IN_A_BLOCK} scrapes, in each of which events were new",
     )
 
@@ -106,19 +110,19 @@ def _accounts(api: Simulated, accounts: int) -> str:
     )
 
 
-def _scraped(api: Simulated, tree: Tree, accounts: int, program: str) -> tuple[str, ...]:
-    """Let Prometheus scrape by `/sd` until all is known, and then for as long as the longest interval."""
+def _scraped(api: Simulated, tree: Tree, accounts: int, program: str, measured: float) -> tuple[str, ...]:
+    """Read each account once, and let Prometheus scrape them by `/sd`: for two intervals, and then for `measured` seconds."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "config.yaml")
         file.write_text(_accounts(api, accounts))
         with exporting("serve", f"--config.file={file}", tree=tree) as exporter:
             exporter.until_answered("/-/healthy")
+            _read_each(exporter, accounts)
             discovery = f"http://127.0.0.1:{exporter.port}/sd"
             with prometheus(program, discovery, INTERVAL) as server:
-                while server.number("count(group by (account) (flatfile_guests))") < accounts:
-                    time.sleep(1)
+                time.sleep(2 * INTERVAL)
                 began, requests, cpu = time.perf_counter(), api.counts().total(), exporter.cpu()
-                time.sleep(LONGEST_INTERVAL)
+                time.sleep(measured)
                 seconds = time.perf_counter() - began
                 requests, cpu = api.counts().total() - requests, exporter.cpu() - cpu
                 another = exporter.another()
@@ -136,6 +140,18 @@ def _scraped(api: Simulated, tree: Tree, accounts: int, program: str) -> tuple[s
                     f"{server.number('sum(count_over_time(up[1h]) - sum_over_time(up[1h]))'):.0f}",
                     f"{server.memory():.0f}",
                 )
+
+
+def _read_each(exporter: Exporter, accounts: int) -> None:
+    """Scrape all accounts, a few at a time."""
+
+    def some(first: int) -> None:
+        another = exporter.another()
+        for number in range(first, accounts, AT_ONCE):
+            another.get(f"/probe?target=account{number:04}")
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(some, range(AT_ONCE)))
 
 
 def _stored(api: Simulated, tree: Tree, program: str) -> tuple[int, int]:
