@@ -6,7 +6,8 @@ set -eu
 missing=""
 command -v prometheus >/dev/null 2>&1 && command -v promtool >/dev/null 2>&1 || missing="$missing prometheus"
 command -v prometheus-alertmanager >/dev/null 2>&1 || command -v alertmanager >/dev/null 2>&1 || missing="$missing prometheus-alertmanager"
-command -v victoria-metrics >/dev/null 2>&1 && command -v vmalert >/dev/null 2>&1 || missing="$missing victoria-metrics"
+command -v victoria-metrics >/dev/null 2>&1 && command -v vmagent >/dev/null 2>&1 && command -v vmalert >/dev/null 2>&1 ||
+  missing="$missing victoria-metrics"
 command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 ||
   missing="$missing chromium"
 command -v curl >/dev/null 2>&1 || missing="$missing curl"

@@ -156,6 +156,11 @@ ELSEWHERE = (
     Elsewhere("docs/figures.md", "sh benchmarks", "test_bench.py", "test_the_guide_names_every_benchmark"),
     Elsewhere("docs/scaling.md", "yaml hashmod", "scaling/test_sharding.py", "test_accounts_are_shared_out"),
     Elsewhere("docs/scaling.md", "yaml pair", "scaling/test_sharding.py", "test_a_pair_knows_each_account_twice"),
+    Elsewhere("docs/scaling.md", "yaml thanos", "scaling/test_thanos.py", "test_it_has_what_was_scraped"),
+    Elsewhere(
+        "docs/scaling.md", "sh thanos", "scaling/test_thanos.py", "test_a_receiver_is_killed_and_an_exporter_stops"
+    ),
+    Elsewhere("docs/scaling.md", "sh vmagent", "scaling/test_vmagent.py", "test_they_share_the_accounts"),
     Elsewhere(
         "docs/scaling.md",
         "yaml victoria-metrics",

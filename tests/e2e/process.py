@@ -41,12 +41,12 @@ def run(
     )
 
 
-def eventually(condition: Callable[[], object], what: str, patience: float = PATIENCE) -> None:
-    """Ask again and again until it holds; AssertionError when it does not in time."""
+def eventually(condition: Callable[[], object], what: str, patience: float = PATIENCE, pause: float = 0.02) -> None:
+    """Ask again and again until it holds; AssertionError when it does not in time. Where asking costs much, `pause` longer."""
     until = time.monotonic() + patience
     while not condition():
         assert time.monotonic() < until, f"not in time: {what}"
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 class Exporter:

@@ -1,5 +1,10 @@
-"""Programs and a simulated account; without VictoriaMetrics its tests are skipped, and fail where CI is set."""
+"""Programs and a simulated account.
 
+Without VictoriaMetrics its tests are skipped, and fail where CI is set. Thanos is in no package of Debian: without it
+its tests are skipped.
+"""
+
+import shutil
 import time
 from collections.abc import Iterator
 
@@ -17,8 +22,21 @@ def victoria_metrics_program() -> str:
 
 
 @pytest.fixture(scope="session")
+def vmagent_program() -> str:
+    return program("vmagent")
+
+
+@pytest.fixture(scope="session")
 def vmalert_program() -> str:
     return program("vmalert")
+
+
+@pytest.fixture(scope="session")
+def thanos_program() -> str:
+    path = shutil.which("thanos")
+    if path is None:
+        pytest.skip("thanos is not on PATH: queries and rules were not tried on Thanos")
+    return path
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,10 @@ class VictoriaMetrics:
 
 
 @contextlib.contextmanager
-def _process(command: Sequence[str], url: str, log: Path) -> Iterator[None]:
+def running(
+    command: Sequence[str], url: str, log: Path, ready_path: str = "/health"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program, and wait until it is ready; it is ended when the block is left."""
     with (
         log.open("ab") as output,
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process,
@@ -45,19 +48,21 @@ def _process(command: Sequence[str], url: str, log: Path) -> Iterator[None]:
         def ready() -> bool:
             assert process.poll() is None, log.read_text(errors="replace")
             with contextlib.suppress(httpx.TransportError):
-                return httpx.get(f"{url}/health", trust_env=False).status_code == 200
+                return httpx.get(f"{url}{ready_path}", trust_env=False).status_code == 200
             return False
 
         try:
             eventually(ready, f"{command[0]} is ready")
-            yield
+            yield process
         finally:
             process.terminate()
             process.wait(PATIENCE)
 
 
 @contextlib.contextmanager
-def victoria_metrics(program: str, scrape_config: Json, directory: Path) -> Iterator[VictoriaMetrics]:
+def victoria_metrics(
+    program: str, scrape_config: Json, directory: Path, flags: Sequence[str] = ()
+) -> Iterator[VictoriaMetrics]:
     """VictoriaMetrics that scrapes by itself. What it has stored is to be seen at once, as in Prometheus."""
     path = directory / "victoria-metrics.yml"
     path.write_text(json.dumps(scrape_config), encoding="utf-8")  # JSON is YAML
@@ -69,17 +74,18 @@ def victoria_metrics(program: str, scrape_config: Json, directory: Path) -> Iter
         f"-httpListenAddr={url.removeprefix('http://')}",
         "-search.latencyOffset=0s",
         "-search.disableCache",
+        *flags,
     ]
     with (
-        _process(command, url, directory / "victoria-metrics.log"),
+        running(command, url, directory / "victoria-metrics.log"),
         httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client,
     ):
         yield VictoriaMetrics(url, client)
 
 
 @contextlib.contextmanager
-def vmalert(program: str, engine: VictoriaMetrics, rule_files: Sequence[Path], directory: Path) -> Iterator[None]:
-    """Evaluates the rules every second, and stores there what they record. Nobody is notified."""
+def vmalert(program: str, engine: VictoriaMetrics, rule_files: Sequence[Path], directory: Path) -> Iterator[str]:
+    """Evaluates the rules every second, and stores there what they record. Nobody is notified. Gives its URL."""
     url = f"http://127.0.0.1:{free_port()}"
     command = [
         program,
@@ -92,8 +98,8 @@ def vmalert(program: str, engine: VictoriaMetrics, rule_files: Sequence[Path], d
         "-remoteWrite.flushInterval=100ms",  # 5s otherwise, which is long where a second stands for two minutes
         f"-httpListenAddr={url.removeprefix('http://')}",
     ]
-    with _process(command, url, directory / "vmalert.log"):
-        yield
+    with running(command, url, directory / "vmalert.log"):
+        yield url
 
 
 def for_older_vmalert(path: Path) -> Path:
@@ -105,3 +111,17 @@ def for_older_vmalert(path: Path) -> Path:
             rule.pop("keep_firing_for", None)
     path.write_text(yaml.safe_dump(content), encoding="utf-8")
     return path
+
+
+def nothing(lacking: Callable[[], Collection[object]], what: str, pause: float = 0.02) -> None:
+    """Wait until nothing is lacking: two engines scrape and evaluate each by itself. Says what was lacking to the end."""
+    last: list[object] = []
+
+    def there() -> bool:
+        last[:] = lacking()
+        return not last
+
+    try:
+        eventually(there, what, 2 * PATIENCE, pause)
+    except AssertionError as error:
+        raise AssertionError(f"{error}: {last}") from None

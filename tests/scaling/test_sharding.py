@@ -13,15 +13,13 @@ import yaml
 from tests.e2e.process import eventually, serving
 from tests.grafana.e2e import programs
 from tests.grafana.e2e.programs import Prometheus
-from tests.pages import blocks
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world
 
-GUIDE = "docs/scaling.md"
+from .guide import EXPORTERS, block
+
 NAMES = [f"customer{number}" for number in range(8)]
-EXPORTERS = ("flatfile-exporter-0:10056", "flatfile-exporter-1:10056")
-"""As the guide calls them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def exporters(tmp_path: Path) -> Iterator[list[Served]]:
 @contextmanager
 def prometheus(program: str, kind: str, exporters: list[Served], directory: Path) -> Iterator[Prometheus]:
     """Prometheus with a configuration of the guide: addresses and intervals are all that is changed."""
-    (text,) = [block.text for block in blocks(GUIDE) if block.kind == kind]
+    text = block(kind)
     for there, exporter in zip(EXPORTERS, exporters, strict=True):
         assert there in text
         text = text.replace(there, exporter.address)

@@ -1,7 +1,7 @@
 """Every query of the dashboards and every rule on VictoriaMetrics, beside a Prometheus that scrapes the same exporter."""
 
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,20 +9,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.e2e.process import eventually, serving
+from tests.e2e.process import serving
 from tests.grafana.alert_rules import RULE_FILES, rules
 from tests.grafana.e2e import programs
 from tests.grafana.e2e.programs import Json, Prometheus
 from tests.grafana.queries import all_queries
-from tests.pages import blocks
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 
-from .engines import VictoriaMetrics, for_older_vmalert, victoria_metrics, vmalert
+from .engines import VictoriaMetrics, for_older_vmalert, nothing, victoria_metrics, vmalert
+from .guide import block
 
 MORE = "spaces: {per_space: true}\nrequests: {per_second: 1000}\n"
 EXPECTED = "expected_agents: [{environment: production, agents: [importer, ghost], min: 2}]"
-PATIENCE = 120.0  # seconds: queries by the hundred on a busy machine
 RECORDED = sorted({rule.name for rule in rules() if not rule.alert and "optional" not in rule.group})
 
 
@@ -46,7 +45,7 @@ def engines(
     text = configuration(account_lines("acme", living_api.base_url, more=EXPECTED), more=MORE)
     with ExitStack() as stack:
         exporter = stack.enter_context(serving(text, directory))
-        (guide,) = [block.text for block in blocks("docs/scaling.md") if block.kind == "yaml victoria-metrics"]
+        guide = block("yaml victoria-metrics")
         assert "flatfile-exporter:10056" in guide
         guide = guide.replace("http://flatfile-exporter:10056", exporter.url)
         scrape: Json = yaml.safe_load(guide.replace("30s", "1s").replace("10s", "1s"))
@@ -107,17 +106,3 @@ def test_the_series_are_the_same(engines: Engines) -> None:
 def test_a_rule_records_what_it_records_in_prometheus(engines: Engines) -> None:
     recorded = [name for name in RECORDED if engines.prometheus.now(name)]
     nothing(lambda: [name for name in recorded if not engines.victoria.now(name)], "it has recorded all of them")
-
-
-def nothing(lacking: Callable[[], Collection[object]], what: str) -> None:
-    """Wait until nothing is lacking: the two scrape and evaluate each by itself. Says what was lacking to the end."""
-    last: list[object] = []
-
-    def there() -> bool:
-        last[:] = lacking()
-        return not last
-
-    try:
-        eventually(there, what, patience=PATIENCE)
-    except AssertionError as error:
-        raise AssertionError(f"{error}: {last}") from None

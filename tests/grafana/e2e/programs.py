@@ -45,6 +45,12 @@ class Prometheus:
         asked = {"query": expr, "start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{step:.3f}"}
         return list(self.ask("query_range", **asked)["result"])
 
+    def load(self, config: Json) -> None:
+        """Reload, with another configuration."""
+        self._log.with_name("prometheus.yml").write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
+        answer = self._client.post("/-/reload")
+        assert answer.status_code == 200, answer.text
+
     def rules(self) -> list[Json]:
         """Every loaded rule with its health."""
         return [rule for group in self.ask("rules")["groups"] for rule in group["rules"]]
@@ -89,6 +95,7 @@ def prometheus(program: str, config: Json, directory: Path, **flags: str) -> Ite
         f"--config.file={path}",
         f"--storage.tsdb.path={directory / 'data'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        "--web.enable-lifecycle",
         *(f"--{name}={value}" for name, value in flags.items()),
     ]
     log = directory / "prometheus.log"
