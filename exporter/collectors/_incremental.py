@@ -60,11 +60,6 @@ class Reading:
     heads: list[tuple[int, str, float]] = field(default_factory=list)
     """Of a partial reading: down to which time, by which column, all rows of a list were read."""
 
-    @property
-    def is_long(self) -> bool:
-        """Whether no scrape waits for it: it takes many requests."""
-        return sum(self.pages.values()) > MAX_WAITED_FOR
-
 
 class IncrementalList(Generic[T]):
     """Reads a list into its table. `scope` is the id of the environment asked for, or '' for the whole account."""

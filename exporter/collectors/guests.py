@@ -48,6 +48,7 @@ FAMILIES = (GUESTS, MEMBERSHIPS, ACTIVE, IN_SPACE)
 
 LISTING = Listing(Endpoint.GUESTS, models.Guest, identity, paged=False)
 BATCH = 10_000  # spaces that are due, at a time: a list of all may be long
+MANY = 20_000  # guests, whose numbers take megabytes for a moment
 MAX_WAITED_FOR = 20  # spaces in one pass; a scrape does not wait for a longer one
 ROUND = (10, 20, 25, 50, 100, 200, 250, 500)
 """How many rows an account-wide list has that was cut in silence; also any multiple of 1000."""
@@ -211,8 +212,6 @@ class Collector:
                     mark_known(db, NAME, [environment], min(began, spaces_at[environment] + self._spaces.interval))
 
         await context.database.run(publish)
-        if call.background:  # a long pass, maybe after a whole list of spaces
-            await context.database.run(lambda _: return_freed())
         self._refused = frozenset(asked.refused)
         return [*errors.values()]
 
@@ -284,6 +283,8 @@ class Collector:
 
     def _count(self, db: Connection) -> Counts:
         counts, active = _guest_lists.count(db), _guest_lists.active(db, self._context.client.session.objects_now)
+        if sum(guests for guests, _ in counts.values()) > MANY:
+            return_freed()  # what SQLite sorted them in
         untold = db.execute("SELECT DISTINCT environment_id FROM guest_space WHERE NOT told")
         return counts, active, frozenset(environment for (environment,) in untold)
 

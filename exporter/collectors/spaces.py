@@ -74,6 +74,7 @@ STATES = ("active", "archived", "expired")
 COLUMNS = (
     *("environment_id", "state", "created", "updated", "activity", "files", "workbooks", "name", "namespace", "app_id"),
 )
+MANY = 20_000  # spaces, of which the list and the sums take megabytes for a moment
 SORT = {"sortField": "createdAt", "sortDirection": "asc"}
 
 COUNT = """
@@ -174,8 +175,6 @@ class Collector:
             mark_verified(db, NAME, answers, reading.began)
 
         await database.run(write)
-        if reading.is_long:
-            await database.run(lambda _: return_freed())
         return errors
 
     async def _is_empty(self, environment: Environment, call: Call) -> bool:
@@ -226,4 +225,7 @@ class Collector:
     def _count(self, db: Connection) -> Counts:
         now = self._context.client.session.objects_now
         inactive = [dict(db.execute(COUNT_INACTIVE, (now - seconds,))) for seconds in self._config.inactive_after]
-        return db.execute(COUNT).fetchall(), inactive
+        counts = db.execute(COUNT).fetchall()
+        if sum(sum(row[1:4]) for row in counts) > MANY:
+            return_freed()  # what SQLite sorted them in, and what a whole list waited in
+        return counts, inactive
