@@ -65,7 +65,7 @@ MORE = """\
 
 - **Refused credentials**: any 4xx of `{auth}` except 408 and 429. They are tried again after about {wait:.0f} seconds, then less
   often.
-- **Repeated failures** and 429 make collectors wait, up to 5 minutes ([retries](operating.md#behavior)).
+- **Repeated failures** make a collector wait, up to 5 minutes, a 429 all of them ([retries](operating.md#behavior)).
 - **Hidden environments.** Lists of the whole account may omit an environment that the token may not read. The exporter queries a
   silent environment by itself, for events within a third of `collectors.events.max_age` (5 minutes by default; {believed:.0f}
   seconds in these tests). New events there go unnoticed until then.
