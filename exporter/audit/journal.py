@@ -133,7 +133,7 @@ class Journal:
         if new is not None:
             try:
                 self.state.recover((), lambda: new.end)
-            except sqlite3.Error:
+            except BaseException:
                 new.close()
                 raise
             self._output.close()

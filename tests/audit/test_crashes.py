@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.audit.journal import Journal
@@ -178,6 +178,9 @@ def told(directory: Path, format_name: str) -> list[str]:
     ),
     batch=st.integers(1, 7),
     format_name=st.sampled_from(["jsonl", "csv"]),
+)
+@example(
+    events=[Event("us_evt_0", STREAMS[0], START, START)], deaths=[(4, 0.0, False, 0)], batch=1, format_name="jsonl"
 )
 def test_each_event_once_whenever_it_is_killed(
     events: list[Event], deaths: list[tuple[int, float, bool, int | None]], batch: int, format_name: str
