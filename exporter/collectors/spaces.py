@@ -161,13 +161,13 @@ class Collector:
             named = self._list.environments(db, reading)
             return named, needs_check(db, NAME, [env for env in environments if env.id not in named], since)
 
-        named, doubtful = await database.run(silent)
+        named, unlisted = await database.run(silent)
         if WHOLE_ACCOUNT in named:
             return None
-        answers, errors = await self._context.gather_partial(doubtful, lambda env: self._is_empty(env, call), call)
+        answers, errors = await self._context.gather_partial(unlisted, lambda env: self._is_empty(env, call), call)
         if not all(answers.values()):
             return None
-        unread = {env.id for env in doubtful} - answers.keys()
+        unread = {env.id for env in unlisted} - answers.keys()
 
         def write(db: Connection) -> None:
             self._merge(db, reading, unread)
