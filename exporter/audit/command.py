@@ -5,7 +5,6 @@ import logging
 import sqlite3
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from fnmatch import fnmatchcase
 from functools import partial
 
 from exporter.account.one_shot import select_accounts
@@ -20,7 +19,7 @@ from exporter.audit.progress import Progress
 from exporter.audit.reading import EVENTS, EVENTS_WITH_PAYLOAD, Reader
 from exporter.audit.selection import Selection
 from exporter.audit.state import AuditError, State
-from exporter.config import AccountConfig, Config
+from exporter.config import AccountConfig, Config, matches
 from exporter.core.clock import Clock
 from exporter.core.logs import fields
 from exporter.core.worker import Worker
@@ -45,7 +44,7 @@ def audit(options: Options, load: Callable[[], Config], environ: Mapping[str, st
         for warning in config.warnings:
             log.warning(warning)
         for glob in options.topics:
-            if not any(fnmatchcase(topic, glob) for topic in KNOWN_TOPICS):
+            if not matches([glob], *KNOWN_TOPICS):
                 log.warning("--topic matches no topic that is known to this version", extra=fields(pattern=glob))
         return asyncio.run(_audit(options, accounts, key, Clock(), progress))
     except BrokenPipeError:

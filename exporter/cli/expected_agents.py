@@ -4,12 +4,11 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from textwrap import indent
 
 import yaml
 
-from exporter.config import ConfigError, parse
+from exporter.config import ConfigError, matches, parse
 from exporter.core.printable import printable
 
 _SPECIAL = re.compile(r"([*?[])")
@@ -92,8 +91,7 @@ def _glob(name: str, id_: str, all_: Sequence[Named]) -> str | None:
     """Return a glob that matches only this one of all, the name if possible; `None` if there is none."""
     for text in (name, id_):
         glob = _literal(text)
-        matches = sum(fnmatchcase(other, glob) or fnmatchcase(other_id, glob) for other, other_id in all_)
-        if matches == 1 and _is_valid(glob):
+        if sum(matches([glob], *other) for other in all_) == 1 and _is_valid(glob):
             return glob
     return None
 

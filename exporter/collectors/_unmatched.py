@@ -1,8 +1,6 @@
 """What the configuration names and the account does not have, as sentences for the user."""
 
-from fnmatch import fnmatchcase
-
-from exporter.config import AccountConfig
+from exporter.config import AccountConfig, matches
 from exporter.store.database import Connection
 
 
@@ -19,10 +17,10 @@ def unmatched_environments(db: Connection, config: AccountConfig) -> list[str]:
     found += (
         f"environments.include: no environment matches {pattern!r}."
         for pattern in config.environments.include
-        if pattern != "*" and not any(matches(pattern, *names) for *names, _ in listed)
+        if pattern != "*" and not any(matches([pattern], *names) for *names, _ in listed)
     )
     for pattern in dict.fromkeys(expected.environment for expected in config.expected_agents):
-        selected = [selected for *names, selected in listed if matches(pattern, *names)]
+        selected = [selected for *names, selected in listed if matches([pattern], *names)]
         if not any(selected):
             why = "only environments that are not selected match" if selected else "no environment matches"
             found.append(f"expected_agents: {why} {pattern!r}.")
@@ -42,16 +40,11 @@ def unmatched_agents(db: Connection, config: AccountConfig) -> list[str]:
         (id_, name, pattern)
         for entry in config.expected_agents
         for id_, name in environments
-        if matches(entry.environment, id_, name)
+        if matches([entry.environment], id_, name)
         for pattern in entry.agents
     )
     return [
         f"expected_agents: no agent in environment {name!r} matches {pattern!r}."
         for id_, name, pattern in expected
-        if not any(matches(pattern, *names) for names in agents.get(id_, ()))
+        if not any(matches([pattern], *names) for names in agents.get(id_, ()))
     ]
-
-
-def matches(pattern: str, *names: str) -> bool:
-    """Tell whether a glob matches one of the names."""
-    return any(fnmatchcase(name, pattern) for name in names)

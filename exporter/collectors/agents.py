@@ -11,7 +11,8 @@ from exporter.collectors._context import (
     shown_environments,
 )
 from exporter.collectors._labels import ENVIRONMENT, Labels, family
-from exporter.collectors._unmatched import matches, unmatched_agents
+from exporter.collectors._unmatched import unmatched_agents
+from exporter.config import matches
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
@@ -179,7 +180,7 @@ class Collector:
         missing: dict[tuple[str, ...], float] = {}
         least: dict[tuple[str, ...], float] = {}
         for expected in context.config.expected_agents:
-            matching = [row for row in listed if matches(expected.environment, row[1], row[0])]
+            matching = [row for row in listed if matches([expected.environment], row[1], row[0])]
             places: list[tuple[str, str, list[tuple[str, str]] | None]] = [
                 (id_, name, deployed.get(id_)) for id_, name, shown in matching if shown
             ]
@@ -190,7 +191,7 @@ class Collector:
                 if expected.min is not None and (all_known or agents is not None):
                     least[named] = max(expected.min, least.get(named, 0))
                 for pattern in expected.agents if agents is not None else ():
-                    there = any(matches(pattern, *agent) for agent in agents or ())
+                    there = any(matches([pattern], *agent) for agent in agents or ())
                     missing[(*named, pattern)] = 0 if there else 1
         yield Family(MISSING, [*missing.items()])
         yield Family(EXPECTED_MIN, [*least.items()])

@@ -1,7 +1,6 @@
 """Checks that need more than one key, or the files that the configuration names."""
 
 from collections.abc import Callable, Collection
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from exporter.config.problems import Place, Problems
 from exporter.config.reader import BROKEN
 from exporter.config.schema import Kind
 from exporter.config.topics import KNOWN_TOPICS, TOPIC_FAMILIES
-from exporter.config.types import COLLECTORS, MAX_AGE_INTERVALS
+from exporter.config.types import COLLECTORS, MAX_AGE_INTERVALS, matches
 from exporter.config.url import is_plain_http_to_elsewhere
 from exporter.config.values import CLIENT_ID, SECRET, TOKEN, nearest, shown
 from exporter.core.units import format_duration
@@ -124,7 +123,7 @@ def _check_topics(settings: Settings, problems: Problems) -> None:
     for path in ("events.include", "events.exclude"):
         setting = settings.usable(path)
         for glob in setting.value if setting else ():
-            if not any(fnmatchcase(topic, glob) for topic in KNOWN_TOPICS):
+            if not matches([glob], *KNOWN_TOPICS):
                 guess = nearest(glob, [*KNOWN_TOPICS, *(f"{family}:*" for family in TOPIC_FAMILIES)])
                 hint = f"; did you mean {shown(guess)}?" if guess else ""
                 problems.warn(
