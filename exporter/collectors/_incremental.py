@@ -100,8 +100,7 @@ class IncrementalList(Generic[T]):
     async def _whole(self, scope: str, where: Mapping[str, str], call: Call, pages: int) -> Reading:
         """Read the whole list; the last time it took so many `pages`."""
         if pages * len(self._bits) > MAX_WAITED_FOR:
-            call.detach()
-            call = replace(call, background=True)
+            call = call.detached()
         reading = await self._begin(scope)
         await side_by_side(self._one_list(reading, bit, where, call) for bit in self._bits)
         return reading

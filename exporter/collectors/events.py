@@ -237,9 +237,8 @@ class Collector:
             newest = dict.fromkeys((*covered, WHOLE_ACCOUNT), max(newest.values()))
         for scope, moment in newest.items():
             _position.advance(db, scope, positions[scope], moment, asked_at)
-        mark = (
-            mark_verified if account_wide else mark_known
-        )  # what its own list says is not compared with the account's
+        # what an environment's own list says is not compared with the account's
+        mark = mark_verified if account_wide else mark_known
         mark(db, NAME, covered, at)
         _position.purge(db, self._config, asked_at, account_wide=account_wide)
 

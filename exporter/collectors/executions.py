@@ -166,8 +166,7 @@ class Collector:
             if told_apart and len(owners) == len(new):
                 break
             if number == MAX_WAITED_FOR:
-                call.detach()
-                call = replace(call, background=True)
+                call = call.detached()
             try:
                 own = await self._runs_of(environment, agent, new, call)
             except NotFound as error:

@@ -3,7 +3,6 @@
 import asyncio
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from exporter.collectors import _guest_lists, _single_spaces
@@ -291,10 +290,7 @@ class Collector:
 
 def _detached(call: Call, spaces: int) -> Call:
     """Return the call for so many spaces: in the background where a scrape does not wait for them."""
-    if spaces <= MAX_WAITED_FOR:
-        return call
-    call.detach()
-    return replace(call, background=True)
+    return call.detached() if spaces > MAX_WAITED_FOR else call
 
 
 def _has_spaces(db: Connection, environment: str | None = None) -> bool:

@@ -6,7 +6,7 @@ import math
 import random
 import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from exporter.config.types import RequestsConfig
@@ -65,6 +65,11 @@ class Call:
     background: bool = False
     detach: Callable[[], None] = lambda: None
     trace: Trace = field(default_factory=Trace)
+
+    def detached(self) -> "Call":
+        """Let no scrape wait for the rest from now on, and return the call for that, in the background."""
+        self.detach()
+        return replace(self, background=True)
 
     def max_pause(self) -> float:
         """Return for how many seconds of pause to wait, where the server asks for one."""
