@@ -186,6 +186,7 @@ class Collector:
             await self._ask(oldest, asked, call)
         else:  # all that was due has been asked just now, however long that took: nothing else is
             self._rotated_at = context.clock.monotonic()
+        self._refused = frozenset(asked.refused)
         errors = asked.errors
         if any(isinstance(error, NotFound) for error in errors.values()):
             try:
@@ -211,7 +212,6 @@ class Collector:
                     mark_known(db, NAME, [environment], min(began, spaces_at[environment] + self._spaces.interval))
 
         await context.database.run(publish)
-        self._refused = frozenset(asked.refused)
         return [*errors.values()]
 
     def _turns(self, db: Connection, elapsed: float) -> int:

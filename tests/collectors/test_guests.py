@@ -243,6 +243,25 @@ async def test_a_change_is_not_forgotten_however_long_spaces_are_not_asked(time:
         assert page.one("guests", space.environment_id) == len(world.guests_of[space.environment_id])
 
 
+async def test_a_refused_environment_whose_spaces_are_the_oldest_stops_no_other(time: Time) -> None:
+    world = some_guests(time)
+    refused, *others = world.environments
+    async with Exported(world, time, "guests: {full_resync: 2h}", more=ONE_BY_ONE) as exported:
+        await exported.scrape()
+        for env in others:
+            for space in world.spaces_of[env]:
+                world.add_guest(space)
+        await exported.later(61, {"events"})
+        await exported.later(301)  # theirs alone, but for a few whose turn it is
+        theirs = [f"spaceId={space}" for space in world.spaces_of[refused]]
+        exported.api.faults.rules.append(Asking(exported.api, "/guests", Status(403), *theirs))
+        exported.api.clear()
+        for _ in range(26):
+            page = await exported.later(300)
+        assert {*of_spaces(exported)} >= {space for env in others for space in world.spaces_of[env]}
+        assert all(page.one("guests", env) == len(world.guests_of[env]) for env in others)
+
+
 async def test_a_change_while_a_space_is_asked_is_asked_for_again(time: Time) -> None:
     world = some_guests(time)
     space = next(iter(world.spaces))
