@@ -26,7 +26,7 @@ from exporter.store.database import Closed, Connection, Database
 from exporter.store.directory import api_identity
 
 ENVIRONMENT_ID = "environment_id"  # the label
-CONFIGURED = ("flatfile_agents_expected_min",)  # shown for an environment of which nothing is known, too
+CONFIGURED = ("flatfile_agents_expected_min",)  # shown also while nothing is known of the environment
 ROOT = "environments"  # what `flatfile_up` tells of, and what most collectors build on
 UNCONFIGURED = CollectorConfig(enabled=True, interval=60.0, max_age=900.0)  # of a collector without a key of its own
 DROPPED_PART = "account: dropped"

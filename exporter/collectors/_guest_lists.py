@@ -5,10 +5,11 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from operator import itemgetter
 
+from exporter.collectors._labels import DAY
+from exporter.collectors._position import ON_GUESTS
 from exporter.flatfile import models, times
 from exporter.store.database import Connection
 
-DAY = 86400.0
 WITHIN = ((1, 1), (0, 1), (0, 0))  # within 1 day and 7 days, within 7 days, within 30 days alone
 MEMBERSHIPS = """
 SELECT environment_id, sum(number) FROM (SELECT space, count(*) AS number FROM membership GROUP BY space)
@@ -17,13 +18,13 @@ ACTIVE = """
 SELECT environment_id, last > :d1, last > :d7
 FROM (SELECT guest, max(last_accessed) AS last FROM membership WHERE last_accessed > :d30 GROUP BY guest)
 JOIN guest ON no = guest"""
-DUE = """
+DUE = f"""
 SELECT space.id, space.environment_id, asked_at IS NOT NULL AS known FROM space
 JOIN environment ON environment.id = space.environment_id AND shown
 LEFT JOIN guest_space ON guest_space.id = space.id
 WHERE (asked_at IS NULL OR EXISTS (
   SELECT 1 FROM event WHERE event.space_id = space.id AND seen_at >= asked_at
-  AND topic IN ('space:guestAdded', 'space:guestRemoved')))
+  AND {ON_GUESTS}))
 AND (known, space.id) > (?, ?) ORDER BY known, space.id LIMIT ?"""
 OLDEST = """
 SELECT space.id, space.environment_id, asked_at FROM space

@@ -21,6 +21,7 @@ SLACK = 2.0  # seconds by which the server's time may be misjudged
 KEEP = 3600.0  # seconds for which events are kept, for other collectors
 KEEP_GUESTS = 86400.0  # the same for events on guests of a space that was not asked for its guests since
 MAX_EVENTS = 50_000  # that are kept for so long; with more, only those that are needed to count
+ON_GUESTS = "topic IN ('space:guestAdded', 'space:guestRemoved')"
 TABLES = ("event", "event_position", "event_count", "event_actor_count", "event_last")
 
 
@@ -153,7 +154,7 @@ def purge(db: Connection, config: EventsConfig, asked_at: float, *, account_wide
     db.execute(
         "DELETE FROM event WHERE created < :cutoff AND created < coalesce((SELECT max(newest - :overlap, known_since) "
         "FROM event_position p WHERE p.environment_id = event.environment_id), :cutoff) AND NOT ("
-        "topic IN ('space:guestAdded', 'space:guestRemoved') AND created > :guests_since "
+        f"{ON_GUESTS} AND created > :guests_since "
         "AND EXISTS (SELECT 1 FROM guest_space WHERE guest_space.id = space_id AND asked_at <= seen_at))",
         named,
     )

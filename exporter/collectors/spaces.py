@@ -74,7 +74,7 @@ STATES = ("active", "archived", "expired")
 COLUMNS = (
     *("environment_id", "state", "created", "updated", "activity", "files", "workbooks", "name", "namespace", "app_id"),
 )
-MANY = 20_000  # spaces, of which the list and the sums take megabytes for a moment
+MANY = 20_000  # spaces: reading and counting more takes megabytes for a short time
 SORT = {"sortField": "createdAt", "sortDirection": "asc"}
 
 COUNT = """

@@ -144,7 +144,7 @@ class Transport:
         raise failure
 
     async def _use(self, reread: Callable[[], Awaitable[ssl.SSLContext]]) -> None:
-        """Connect with the context read anew from now on; where it cannot be read, as before."""
+        """Read the TLS context again for new connections; keep the old one if that fails."""
         with contextlib.suppress(OSError, ValueError):
             context = await reread()
             if context is not self._verify:

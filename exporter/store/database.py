@@ -27,7 +27,7 @@ MAX_SET_ASIDE = 3  # files of one account that are kept beside it
 BUSY_TIMEOUT = 2.0  # seconds for somebody who reads the file with sqlite3
 BESIDE = ("-wal", "-shm", "-journal")  # ends of the names of SQLite's own files beside a file
 CACHE_KIB = 2048  # of a file that are kept in memory
-STATEMENTS = 20  # that are kept prepared: each takes some KiB, and an account has some hundred
+STATEMENTS = 20  # prepared ones kept for each connection: a statement takes some KiB, an account has about a hundred
 
 _SCHEMA = files("exporter.store").joinpath("schema.sql").read_text(encoding="utf-8")
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -132,13 +132,7 @@ class Database:
             if each.exists() and not each.is_file():  # a pipe would hold up the thread for ever
                 raise Unusable(f"{each.name} is not a regular file")
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))
-        connection = sqlite3.connect(
-            path,
-            timeout=BUSY_TIMEOUT,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=STATEMENTS,
-        )
+        connection = _connect(path)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -249,10 +243,14 @@ def create(connection: sqlite3.Connection, owner: str) -> None:
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _memory() -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        ":memory:", isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+def _connect(path: Path | str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
     )
+
+
+def _memory() -> sqlite3.Connection:
+    connection = _connect(":memory:")
     _keep_temporary_tables_in_memory(connection)
     return connection
 
