@@ -95,7 +95,8 @@ class Collector:
         self._begun = self._clock_checked = False
         self._account_wide = Way(context.clock.monotonic)
         self._unusable = 0
-        self._known_topics = [topic for topic in KNOWN_TOPICS if self._config.topics.match(topic)]
+        self._topics = self._config.topics
+        self._known_topics = [topic for topic in KNOWN_TOPICS if self._topics.match(topic)]
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """Read the events since the last complete reading; the first time once more where that showed the clock to be wrong."""
@@ -256,7 +257,7 @@ class Collector:
         actors: Counter[tuple[str, str]] = Counter()
         last: dict[str, float] = {}
         for environment, event in events:
-            counted, topic = self._config.topics.match(event.topic), event.topic
+            counted, topic = self._topics.match(event.topic), event.topic
             if counted and topic not in topics:
                 if len(topics) >= self._config.max_topics:
                     topic = OTHER

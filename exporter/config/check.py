@@ -122,13 +122,13 @@ def _check_expected_agents(settings: Settings, problems: Problems) -> None:
 def _check_topics(settings: Settings, problems: Problems) -> None:
     for path in ("events.include", "events.exclude"):
         setting = settings.usable(path)
-        for glob in setting.value if setting else ():
+        if setting is None:
+            continue
+        for glob in setting.value:
             if not matches([glob], *KNOWN_TOPICS):
                 guess = nearest(glob, [*KNOWN_TOPICS, *(f"{family}:*" for family in TOPIC_FAMILIES)])
                 hint = f"; did you mean {shown(guess)}?" if guess else ""
-                problems.warn(
-                    settings.written[path].place, f"{shown(glob)} matches no topic that is known to this version{hint}"
-                )
+                problems.warn(setting.place, f"{shown(glob)} matches no topic that is known to this version{hint}")
 
 
 def _check_files(settings: Settings, certificates: dict[Path, str], problems: Problems) -> None:
