@@ -2,18 +2,17 @@
 
 import contextlib
 import json
-import subprocess
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 import yaml
 
 from tests.e2e.process import PATIENCE, eventually
-from tests.grafana.e2e.programs import free_port
+from tests.grafana.e2e.programs import Json, free_port, running
 
-Json = dict[str, Any]
+HEALTH = "/health"
+"""Where VictoriaMetrics' programs say that they are ready."""
 
 
 class VictoriaMetrics:
@@ -36,30 +35,6 @@ class VictoriaMetrics:
 
 
 @contextlib.contextmanager
-def running(
-    command: Sequence[str], url: str, log: Path, ready_path: str = "/health"
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a program, and wait until it is ready; it is ended when the block is left."""
-    with (
-        log.open("ab") as output,
-        subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process,
-    ):
-
-        def ready() -> bool:
-            assert process.poll() is None, log.read_text(errors="replace")
-            with contextlib.suppress(httpx.TransportError):
-                return httpx.get(f"{url}{ready_path}", trust_env=False).status_code == 200
-            return False
-
-        try:
-            eventually(ready, f"{command[0]} is ready")
-            yield process
-        finally:
-            process.terminate()
-            process.wait(PATIENCE)
-
-
-@contextlib.contextmanager
 def victoria_metrics(
     program: str, scrape_config: Json, directory: Path, flags: Sequence[str] = ()
 ) -> Iterator[VictoriaMetrics]:
@@ -77,7 +52,7 @@ def victoria_metrics(
         *flags,
     ]
     with (
-        running(command, url, directory / "victoria-metrics.log"),
+        running(command, url, directory / "victoria-metrics.log", HEALTH),
         httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client,
     ):
         yield VictoriaMetrics(url, client)
@@ -98,7 +73,7 @@ def vmalert(program: str, engine: VictoriaMetrics, rule_files: Sequence[Path], d
         "-remoteWrite.flushInterval=100ms",  # 5s otherwise, which is long where a second stands for two minutes
         f"-httpListenAddr={url.removeprefix('http://')}",
     ]
-    with running(command, url, directory / "vmalert.log"):
+    with running(command, url, directory / "vmalert.log", HEALTH):
         yield url
 
 

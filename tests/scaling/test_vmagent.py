@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from tests.e2e.process import eventually, serving
-from tests.grafana.e2e.programs import Json, free_port
+from tests.grafana.e2e.programs import Json, free_port, running
 from tests.grafana.e2e.scaled_rules import write_scaled
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world
 
-from .engines import VictoriaMetrics, for_older_vmalert, running, victoria_metrics, vmalert
+from .engines import HEALTH, VictoriaMetrics, for_older_vmalert, victoria_metrics, vmalert
 from .guide import block
 
 NAMES = [f"customer{number}" for number in range(12)]
@@ -65,7 +65,9 @@ def agents(program: str, scrape: str, engine: VictoriaMetrics, directory: Path, 
             own = [f"-httpListenAddr={address}", f"-remoteWrite.tmpDataPath={directory / f'agent-{number}'}"]
             command = [program, *shlex.split(line)[1:], *own, *flags]
             log = directory / f"agent-{number}.log"
-            started.append(Agent(f"http://{address}", stack.enter_context(running(command, f"http://{address}", log))))
+            started.append(
+                Agent(f"http://{address}", stack.enter_context(running(command, f"http://{address}", log, HEALTH)))
+            )
         yield started
 
 

@@ -13,9 +13,7 @@ import httpx
 import yaml
 
 from tests.e2e.process import PATIENCE
-from tests.grafana.e2e.programs import Json, Prometheus, free_port
-
-from .engines import running
+from tests.grafana.e2e.programs import Json, Prometheus, free_port, running
 
 NAMES = ("router", "receive-0", "receive-1", "query", "rule")
 """What runs, in the order of the guide's commands, as the guide calls the hosts."""
@@ -66,7 +64,7 @@ def thanos(
             if name == "rule":
                 command += [f"--eval-interval={interval}", "--resend-delay=1s"]
             url, log = f"http://{addresses.of(name, HTTP)}", directory / f"{name}.log"
-            processes[name] = stack.enter_context(running(command, url, log, "/-/ready"))
+            processes[name] = stack.enter_context(running(command, url, log))
             client = stack.enter_context(httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False))
             clients[name] = Prometheus(client, log)
         written: dict[str, Any] = yaml.safe_load(addresses.put_into(prometheus))

@@ -4,7 +4,7 @@ import contextlib
 import json
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,22 +63,24 @@ class Prometheus:
 
 
 @contextlib.contextmanager
-def _running(command: list[str], url: str, log: Path) -> Iterator[httpx.Client]:
+def running(
+    command: Sequence[str], url: str, log: Path, ready_path: str = "/-/ready"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a program, and wait until it is ready; it is ended when the block is left."""
     with (
         log.open("ab") as output,
-        httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client,
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process,
     ):
 
         def ready() -> bool:
-            assert process.poll() is None, log.read_text()
+            assert process.poll() is None, log.read_text(errors="replace")
             with contextlib.suppress(httpx.TransportError):
-                return client.get("/-/ready").status_code == 200
+                return httpx.get(f"{url}{ready_path}", timeout=PATIENCE, trust_env=False).status_code == 200
             return False
 
         try:
             eventually(ready, f"{command[0]} is ready")
-            yield client
+            yield process
         finally:
             process.terminate()
             process.wait(PATIENCE)
@@ -89,17 +91,17 @@ def prometheus(program: str, config: Json, directory: Path, **flags: str) -> Ite
     """Prometheus with this configuration; its data go to `directory/data`. `flags` have `_` for `.` and `-`."""
     path = directory / "prometheus.yml"
     path.write_text(json.dumps(config), encoding="utf-8")  # JSON is YAML
-    port = free_port()
+    url = f"http://127.0.0.1:{free_port()}"
     command = [
         program,
         f"--config.file={path}",
         f"--storage.tsdb.path={directory / 'data'}",
-        f"--web.listen-address=127.0.0.1:{port}",
+        f"--web.listen-address={url.removeprefix('http://')}",
         "--web.enable-lifecycle",
         *(f"--{name}={value}" for name, value in flags.items()),
     ]
     log = directory / "prometheus.log"
-    with _running(command, f"http://127.0.0.1:{port}", log) as client:
+    with running(command, url, log), httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False) as client:
         yield Prometheus(client, log)
 
 
@@ -116,5 +118,5 @@ def alertmanager(program: str, config: Json, directory: Path) -> Iterator[str]:
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     ]
-    with _running(command, f"http://{address}", directory / "alertmanager.log"):
+    with running(command, f"http://{address}", directory / "alertmanager.log"):
         yield address
