@@ -1,5 +1,8 @@
 """Wrong clocks: ours, or that of the headers `Date`. What is shown stays right, and nothing is lost."""
 
+import contextlib
+from collections.abc import AsyncIterator
+
 import pytest
 
 from exporter.core.clock import Clock
@@ -41,13 +44,13 @@ class Checked:
     """Emits an event before each scrape but the first, and checks what is shown."""
 
     def __init__(self, exported: Exported, environment: str) -> None:
-        self._exported = exported
-        self._environment = environment
+        self.exported = exported
+        self.environment = environment
         self._emitted = [exported.time() - ago for ago in (100, 50, 20)]
         self._counted = 0
 
     async def scrape(self, seconds: float = 0.0) -> None:
-        exported, environment = self._exported, self._environment
+        exported, environment = self.exported, self.environment
         if seconds:
             exported.time.pass_(seconds)
             self._emitted.append(exported.time() - 5)
@@ -66,72 +69,66 @@ class Checked:
         assert {name for name, ok in page["exporter_collector_success"].items() if ok != 1} == set()
 
 
+@contextlib.asynccontextmanager
+async def checked(time: Time, switches: Switches | None = None) -> AsyncIterator[Checked]:
+    """`a_world`, scraped once."""
+    world, environment = a_world(time)
+    async with Exported(world, time, more=FAST + "\n" + EVERY_TIME, switches=switches) as exported:
+        found = Checked(exported, environment)
+        await found.scrape()
+        yield found
+
+
 @pytest.mark.parametrize("wide", [True, False])
 @pytest.mark.parametrize("ahead", [-YEAR, -HOUR, -400, 400, HOUR, YEAR])
 @pytest.mark.parametrize("whose", ["ours", "theirs"])
 async def test_a_clock_that_is_wrong_from_the_start(whose: str, ahead: float, wide: bool) -> None:
     time = Wrong(ahead) if whose == "ours" else Time()
-    world, environment = a_world(time)
     switches = Switches(account_wide_refusal={} if wide else {"/events": 400})
     if whose == "theirs":
         switches.date_ahead["*"] = ahead
-    async with Exported(world, time, more=FAST + "\n" + EVERY_TIME, switches=switches) as exported:
-        checked = Checked(exported, environment)
-        await checked.scrape()
+    async with checked(time, switches) as account:
         for _ in range(12):
-            await checked.scrape(30)
+            await account.scrape(30)
 
 
 @pytest.mark.parametrize("ahead", [-YEAR, -HOUR, HOUR, YEAR])
 @pytest.mark.parametrize("scrapes", [1, 8])
 async def test_dates_that_are_wrong_for_a_while(ahead: float, scrapes: int) -> None:
-    time = Time()
-    world, environment = a_world(time)
-    async with Exported(world, time, more=FAST + "\n" + EVERY_TIME) as exported:
-        checked = Checked(exported, environment)
-        await checked.scrape()
+    async with checked(Time()) as account:
         for _ in range(2):
             for _ in range(2):
-                await checked.scrape(30)
-            exported.api.switches.date_ahead["*"] = ahead
+                await account.scrape(30)
+            account.exported.api.switches.date_ahead["*"] = ahead
             for _ in range(scrapes):
-                await checked.scrape(30)
-            exported.api.switches.date_ahead.clear()
+                await account.scrape(30)
+            account.exported.api.switches.date_ahead.clear()
         for _ in range(6):
-            await checked.scrape(30)
+            await account.scrape(30)
 
 
 async def test_some_paths_with_a_wrong_date() -> None:
-    time = Time()
-    world, environment = a_world(time)
     switches = Switches(date_ahead={"/events": HOUR, "/users": -YEAR})
-    async with Exported(world, time, more=FAST + "\n" + EVERY_TIME, switches=switches) as exported:
-        checked = Checked(exported, environment)
-        await checked.scrape()
+    async with checked(Time(), switches) as account:
         for _ in range(6):
-            await checked.scrape(30)
+            await account.scrape(30)
 
 
 async def test_an_event_of_the_far_future_fixes_nothing() -> None:
-    time = Time()
-    world, environment = a_world(time)
-    async with Exported(world, time, more=FAST + "\n" + EVERY_TIME) as exported:
-        checked = Checked(exported, environment)
-        await checked.scrape()
-        world.emit("job:failed", environment, at=FIXED_NOW + 8000 * YEAR - 30 * DAY, runs=False)
+    async with checked(Time()) as account:
+        account.exported.world.emit(
+            "job:failed", account.environment, at=FIXED_NOW + 8000 * YEAR - 30 * DAY, runs=False
+        )
         for _ in range(12):
-            await checked.scrape(30)
+            await account.scrape(30)
 
 
 async def test_a_clock_that_is_set_while_it_runs() -> None:
     time = Wrong()
-    world, environment = a_world(time)
-    async with Exported(world, time, more=FAST + "\n" + EVERY_TIME) as exported:
-        checked = Checked(exported, environment)
-        await checked.scrape()
+    async with checked(time) as account:
         for ahead in (400, 0, -HOUR, YEAR, -YEAR, 0):
             time.ahead = ahead
-            await checked.scrape(30)
+            await account.scrape(30)
 
 
 async def test_old_data_is_withheld_although_the_clock_is_set_back() -> None:
