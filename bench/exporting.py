@@ -89,6 +89,13 @@ class Exporter:
         self.process.wait()
 
 
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    return port
+
+
 @contextlib.contextmanager
 def exporting(
     *arguments: str,
@@ -102,8 +109,7 @@ def exporting(
     `program` names a module of this folder that runs the command line in another way. Errors are shown unless `quiet`:
     then all that it would log usually is written, and goes nowhere.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     what = ["-m", "exporter"] if program is None else [str(HERE / "bench" / f"{program}.py")]
     level = f"--log.level={'info' if quiet else 'error'}"
     command = [sys.executable, "-P", *what, *arguments, f"--web.listen-address=127.0.0.1:{port}", level]

@@ -7,7 +7,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.exporting import configuration, sums
+from bench.exporting import configuration, free_port, sums
 from bench.simulated import CLIENT_ID, SECRET, Simulated, Size, simulated
 from bench.table import show
 from bench.trees import HERE, Tree, add_reference, trees
@@ -53,8 +52,7 @@ class Forked:
 
     def start(self) -> None:
         """Start one, and wait until it answers."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self._port = free.getsockname()[1]
+        self._port = free_port()
         if self._process.stdin is None:
             raise RuntimeError("no pipe")
         self._process.stdin.write(json.dumps([*self._arguments, f"--web.listen-address=127.0.0.1:{self._port}"]) + "\n")

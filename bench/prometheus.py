@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,8 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from bench.exporting import free_port
 
 
 class Prometheus:
@@ -62,8 +63,7 @@ class Prometheus:
 @contextlib.contextmanager
 def prometheus(program: str, discovery: str, interval: float) -> Iterator[Prometheus]:
     """Let a Prometheus scrape all targets of a discovery URL at this interval, in seconds."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     timeout = min(10.0, interval)
     job = {"job_name": "flatfile", "http_sd_configs": [{"url": discovery}]}
     scrape = {"scrape_interval": f"{interval:g}s", "scrape_timeout": f"{timeout:g}s"}
