@@ -6,12 +6,25 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from exporter.flatfile.endpoints import Endpoint
 from tests.examples import TIMES
 from tests.programs import program
 from tests.simulator import ledger
 
+FIRST = (
+    "tests/grafana/e2e",
+    "tests/scaling",
+    "tests/matrix",
+    "tests/e2e",
+    "tests/grafana/test_histories",
+    "tests/image",
+    "tests/test_bench",
+    "tests/collectors",
+)
+"""What takes long is begun first, so that no worker is left alone with it at the end."""
 ALLOWED = frozenset((endpoint.method, endpoint.path) for endpoint in Endpoint)
 _SEEN = pytest.StashKey[set[ledger.Kind]]()
 
@@ -39,6 +52,29 @@ def pytest_configure(config: pytest.Config) -> None:
 def _closed(path: Path) -> None:
     path.unlink(missing_ok=True)
     os.environ.pop(ledger.VARIABLE, None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long first."""
+
+    def rank(item: pytest.Item) -> int:
+        return next((place for place, start in enumerate(FIRST) if item.nodeid.startswith(start)), len(FIRST))
+
+    items.sort(key=rank)
+
+
+class ByFile(LoadScopeScheduling):
+    """A worker runs a file's tests one after the other, so that they share what they start; those of the matrix share nothing."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith("tests/matrix/test_matrix.py") else nodeid.split("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    """Give out the files in order; see `ByFile`."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
