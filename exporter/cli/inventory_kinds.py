@@ -47,7 +47,8 @@ WHERE e.id IN (SELECT value FROM json_each(:environments)) AND (status IN (SELEC
 ORDER BY e.name, e.id, created, j.id"""
 USERS = "SELECT id, created, activity FROM user ORDER BY id"
 GUESTS = """
-SELECT e.name, e.id, g.id, last, coalesce(spaces, 0) FROM guest AS g JOIN environment AS e ON e.id = g.environment_id
+SELECT e.name, e.id, g.id, last, coalesce(spaces, 0)
+FROM guest AS g JOIN guest_environment AS n ON n.no = g.environment JOIN environment AS e ON e.id = n.id
 LEFT JOIN (SELECT guest, count(*) AS spaces, max(last_accessed) AS last FROM membership GROUP BY guest) ON guest = g.no
 WHERE e.id IN (SELECT value FROM json_each(:environments)) ORDER BY e.name, e.id, g.id"""
 

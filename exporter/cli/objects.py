@@ -13,7 +13,10 @@ COUNTS = {
     "users": "SELECT count(*) FROM user",
     "spaces": "SELECT count(*) FROM space JOIN environment e ON e.id = environment_id WHERE shown",
     "agents": "SELECT count(*) FROM agent JOIN environment e ON e.id = environment_id WHERE shown",
-    "guests": "SELECT count(*) FROM guest JOIN environment e ON e.id = environment_id WHERE shown",
+    "guests": (
+        "SELECT count(*) FROM guest JOIN guest_environment g ON g.no = environment JOIN environment e ON e.id = g.id "
+        "WHERE shown"
+    ),
     "events": (
         "SELECT count(*) FROM event JOIN environment e ON e.id = environment_id JOIN event_position USING (environment_id) "
         "WHERE shown AND counted AND created > read_at - :events"

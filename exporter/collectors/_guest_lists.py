@@ -12,10 +12,10 @@ from exporter.store.database import Connection
 
 WITHIN = ((1, 1), (0, 1), (0, 0))  # within 1 day and 7 days, within 7 days, within 30 days alone
 MEMBERSHIPS = """
-SELECT environment_id, sum(number) FROM (SELECT space, count(*) AS number FROM membership GROUP BY space)
-JOIN guest_space ON no = space GROUP BY environment_id"""
+SELECT environment, sum(number) FROM (SELECT space, count(*) AS number FROM membership GROUP BY space)
+JOIN guest_space ON no = space GROUP BY environment"""
 ACTIVE = """
-SELECT environment_id, last > :d1, last > :d7
+SELECT environment, last > :d1, last > :d7
 FROM (SELECT guest, max(last_accessed) AS last FROM membership WHERE last_accessed > :d30 GROUP BY guest)
 JOIN guest ON no = guest"""
 DUE = f"""
@@ -37,13 +37,18 @@ WHERE collector = 'spaces' AND at >= ? AND NOT EXISTS (
   SELECT 1 FROM space LEFT JOIN guest_space ON guest_space.id = space.id
   WHERE space.environment_id = known.environment_id AND asked_at IS NULL)"""
 
+ENVIRONMENT = "INSERT INTO guest_environment (id) VALUES (?) ON CONFLICT DO NOTHING"
+DROP_ENVIRONMENTS = """
+DELETE FROM guest_environment WHERE id NOT IN (SELECT id FROM environment)
+AND no NOT IN (SELECT environment FROM guest_space) AND no NOT IN (SELECT environment FROM guest)"""
 SPACE = """
-INSERT INTO guest_space (id, environment_id, asked_at, told) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE
-SET (environment_id, asked_at, told) = (excluded.environment_id, coalesce(excluded.asked_at, asked_at), excluded.told)
-WHERE (environment_id, told) <> (excluded.environment_id, excluded.told) OR excluded.asked_at IS NOT NULL"""
+INSERT INTO guest_space (id, environment, asked_at, told) SELECT ?, no, ?, ? FROM guest_environment WHERE id = ?
+ON CONFLICT (id) DO UPDATE
+SET (environment, asked_at, told) = (excluded.environment, coalesce(excluded.asked_at, asked_at), excluded.told)
+WHERE (environment, told) <> (excluded.environment, excluded.told) OR excluded.asked_at IS NOT NULL"""
 GUEST = """
-INSERT INTO guest (id, environment_id) VALUES (?, ?) ON CONFLICT (id) DO UPDATE
-SET environment_id = excluded.environment_id WHERE environment_id <> excluded.environment_id"""
+INSERT INTO guest (id, environment) SELECT ?, no FROM guest_environment WHERE id = ? ON CONFLICT (id) DO UPDATE
+SET environment = excluded.environment WHERE environment <> excluded.environment"""
 MEMBERSHIP = """
 INSERT INTO membership SELECT ?, no, ? FROM guest WHERE id = ? ON CONFLICT DO UPDATE
 SET last_accessed = excluded.last_accessed WHERE last_accessed IS NOT excluded.last_accessed"""
@@ -54,18 +59,28 @@ def count(db: Connection) -> dict[str, tuple[int, int]]:
 
     Where hundreds of thousands of rows are counted by environment, that is done here: SQLite sorts them all for it.
     """
-    guests = Counter(environment for (environment,) in db.execute("SELECT environment_id FROM guest"))
+    guests = Counter(no for (no,) in db.execute("SELECT environment FROM guest"))
     memberships = dict(db.execute(MEMBERSHIPS).fetchall())
-    return {env: (guests[env], memberships.get(env, 0)) for env in guests.keys() | memberships.keys()}
+    return {id_: (guests[no], memberships.get(no, 0)) for no, id_ in _environments(db)}
 
 
 def active(db: Connection, now: float) -> dict[str, tuple[int, int, int]]:
     """Return how many guests of each environment were active within 1, 7 and 30 days."""
     numbers = Counter(db.execute(ACTIVE, {f"d{days}": now - days * DAY for days in (1, 7, 30)}))
     return {
-        env: (numbers[env, 1, 1], numbers[env, 1, 1] + numbers[env, 0, 1], sum(numbers[env, *each] for each in WITHIN))
-        for env in {env for env, _, _ in numbers}
+        id_: (numbers[no, 1, 1], numbers[no, 1, 1] + numbers[no, 0, 1], sum(numbers[no, *each] for each in WITHIN))
+        for no, id_ in _environments(db)
     }
+
+
+def untold(db: Connection) -> frozenset[str]:
+    """Return the environments in which it is not known when some guests were active."""
+    query = "SELECT id FROM guest_environment WHERE no IN (SELECT environment FROM guest_space WHERE NOT told)"
+    return frozenset(id_ for (id_,) in db.execute(query))
+
+
+def _environments(db: Connection) -> list[tuple[int, str]]:
+    return db.execute("SELECT no, id FROM guest_environment").fetchall()
 
 
 def oldest(db: Connection, number: int, never: Collection[str], once: Collection[str]) -> list[tuple[str, str]]:
@@ -85,13 +100,16 @@ def write_account(db: Connection, rows: Sequence[models.Guest], keep: Collection
             by_space[entry.id].append(row)
     changed = [write_space(db, space, own[0].environment_id or "", own, None) for space, own in by_space.items()]
     before = db.total_changes
-    db.executemany(GUEST, [(row.id, row.environment_id) for row in rows])
-    spaces = db.execute("SELECT no, id, environment_id FROM guest_space").fetchall()
-    gone = [(no,) for no, id_, environment in spaces if id_ not in by_space and environment not in keep]
+    db.executemany(ENVIRONMENT, [(row.environment_id or "",) for row in rows])
+    db.executemany(GUEST, [(row.id, row.environment_id or "") for row in rows])
+    kept = {no for no, id_ in _environments(db) if id_ in keep}
+    spaces = db.execute("SELECT no, id, environment FROM guest_space").fetchall()
+    gone = [(no,) for no, id_, environment in spaces if id_ not in by_space and environment not in kept]
     db.executemany("DELETE FROM membership WHERE space = ?", gone)
-    listed, guests = {row.id for row in rows}, db.execute("SELECT no, id, environment_id FROM guest").fetchall()
-    gone = [(no,) for no, id_, environment in guests if id_ not in listed and environment not in keep]
+    listed, guests = {row.id for row in rows}, db.execute("SELECT no, id, environment FROM guest").fetchall()
+    gone = [(no,) for no, id_, environment in guests if id_ not in listed and environment not in kept]
     db.executemany("DELETE FROM guest WHERE no = ?", gone)
+    db.execute(DROP_ENVIRONMENTS)
     return any(changed) or db.total_changes > before
 
 
@@ -100,7 +118,8 @@ def write_space(
 ) -> bool:
     """Make the guests of one space what a list says; return whether that is a change. `asked_at`: of its own list."""
     own = {row.id: next((entry for entry in row.spaces or () if entry.id == space), None) for row in rows}
-    db.execute(SPACE, (space, environment, asked_at, None not in own.values()))
+    db.execute(ENVIRONMENT, (environment,))
+    db.execute(SPACE, (space, asked_at, None not in own.values(), environment))
     (no,) = db.execute("SELECT no FROM guest_space WHERE id = ?", (space,)).fetchone()
     before = db.total_changes
     db.executemany(GUEST, [(guest, environment) for guest in own])
@@ -123,4 +142,5 @@ def drop_gone(db: Connection) -> bool:
     db.execute("DELETE FROM guest_space WHERE id NOT IN (SELECT id FROM space)")
     db.execute("DELETE FROM membership WHERE space NOT IN (SELECT no FROM guest_space)")
     db.execute("DELETE FROM guest WHERE no NOT IN (SELECT guest FROM membership)")
+    db.execute(DROP_ENVIRONMENTS)
     return db.total_changes > before

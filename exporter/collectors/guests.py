@@ -284,8 +284,7 @@ class Collector:
         counts, active = _guest_lists.count(db), _guest_lists.active(db, self._context.client.session.objects_now)
         if sum(guests for guests, _ in counts.values()) > MANY:
             return_freed()  # what SQLite sorted them in
-        untold = db.execute("SELECT DISTINCT environment_id FROM guest_space WHERE NOT told")
-        return counts, active, frozenset(environment for (environment,) in untold)
+        return counts, active, _guest_lists.untold(db)
 
 
 def _detached(call: Call, spaces: int) -> Call:

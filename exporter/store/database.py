@@ -21,7 +21,7 @@ T = TypeVar("T")
 Connection = sqlite3.Connection
 """What `Database.run` gives to a function; the only SQLite that other rooms see."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 RETRY_EVERY = 60.0  # seconds between two tries to use a file again
 MAX_SET_ASIDE = 3  # files of one account that are kept beside it
 BUSY_TIMEOUT = 2.0  # seconds for somebody who reads the file with sqlite3

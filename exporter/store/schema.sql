@@ -94,20 +94,26 @@ CREATE TABLE agent (
   PRIMARY KEY (environment_id, id)
 ) WITHOUT ROWID;
 
+-- guests: short numbers for the environments, which hundreds of thousands of rows name.
+CREATE TABLE guest_environment (
+  no INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE
+);
+
 -- guests: the guests. An environment's count is the number of its rows.
 CREATE TABLE guest (
-  no             INTEGER PRIMARY KEY,
-  id             TEXT NOT NULL UNIQUE,
-  environment_id TEXT NOT NULL
+  no          INTEGER PRIMARY KEY,
+  id          TEXT NOT NULL UNIQUE,
+  environment INTEGER NOT NULL      -- guest_environment.no
 );
 
 -- guests: the spaces that guests are in, or that were asked for their guests.
 CREATE TABLE guest_space (
-  no             INTEGER PRIMARY KEY,
-  id             TEXT NOT NULL UNIQUE,
-  environment_id TEXT NOT NULL,
-  asked_at       REAL,              -- when it was last asked by itself; NULL: never
-  told           INTEGER NOT NULL   -- 0: its list does not say when its guests were in it
+  no          INTEGER PRIMARY KEY,
+  id          TEXT NOT NULL UNIQUE,
+  environment INTEGER NOT NULL,     -- guest_environment.no
+  asked_at    REAL,                 -- when it was last asked by itself; NULL: never
+  told        INTEGER NOT NULL      -- 0: its list does not say when its guests were in it
 );
 
 -- guests: which guest is in which space.

@@ -117,7 +117,6 @@ async def test_rows_of_environments_that_are_gone_do_not_stay(time: Time) -> Non
         for table in (
             "agent",
             "space",
-            "guest_space",
             "known",
             "event_position",
             "event_count",
@@ -128,7 +127,7 @@ async def test_rows_of_environments_that_are_gone_do_not_stay(time: Time) -> Non
                 lambda db, table=table: db.execute(f"SELECT DISTINCT environment_id FROM {table}").fetchall()
             )
             assert {environment for (environment,) in rows} <= {kept, ""}, table
-        for table in ("guest", "membership"):
+        for table in ("guest", "guest_space", "guest_environment", "membership"):
             assert await exported.account.database.run(
                 lambda db, table=table: db.execute(f"SELECT count(*) FROM {table}").fetchone()
             ) == (0,)
