@@ -47,7 +47,7 @@ class ListTable(Generic[T]):
 
 @dataclass(slots=True)
 class Reading:
-    """A reading in progress. The rows of a whole one wait in the temporary table; those of a partial one end in the table."""
+    """A reading in progress. The rows of a whole one wait in the temporary table, those of a partial one are in the table."""
 
     scope: str
     began: float
@@ -57,8 +57,6 @@ class Reading:
     """Of a partial reading: whether it changed anything in the table."""
     pages: dict[int, int] = field(default_factory=dict)
     totals: dict[int, int | None] = field(default_factory=dict)
-    heads: list[tuple[int, str, float]] = field(default_factory=list)
-    """Of a partial reading: down to which time, by which column, all rows of a list were read."""
 
 
 class IncrementalList(Generic[T]):
@@ -126,8 +124,8 @@ class IncrementalList(Generic[T]):
             except BadResponse as error:
                 if error.status not in (400, 422):
                     raise
-                heads = [None]
-            if None in heads:
+                heads = [False]
+            if not all(heads):
                 self._full_reads_only.add(scope)
                 return None
             if await self._context.database.run(lambda db: self._take(db, reading)):
@@ -136,11 +134,10 @@ class IncrementalList(Generic[T]):
 
     async def _head(
         self, reading: Reading, bit: int, column: str, where: Mapping[str, str], call: Call, pages: int
-    ) -> float | None:
+    ) -> bool:
         """Stage a list's rows from the newest down to one that is known, unchanged, and older than all that was known.
 
-        Returns the time down to which all rows have come; `None` where the server does not give them in that order, or where
-        too many have changed.
+        Returns False where the server does not give them in that order, or where too many have changed.
         """
         database, table = self._context.database, self.table
         query = f"SELECT max({column}) FROM {table.name} WHERE lists & :bit AND {column} <= :now{_own(reading)}"
@@ -164,20 +161,17 @@ class IncrementalList(Generic[T]):
                     if at is None:
                         ended = low < float("inf")  # rows without a time come first or last
                     elif not isinstance(at, float) or ended or at > low:
-                        return None
+                        return False
                     else:
                         low = at
                 changed = await database.run(
                     partial(self._stage, reading=reading, bit=bit, rows=page.rows, compare=True)
                 )
                 if mark is not None and not changed and low < mark - SLACK:
-                    break
+                    return True
                 if seen > max(SHORT, pages // 4) * table.listing.page_size:
-                    return None
-            else:
-                low = float("-inf")
-        reading.heads.append((bit, column, low))
-        return low
+                    return False
+        return True
 
     # What follows runs on the account's thread.
 
@@ -224,23 +218,18 @@ class IncrementalList(Generic[T]):
             )
 
     def _take(self, db: Connection, reading: Reading) -> bool:
-        """Write the newest rows if that leaves the table with as many rows as the server counts, in each list.
-
-        An environment that would lose its last row may be hidden: only a whole list is believed then.
-        """
+        """Add the newest rows to the table if that leaves it with as many rows as the server counts, in each list."""
         self._check(reading)
-        known = {environment for environment, _ in self._counts(db, reading)}
-        db.execute("SAVEPOINT newest")
-        before = db.total_changes
-        is_complete = self._write(db, reading)
-        if changed := db.total_changes > before:
-            self._counted.clear()
-        if is_complete and self._comparable(db, reading) and known <= self.environments(db, reading):
-            reading.changed = changed
-            return True
-        db.execute("ROLLBACK TO newest")
-        self._counted.clear()
-        return False
+        name = self.table.name
+        query = (
+            f"SELECT count(*) FROM temp.pass_{name} AS new WHERE scope = ? AND lists & ? "
+            f"AND id NOT IN (SELECT id FROM {name} WHERE id = new.id AND lists & ?)"
+        )
+        new = {bit: db.execute(query, (reading.scope, bit, bit)).fetchone()[0] for bit in reading.totals}
+        if not self._comparable(db, reading, new):
+            return False
+        reading.changed = self._write(db, reading)
+        return True
 
     def _counts(self, db: Connection, reading: Reading) -> Counter[tuple[str, int]]:
         """Return how many rows the table has by (environment, lists)."""
@@ -251,11 +240,11 @@ class IncrementalList(Generic[T]):
             self._counted[key] = Counter(db.execute(query, {"scope": reading.scope}))
         return self._counted[key]
 
-    def _comparable(self, db: Connection, reading: Reading) -> bool:
-        """Whether the table has as many rows as the server counts, in each list."""
+    def _comparable(self, db: Connection, reading: Reading, new: Mapping[int, int]) -> bool:
+        """Whether the table, with the `new` rows, has as many rows as the server counts, in each list."""
         counts = self._counts(db, reading)
         return all(
-            total == sum(number for (_, lists), number in counts.items() if lists & bit)
+            total == new.get(bit, 0) + sum(number for (_, lists), number in counts.items() if lists & bit)
             for bit, total in reading.totals.items()
         )
 
@@ -272,19 +261,16 @@ class IncrementalList(Generic[T]):
         self._check(reading)
         if not reading.whole:
             return reading.changed
-        before = db.total_changes
-        self._write(db, reading, keep)
-        changed = db.total_changes > before
-        self._counted.clear()
-        comparable = not keep and self._comparable(db, reading)
+        changed = self._write(db, reading, keep)
+        comparable = not keep and self._comparable(db, reading, {})
         values = (self.table.name, reading.scope, reading.began, max(reading.pages.values()), comparable)
         db.execute("INSERT OR REPLACE INTO list_reading VALUES (?, ?, ?, ?, ?)", values)
         db.execute(f"DELETE FROM temp.pass_{self.table.name} WHERE scope = ?", (reading.scope,))
         return changed
 
     def _write(self, db: Connection, reading: Reading, keep: Collection[str] = ()) -> bool:
-        """Write what was read; return whether all is known: not where a row has moved from one list to the other unseen."""
-        name, own = self.table.name, _own(reading)
+        """Write what was read; after a whole reading, delete what did not come. Returns whether anything changed."""
+        name, own, before = self.table.name, _own(reading), db.total_changes
         named = {"scope": reading.scope, **{f"keep{place}": environment for place, environment in enumerate(keep)}}
         if keep:
             own += f" AND environment_id NOT IN ({', '.join(f':keep{place}' for place in range(len(keep)))})"
@@ -292,28 +278,18 @@ class IncrementalList(Generic[T]):
         lists = "excluded.lists" if reading.whole else f"{name}.lists | excluded.lists"
         old = ", ".join(f"{name}.{column}" for column in self.table.columns)
         new = ", ".join(f"excluded.{column}" for column in self.table.columns)
+        staged = f"FROM temp.pass_{name} WHERE scope = :scope AND lists"
         db.execute(
-            f"INSERT INTO {name} (id, lists, {columns}) "
-            f"SELECT id, lists, {columns} FROM temp.pass_{name} WHERE scope = :scope AND lists{own} "
+            f"INSERT INTO {name} (id, lists, {columns}) SELECT id, lists, {columns} {staged}{own} "
             f"ON CONFLICT (id) DO UPDATE SET (lists, {columns}) = ({lists}, {new}) "
             f"WHERE ({name}.lists, {old}) IS NOT ({lists}, {new})",
             named,
         )
-        staged = f"SELECT id FROM temp.pass_{name} WHERE scope = :scope AND lists"
         if reading.whole:
-            db.execute(f"DELETE FROM {name} WHERE id NOT IN ({staged}){own}", named)
-            return True
-        seen = True
-        for bit, column, low in reading.heads:
-            query = (
-                f"SELECT lists = :bit OR id IN ({staged}), id FROM {name} WHERE lists & :bit{own} "
-                f"AND ({column} > :low OR :low < -1e308) AND id NOT IN ({staged} & :bit)"
-            )
-            gone = db.execute(query, {**named, "bit": bit, "low": low}).fetchall()
-            seen = seen and all(known for known, _ in gone)
-            db.executemany(f"UPDATE {name} SET lists = lists & ~? WHERE id = ?", [(bit, id_) for _, id_ in gone])
-            db.executemany(f"DELETE FROM {name} WHERE id = ? AND NOT lists", [(id_,) for _, id_ in gone])
-        return seen
+            db.execute(f"DELETE FROM {name} WHERE id NOT IN (SELECT id {staged}){own}", named)
+        if changed := db.total_changes > before:
+            self._counted.clear()
+        return changed
 
 
 def _own(reading: Reading) -> str:
