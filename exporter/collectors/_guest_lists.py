@@ -136,11 +136,15 @@ def _last_accessed(entry: models.GuestSpace) -> int | None:
     return None if at is None else math.floor(at)
 
 
-def drop_gone(db: Connection) -> bool:
-    """Forget spaces that are not listed any more, and guests who are in no space; return whether there were any."""
+def drop_gone(db: Connection, *, guests: bool) -> bool:
+    """Forget spaces that are not listed any more, and guests who are in no space; return whether there were any.
+
+    `guests`: look for these even if no space has gone.
+    """
     before = db.total_changes
     db.execute("DELETE FROM guest_space WHERE id NOT IN (SELECT id FROM space)")
-    db.execute("DELETE FROM membership WHERE space NOT IN (SELECT no FROM guest_space)")
-    db.execute("DELETE FROM guest WHERE no NOT IN (SELECT guest FROM membership)")
-    db.execute(DROP_ENVIRONMENTS)
+    if guests or db.total_changes > before:
+        db.execute("DELETE FROM membership WHERE space NOT IN (SELECT no FROM guest_space)")
+        db.execute("DELETE FROM guest WHERE no NOT IN (SELECT guest FROM membership)")
+        db.execute(DROP_ENVIRONMENTS)
     return db.total_changes > before

@@ -71,6 +71,7 @@ class Collector:
         self._rotated_at = context.clock.monotonic()
         self._refused: frozenset[str] = frozenset()
         self._counts: Memo[Counts] = Memo(context.clock.monotonic)
+        self._has_changed = True  # some guests may be in no space now; so may those that another process has left
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """Ask for all guests, or for those of the spaces that are new, have changed, or whose turn it is."""
@@ -116,7 +117,7 @@ class Collector:
 
         def write(db: Connection) -> None:
             if _guest_lists.write_account(db, rows, [*unsure]):
-                self._counts.clear()
+                self._note_change()
             shown = {env for (env,) in db.execute("SELECT id FROM environment WHERE shown")}
             mark_known(db, NAME, mentioned & shown, at)
             checked, known = {env for _, env in to_check}, self._spaces_known(db)
@@ -203,7 +204,7 @@ class Collector:
             raise next(iter(errors.values()))
 
         def publish(db: Connection) -> None:
-            if _guest_lists.drop_gone(db):
+            if _guest_lists.drop_gone(db, guests=self._has_changed):
                 self._counts.clear()
             spaces_at = self._spaces_known(db)
             oldest = context.clock.steady() - self._spaces.max_age
@@ -212,6 +213,7 @@ class Collector:
                     mark_known(db, NAME, [environment], min(began, spaces_at[environment] + self._spaces.interval))
 
         await context.database.run(publish)
+        self._has_changed = False
         return [*errors.values()]
 
     def _turns(self, db: Connection, elapsed: float) -> int:
@@ -254,7 +256,7 @@ class Collector:
                 asked.failed_in_a_row = 0
                 write = partial(_guest_lists.write_space, space=space, environment=environment, rows=rows, asked_at=at)
                 if await context.database.run(write):
-                    self._counts.clear()
+                    self._note_change()
                 answered.add(space)
 
         async with asyncio.TaskGroup() as group:
@@ -262,6 +264,10 @@ class Collector:
                 group.create_task(worker())
         asked.answered += len(answered)
         asked.left.update(environment for space, environment in due if space not in answered)
+
+    def _note_change(self) -> None:
+        self._counts.clear()
+        self._has_changed = True
 
     def families(self, db: Connection, fresh: Freshness) -> Iterator[Family]:
         """Return the environments' guests."""
