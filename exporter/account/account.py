@@ -1,7 +1,7 @@
 """One account at run time: its client, its collectors, refresh on request."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from exporter.store.directory import api_identity
 
 ENVIRONMENT_ID = "environment_id"  # the label
 CONFIGURED = ("flatfile_agents_expected_min",)  # shown also while nothing is known of the environment
+EVENTS = "events"  # whose topics may trigger other collectors
 ROOT = "environments"  # what `flatfile_up` tells of, and what most collectors build on
 UNCONFIGURED = CollectorConfig(enabled=True, interval=60.0, max_age=900.0)  # of a collector without a key of its own
 DROPPED_PART = "account: dropped"
@@ -85,6 +86,7 @@ class Account:
         self._closed = False
         self._file_closed: asyncio.Future[None]
         self._cache = AccountCache()
+        self._without_trigger: int | None = None  # the revision of events that triggered nothing
         for name in (ROOT, *self._shown):
             self._add(name)
 
@@ -147,16 +149,20 @@ class Account:
         """Return the collectors that are due because of an event since they last asked, whatever their interval."""
         waiting = {refresh.name: refresh.collector.triggers for refresh in asked if refresh.collector.triggers}
         waiting = {name: topics for name, topics in waiting.items() if not self._refreshes[name].due}
-        if not waiting:
+        events = self._refreshes[EVENTS].revision if EVENTS in self._refreshes else None
+        if not waiting or events == self._without_trigger:
             return set()
         ahead = self.now - self._clock.steady()
         try:
             async with asyncio.timeout_at(deadline):
-                return await self.database.run(
+                triggered = await self.database.run(
                     lambda db: {n for n, topics in waiting.items() if _has_event(db, n, topics, ahead)}
                 )
         except TimeoutError:
             return set()
+        if not triggered:
+            self._without_trigger = events
+        return triggered
 
     def due_in(self, only: Collection[str] | None = None) -> float:
         """Seconds until a scrape that comes must ask for something, 0 when one that comes now must."""
@@ -198,15 +204,16 @@ class Account:
         When the account's thread is busy until `deadline` (loop time), or a reload has replaced the account meanwhile, the
         collectors' parts are those rendered last.
         """
-        now = self._clock.steady()
-        try:
-            async with asyncio.timeout_at(deadline):
-                rendered = await self.database.run(
-                    lambda db: self._cache.lines(self._collector_parts(db, only), fmt, now)
-                )
-        except (TimeoutError, Closed):
-            names = [*(refresh.name for refresh in self._shown_refreshes(only)), DROPPED_PART]
-            rendered = self._cache.cached(fmt, now, names)
+        now, states = self._clock.steady(), self._states(only)
+        rendered = self._cache.current(states, fmt, now)
+        if rendered is None:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    rendered = await self.database.run(
+                        lambda db: self._cache.lines(self._collector_parts(db, only), fmt, now)
+                    )
+            except (TimeoutError, Closed):
+                rendered = self._cache.cached(fmt, now, states)
         return rendered | self._cache.lines(self._own_parts(only), fmt, now)
 
     async def families(self, only: Collection[str] | None = None) -> list[Family]:
@@ -219,19 +226,23 @@ class Account:
 
         return await self.database.run(select)
 
-    def _collector_parts(self, db: Connection, only: Collection[str] | None) -> list[Part]:
+    def _states(self, only: Collection[str] | None) -> dict[str, Hashable]:
+        """Return what the collectors' parts of the page depend on, by the part's name."""
         shown = self._shown_refreshes(only)
-        parts = [
-            Part(
-                refresh.name,
-                (refresh.revision, *(self._refreshes[name].revision for name in refresh.collector.requires)),
-                partial(refresh.collector.families, db),
-                refresh.settings.max_age,
-            )
+        states: dict[str, Hashable] = {
+            refresh.name: (refresh.revision, *(self._refreshes[name].revision for name in refresh.collector.requires))
             for refresh in shown
+        }
+        return states | {DROPPED_PART: tuple((refresh.name, refresh.revision) for refresh in shown)}
+
+    def _collector_parts(self, db: Connection, only: Collection[str] | None) -> list[Part]:
+        shown, states = self._shown_refreshes(only), self._states(only)
+        parts = [
+            Part(each.name, states[each.name], partial(each.collector.families, db), each.settings.max_age)
+            for each in shown
         ]
-        state = tuple((refresh.name, refresh.revision) for refresh in shown)
-        return [*parts, Part(DROPPED_PART, state, lambda _: [self._dropped(db, {refresh.name for refresh in shown})])]
+        names = {refresh.name for refresh in shown}
+        return [*parts, Part(DROPPED_PART, states[DROPPED_PART], lambda _: [self._dropped(db, names)])]
 
     def _dropped(self, db: Connection, names: Collection[str]) -> Family:
         rows = db.execute("SELECT collector, count FROM series_dropped ORDER BY collector")

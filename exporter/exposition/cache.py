@@ -1,7 +1,7 @@
 """Rendered parts of an account's page: only what changed is selected and rendered again."""
 
 import math
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 from exporter.exposition.families import Family
@@ -36,7 +36,7 @@ class _Entry:
 class AccountCache:
     """The rendered parts of one account.
 
-    `lines` may run on one thread while `cached` runs on another.
+    `lines` may run on one thread while the others run on another.
     """
 
     def __init__(self) -> None:
@@ -59,10 +59,20 @@ class AccountCache:
             if of is fmt and now <= entry.until and (names is None or name in names)
         }
 
+    def current(self, states: Mapping[str, Hashable], fmt: Format, now: float) -> dict[str, Lines] | None:
+        """Return the lines of these parts, by name, if none of them has to be rendered again."""
+        found = {name: self._current(name, state, fmt, now) for name, state in states.items()}
+        return {name: lines for name, lines in found.items() if lines is not None} if all(found.values()) else None
+
+    def _current(self, name: str, state: Hashable, fmt: Format, now: float) -> Lines | None:
+        entry = self._entries.get((name, fmt))
+        return entry.lines if entry and entry.state == state and entry.since <= now <= entry.until else None
+
     def _part(self, part: Part, fmt: Format, now: float) -> Lines:
+        current = self._current(part.name, part.state, fmt, now)
+        if current is not None:
+            return current
         before = self._entries.get((part.name, fmt))
-        if before is not None and before.state == part.state and before.since <= now <= before.until:
-            return before.lines
         fresh = Freshness(now, part.max_age)
         rendered = lines(part.families(fresh), fmt)
         self.truncated += rendered.truncated
