@@ -61,7 +61,7 @@ def test_what_becomes_too_old_goes() -> None:
     assert lines(cache, source.part(), TEXT, 50).blocks, "a clock that was set back"
 
 
-def test_each_format_has_its_own_and_an_outdated_one_is_release_traceback_of() -> None:
+def test_each_format_has_its_own_and_an_outdated_one_is_dropped() -> None:
     cache, source = AccountCache(), Source()
     first = {fmt: lines(cache, source.part(), fmt, 10) for fmt in Format}
     assert [text(first[fmt]).split()[-1] for fmt in Format] == [b"1", b"1.0"]
@@ -112,6 +112,19 @@ def test_cached_lines_are_those_rendered_last_and_within_max_age() -> None:
     assert cache.cached(TEXT, 100, [SPACES.name]) == {SPACES.name: rendered[SPACES.name]}
     assert cache.cached(TEXT, 100.1) == {USERS.name: rendered[USERS.name]}
     assert cache.cached(TEXT, 150.1) == {}
+
+
+def test_current_lines_are_those_of_all_parts_or_none() -> None:
+    cache, spaces, users = AccountCache(), Source(), Source(at=50, desc=USERS)
+    states = {source.part().name: source.revision for source in (spaces, users)}
+    assert cache.current(states, TEXT, 60) is None
+    rendered = cache.lines([spaces.part(), users.part()], TEXT, 60)
+    assert cache.current(states, TEXT, 60) == rendered
+    assert cache.current({SPACES.name: 0}, TEXT, 60) == {SPACES.name: rendered[SPACES.name]}
+    assert cache.current(states, OPENMETRICS, 60) is None
+    assert cache.current(states | {USERS.name: 1}, TEXT, 60) is None
+    assert cache.current(states, TEXT, 100.1) is None, "the spaces are too old"
+    assert cache.current(states, TEXT, 59) is None, "a clock that was set back"
 
 
 def test_cut_values_are_counted_when_they_are_rendered() -> None:
