@@ -1,6 +1,7 @@
 """The exporter as a process of its own, its log read line by line.
 
-On Linux it is forked, unless it is to be `fresh` (as a user starts it), its environment is for Python, or another `program` is named.
+On Linux it is forked (`tests.e2e.forking`), unless it is to be `fresh` (as a user starts it), its environment is for Python, or
+another `program` is named.
 """
 
 import contextlib
