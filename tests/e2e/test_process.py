@@ -403,6 +403,8 @@ def test_logs_are_logfmt_and_a_failure_is_one_line(api: SimulatedServer, tmp_pat
         running.signal(signal.SIGHUP)
         running.wait_for("configuration loaded.*new_or_changed=1")
         running.page("/probe?target=acme2&collect[]=users")
+        running.signal(signal.SIGTERM)
+        ends_well(running)
         failures = [line for line in running.lines[quiet:] if "level=WARN" in line]
         assert len(failures) == 1
         for field in (
