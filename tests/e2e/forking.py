@@ -10,6 +10,7 @@ import ctypes
 import functools
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -23,9 +24,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-BECOME_PARENT_OF_ORPHANS = (
-    36  # PR_SET_CHILD_SUBREAPER of prctl(2): so that a test can wait for what another process forked
-)
+BECOME_PARENT_OF_ORPHANS = 36
+"""PR_SET_CHILD_SUBREAPER of prctl(2): so that a test can wait for what another process has forked."""
 LONGEST = 1 << 20  # bytes of one start
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -47,7 +47,9 @@ class Forked:
     def wait(self, timeout: float | None = None) -> int:
         """Wait for its end."""
         if self.returncode is None:
-            if not select.select([self._handle], [], [], timeout)[0]:
+            ended = select.poll()
+            ended.register(self._handle, select.POLLIN)
+            if not ended.poll(None if timeout is None else timeout * 1000):
                 raise subprocess.TimeoutExpired("exporter", timeout or 0.0)
             self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
             os.close(self._handle)
@@ -58,11 +60,14 @@ class Forked:
         if self.poll() is None:
             signal.pidfd_send_signal(self._handle, number)
 
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
 
-def fork(arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, files: tuple[int, int, int]) -> Forked:
+def fork(arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, files: Sequence[int]) -> Forked:
     """Start the exporter with these as standard input, output and error."""
     message = json.dumps([[*arguments], {**env}, str(cwd or Path.cwd())]).encode()
     assert len(message) <= LONGEST
@@ -124,8 +129,13 @@ def _main() -> None:
 
 
 def _become(arguments: Sequence[str], env: Mapping[str, str], cwd: str, files: Sequence[int]) -> None:
-    for number, file in enumerate(files):
-        os.dup2(file, number)
+    for number, (name, mode) in enumerate((("stdin", "rb"), ("stdout", "wb"), ("stderr", "wb"))):
+        os.dup2(files[number], number)
+        stream, before = os.fdopen(number, mode, closefd=False), getattr(sys, name)
+        by_line = name == "stderr" or stream.isatty()
+        made = io.TextIOWrapper(stream, before.encoding, before.errors, newline="\n", line_buffering=by_line)
+        setattr(sys, name, made)
+        setattr(sys, f"__{name}__", made)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.environ.clear()
     os.environ.update(env)

@@ -28,31 +28,33 @@ PATIENCE = 60.0
 MODULE = ("-m", "exporter")
 
 
-def _start(
+def start(
     arguments: Sequence[str],
-    env: Mapping[str, str] | None,
-    cwd: Path | None,
-    files: tuple[int, int, int],
-    program: tuple[str, ...],
+    stdout: int | None = None,
+    stderr: int | None = None,
     *,
-    fresh: bool,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    program: tuple[str, ...] = MODULE,
+    fresh: bool = False,
 ) -> subprocess.Popen[bytes] | Forked:
+    """Start it with these as standard output and error, by default nothing. Who starts it ends it."""
     clean = clean_environment(env)
     for_python = any(name.startswith("PYTHON") for name in env or ())
-    if sys.platform == "linux" and program == MODULE and not fresh and not for_python:
-        return fork(arguments, clean, cwd, files)
-    stdin, stdout, stderr = files
-    command = [sys.executable, *program, *arguments]
-    return subprocess.Popen(command, env=clean, cwd=cwd, stdin=stdin, stdout=stdout, stderr=stderr)
+    with Path(os.devnull).open("r+b", buffering=0) as nothing:
+        files = (nothing.fileno(), *(nothing.fileno() if file is None else file for file in (stdout, stderr)))
+        if sys.platform == "linux" and program == MODULE and not fresh and not for_python:
+            return fork(arguments, clean, cwd, files)
+        command = [sys.executable, *program, *arguments]
+        return subprocess.Popen(command, env=clean, cwd=cwd, stdin=files[0], stdout=files[1], stderr=files[2])
 
 
 def run(
     *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, fresh: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself."""
-    with Path(os.devnull).open("rb") as nothing, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        files = (nothing.fileno(), out.fileno(), err.fileno())
-        process = _start(arguments, env, cwd, files, MODULE, fresh=fresh)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = start(arguments, out.fileno(), err.fileno(), env=env, cwd=cwd, fresh=fresh)
         try:
             status = process.wait(PATIENCE)
         finally:
@@ -158,9 +160,8 @@ def exporter(
     """Start it; it is ended when the block is left."""
     read, write = os.pipe()
     with os.fdopen(read, errors="surrogateescape") as stderr:
-        with Path(os.devnull).open("r+b", buffering=0) as nothing, os.fdopen(write, "wb") as end:
-            files = (nothing.fileno(), nothing.fileno(), end.fileno())
-            process = _start(arguments, env, None, files, program, fresh=fresh)
+        with os.fdopen(write, "wb") as end:
+            process = start(arguments, stderr=end.fileno(), env=env, program=program, fresh=fresh)
         running = Exporter(process, stderr)
         try:
             yield running
