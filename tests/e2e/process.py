@@ -154,6 +154,7 @@ class Exporter:
 def exporter(
     *arguments: str,
     env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
     program: tuple[str, ...] = MODULE,
     fresh: bool = False,
 ) -> Iterator[Exporter]:
@@ -161,7 +162,7 @@ def exporter(
     read, write = os.pipe()
     with os.fdopen(read, errors="surrogateescape") as stderr:
         with os.fdopen(write, "wb") as end:
-            process = start(arguments, stderr=end.fileno(), env=env, program=program, fresh=fresh)
+            process = start(arguments, stderr=end.fileno(), env=env, cwd=cwd, program=program, fresh=fresh)
         running = Exporter(process, stderr)
         try:
             yield running
