@@ -67,7 +67,7 @@ def run(
     return subprocess.CompletedProcess(arguments, status, *texts)
 
 
-def eventually(condition: Callable[[], object], what: str, patience: float = PATIENCE, pause: float = 0.02) -> None:
+def eventually(condition: Callable[[], object], what: str, patience: float = PATIENCE, pause: float = 0.05) -> None:
     """Ask again and again until it holds; AssertionError when it does not in time. Where asking costs much, `pause` longer."""
     until = time.monotonic() + patience
     while not condition():
