@@ -49,11 +49,11 @@ class Measured:
         )
 
 
-CLIENTS: tuple[tuple[str, Callable[..., Reader]], ...] = (
-    ("plain client, pages as the server makes them", Plain),
-    ("Flatfile's SDK, pages as the server makes them", WithSdk),
-    ("Flatfile's SDK, pages of 1000", functools.partial(WithSdk, page_size=1000)),
-)
+CLIENTS: dict[str, tuple[str, Callable[..., Reader]]] = {
+    "plain": ("plain client, pages as the server makes them", Plain),
+    "sdk": ("Flatfile's SDK, pages as the server makes them", WithSdk),
+    "sdk-1000": ("Flatfile's SDK, pages of 1000", functools.partial(WithSdk, page_size=1000)),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -69,7 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--most", type=int, default=200, help="requests of each path that a client makes (default: 200)"
     )
     parser.add_argument("--concurrency", type=int, default=4, help="requests.concurrency (default: 4, as everywhere)")
-    parser.add_argument("--no-clients", action="store_true", help="measure the exporter alone")
+    parser.add_argument(
+        "--clients", nargs="*", choices=CLIENTS, default=[*CLIENTS], help="to compare with (default: all; may be none)"
+    )
     add_reference(parser)
     flags = parser.parse_args(arguments)
     warm = []
@@ -83,9 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _compare(tree: Tree, spaces: int, flags: argparse.Namespace) -> tuple[Measured, Measured]:
     size = Size(flags.environments, spaces, guests=spaces * 9 // 4)
     with simulated(size, flags.latency) as api:
-        clients = [
-            (name, _apart(api.base_url, reader, spaces, flags.most)) for name, reader in CLIENTS if not flags.no_clients
-        ]
+        chosen = [CLIENTS[key] for key in flags.clients]
+        clients = [(name, _apart(api.base_url, reader, spaces, flags.most)) for name, reader in chosen]
         scrapes = _exporter(api, tree, flags)
     still = scrapes[0][1]
     show(

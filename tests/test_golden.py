@@ -98,25 +98,26 @@ AWKWARD = ['"', "\\", "\n", '\\"', "\\n", 'a"b\\c\nd', "🧪 Ünï\u200d", "{}",
 async def test_names_of_any_kind_come_back_unchanged() -> None:
     time = Time()
     world = fixed_world(time)
+    world.name = "".join(AWKWARD)
     for name in AWKWARD:
         environment = world.add_environment(name).id
         world.deploy_agent(environment, name, namespace=name)
         world.emit(name, environment, at=time() - 1)
-        world.name = name
-        async with Exported(world, time) as exported:
-            await exported.scrape()
-            families = await exported.account.families()
-        for parsed in (
-            samples(parse_text(render(families, Format.TEXT_0_0_4).body.decode())),
-            samples(parse_openmetrics(render(families, Format.OPENMETRICS_1_0).body.decode())),
-        ):
-            found = {(metric, *dict(labels).items()) for metric, labels in parsed}
+    async with Exported(world, time) as exported:
+        await exported.scrape()
+        families = await exported.account.families()
+    for parsed in (
+        samples(parse_text(render(families, Format.TEXT_0_0_4).body.decode())),
+        samples(parse_openmetrics(render(families, Format.OPENMETRICS_1_0).body.decode())),
+    ):
+        found = {(metric, *dict(labels).items()) for metric, labels in parsed}
+        assert any(m == "flatfile_account_info" and ("account_name", world.name) in rest for m, *rest in found)
+        for name in AWKWARD:
             assert any(m == "flatfile_environment_info" and ("environment_name", name) in rest for m, *rest in found), (
                 name
             )
             assert any(
                 m == "flatfile_agent_info" and {("agent", name), ("flatfile_namespace", name)} <= {*rest}
                 for m, *rest in found
-            )
-            assert any(m == "flatfile_account_info" and ("account_name", name) in rest for m, *rest in found)
-            assert any(m == "flatfile_events_total" and ("topic", name) in rest for m, *rest in found)
+            ), name
+            assert any(m == "flatfile_events_total" and ("topic", name) in rest for m, *rest in found), name

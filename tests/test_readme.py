@@ -24,7 +24,7 @@ from docs.build import metrics as metrics_docs
 from exporter.config import load
 from exporter.demo.accounts import demo_world
 from tests.collectors.exported import Exported, Time
-from tests.e2e.process import eventually
+from tests.e2e import process
 from tests.grafana.e2e import programs
 from tests.pages import ROOT, Block, blocks, pages, prose, read
 from tests.serving import account_lines, configuration
@@ -347,7 +347,7 @@ def test_prometheus_takes_the_configuration_and_the_rules(
             named = set(re.findall(r"`(Flatfile\w+)`", prose(page)))
             assert named
             assert named <= {rule["name"] for rule in running.rules()}
-            eventually(lambda: running.now("flatfile_up == 1") != [], "the demo is scraped")
+            process.eventually(lambda: running.now("flatfile_up == 1") != [], "the demo is scraped")
 
 
 def shell(command: str, place: Path) -> subprocess.CompletedProcess[str]:
@@ -366,24 +366,5 @@ def environment() -> dict[str, str]:
 @contextmanager
 def exporter(*arguments: str, place: Path, more: dict[str, str] | None = None) -> Iterator[str]:
     """Run the exporter on any free port and give its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "exporter", *arguments, "--web.listen-address=127.0.0.1:0"],
-        cwd=place,
-        env={**environment(), **(more or {})},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    log = ""
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            log += line
-            listening = re.search(r"\baddress=(127\.\S+)", line)
-            if listening:
-                yield listening[1]
-                break
-        else:
-            pytest.fail(f"the exporter ended: {log}")
-    finally:
-        process.terminate()
-        process.communicate()
+    with process.exporter(*arguments, process.ANY_PORT, env=more, cwd=place) as running:
+        yield running.wait_for(r"\baddress=(127\.\S+)")[1]

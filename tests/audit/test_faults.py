@@ -22,6 +22,7 @@ from tests.audit.test_process import (
     ids,
     piped,
     read,
+    rest,
 )
 from tests.collectors.exported import Time
 from tests.e2e.process import eventually, run
@@ -142,14 +143,12 @@ def test_told_to_end_while_nobody_reads_it_ends_after_a_whole_line(tmp_path: Pat
     world = sized_world(Time(), environments=2, spaces=6, guests=8, users=5, agents=2, events=5_000)
     with (
         SimulatedServer(world).in_thread() as api,
-        piped(configured(tmp_path, account_lines("acme", api.base_url)), "--since=2025-11-01") as process,
+        piped(configured(tmp_path, account_lines("acme", api.base_url)), "--since=2025-11-01") as (process, pipe),
     ):
-        assert process.stdout is not None
-        pipe = process.stdout.fileno()
         eventually(lambda: waiting(pipe) > 50_000, "the pipe is full")
-        process.terminate()
+        process.send_signal(signal.SIGTERM)
         assert process.wait() == 0
-        text = process.stdout.read()
+        text = rest(pipe)
     assert text.endswith(b"\n")
     assert 0 < len(ids(text.decode())) < 5_000
 

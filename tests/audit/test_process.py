@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from exporter.demo.accounts import SECRET
-from tests.e2e.process import Exporter, clean_environment, eventually, exporter, run
+from tests.e2e.forking import Forked
+from tests.e2e.process import Exporter, clean_environment, eventually, exporter, run, start
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world
@@ -190,39 +191,42 @@ def test_a_slow_reader_gets_everything(tmp_path: Path) -> None:
     world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=3_000)
     with (
         SimulatedServer(world).in_thread() as api,
-        piped(configured(tmp_path, account_lines("acme", api.base_url))) as process,
+        piped(configured(tmp_path, account_lines("acme", api.base_url))) as (process, pipe),
     ):
-        assert process.stdout is not None
-        first = os.read(process.stdout.fileno(), 1)
-        text = first + process.stdout.read()
+        first = os.read(pipe, 1)
+        text = first + rest(pipe)
         assert process.wait() == 0
     assert ids(text.decode()) == happened(api)
 
 
 @contextlib.contextmanager
-def piped(config: str, *more: str) -> Iterator[subprocess.Popen[bytes]]:
-    with subprocess.Popen(
-        [sys.executable, "-m", "exporter", "audit", config, *more],
-        env=clean_environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+def piped(config: str, *more: str) -> Iterator[tuple[subprocess.Popen[bytes] | Forked, int]]:
+    """A process, and the end of the pipe to read what it prints."""
+    read, write = os.pipe()
+    with os.fdopen(write, "wb") as end:
+        process = start(["audit", config, *more], end.fileno())
+    try:
+        yield process, read
+    finally:
+        process.kill()
+        process.wait()
+        os.close(read)
+
+
+def rest(pipe: int) -> bytes:
+    """All that comes through a pipe until its other end is closed."""
+    return b"".join(iter(lambda: os.read(pipe, 65536), b""))
 
 
 def test_told_to_end_it_ends_after_a_whole_line(tmp_path: Path) -> None:
     world = sized_world(time.time, environments=2, spaces=6, guests=8, users=5, agents=2, events=5_000)
     with (
         SimulatedServer(world).in_thread() as api,
-        piped(configured(tmp_path, account_lines("acme", api.base_url))) as process,
+        piped(configured(tmp_path, account_lines("acme", api.base_url))) as (process, pipe),
     ):
-        assert process.stdout is not None
-        first = os.read(process.stdout.fileno(), 1)
-        process.terminate()
-        text = first + process.stdout.read()
+        first = os.read(pipe, 1)
+        process.send_signal(signal.SIGTERM)
+        text = first + rest(pipe)
         assert process.wait() == 0
     assert text.endswith(b"\n")
     assert 0 < len(ids(text.decode())) < 5_000
@@ -231,17 +235,12 @@ def test_told_to_end_it_ends_after_a_whole_line(tmp_path: Path) -> None:
 def test_a_terminal_sees_progress(config: str, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "exporter", "audit", config, f"--output={tmp_path / 'out'}"],
-            env=clean_environment(),
-            stderr=theirs,
-            check=False,
-        )
+        status = start(["audit", config, f"--output={tmp_path / 'out'}"], stderr=theirs).wait()
         shown = os.read(ours, 65536).decode()
     finally:
         os.close(ours)
         os.close(theirs)
-    assert done.returncode == 0
+    assert status == 0
     assert "events read" in shown
     assert shown.rpartition("\x1b[K")[2].startswith("time=")
 

@@ -30,6 +30,7 @@ def _written(stream: io.TextIOWrapper) -> str:
 def _logging_as_before() -> Iterator[None]:
     loggers = [
         logging.getLogger(),
+        logging.getLogger("exporter"),  # which may be there no more than as the parent of others
         *(each for each in logging.root.manager.loggerDict.values() if isinstance(each, logging.Logger)),
     ]
     before = [(logger, logger.level, logger.handlers[:], logger.propagate) for logger in loggers]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from exporter.demo.accounts import demo_world
-from exporter.demo.life import BACKFILL, KEPT, Life, rhythm
+from exporter.demo.life import BACKFILL, KEPT, MAX_GUESTS, MAX_SPACES, Life, rhythm
 from exporter.demo.records import Event
 from exporter.demo.world import World
 from tests.simulator.worlds import sized_world
@@ -96,13 +96,18 @@ def test_no_agent_goes_missing_where_none_should() -> None:
 
 def test_history_is_bounded_and_people_too() -> None:
     world, life = living()
-    for hour in range(1, 49):
+    full = next(iter(world.environments))
+    for number in range(MAX_SPACES):
+        space = world.add_space(full, f"space {number}")
+        for _ in range(MAX_GUESTS // MAX_SPACES):
+            world.add_guest(space.id, "Ada")
+    for hour in range(1, 25):
         life.advance(START + hour * 3600)
     oldest = next(iter(world.events)).created_at
-    assert oldest >= START + 48 * 3600 - KEPT
+    assert oldest >= START + 24 * 3600 - KEPT
     for environment_id in world.environments:
         assert 0 < len(world.spaces_of[environment_id]) < 80
-        assert 0 < len(world.guests_of[environment_id]) < 160
+        assert 0 < len(world.guests_of[environment_id]) < 130
 
 
 class Counting(World):

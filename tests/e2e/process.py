@@ -1,47 +1,73 @@
-"""The exporter as a process of its own: started as a user would, its log read line by line."""
+"""The exporter as a process of its own, its log read line by line.
+
+On Linux it is forked (`tests.e2e.forking`), unless it is to be `fresh` (as a user starts it), its environment is for Python, or
+another `program` is named.
+"""
 
 import contextlib
 import os
 import queue
 import re
-import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Self
 
 import httpx
 
+from tests.e2e.forking import Forked, clean_environment, fork
+
 PATIENCE = 60.0
 """Seconds after which something that should happen is said not to: far more than a busy machine takes."""
 
 
-def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process' environment without what would configure the exporter, with warnings of Python as errors."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("FLATFILE_") and "proxy" not in k.lower()}
-    return kept | {"PYTHONWARNINGS": "error"} | dict(more or {})
+MODULE = ("-m", "exporter")
+
+
+def start(
+    arguments: Sequence[str],
+    stdout: int | None = None,
+    stderr: int | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    program: tuple[str, ...] = MODULE,
+    fresh: bool = False,
+) -> subprocess.Popen[bytes] | Forked:
+    """Start it with these as standard output and error, by default nothing. Who starts it ends it."""
+    clean = clean_environment(env)
+    for_python = any(name.startswith("PYTHON") for name in env or ())
+    with Path(os.devnull).open("r+b", buffering=0) as nothing:
+        files = (nothing.fileno(), *(nothing.fileno() if file is None else file for file in (stdout, stderr)))
+        if sys.platform == "linux" and program == MODULE and not fresh and not for_python:
+            return fork(arguments, clean, cwd, files)
+        command = [sys.executable, *program, *arguments]
+        return subprocess.Popen(command, env=clean, cwd=cwd, stdin=files[0], stdout=files[1], stderr=files[2])
 
 
 def run(
-    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    *arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, fresh: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run a command that ends by itself."""
-    return subprocess.run(
-        [sys.executable, "-m", "exporter", *arguments],
-        env=clean_environment(env),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        timeout=PATIENCE,
-        check=False,
-    )
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = start(arguments, out.fileno(), err.fileno(), env=env, cwd=cwd, fresh=fresh)
+        try:
+            status = process.wait(PATIENCE)
+        finally:
+            process.kill()
+            process.wait()
+        texts = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read().decode(errors="surrogateescape"))
+    return subprocess.CompletedProcess(arguments, status, *texts)
 
 
-def eventually(condition: Callable[[], object], what: str, patience: float = PATIENCE, pause: float = 0.02) -> None:
+def eventually(condition: Callable[[], object], what: str, patience: float = PATIENCE, pause: float = 0.05) -> None:
     """Ask again and again until it holds; AssertionError when it does not in time. Where asking costs much, `pause` longer."""
     until = time.monotonic() + patience
     while not condition():
@@ -52,13 +78,14 @@ def eventually(condition: Callable[[], object], what: str, patience: float = PAT
 class Exporter:
     """A running process. `lines` is what it has logged so far."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, stderr: IO[str]) -> None:
         self.process = process
         self.lines: list[str] = []
         self._new: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._reader = threading.Thread(target=self._read, args=(process.stderr,), daemon=True)
+        self._reader = threading.Thread(target=self._read, args=(stderr,), daemon=True)
         self._reader.start()
-        self.client = httpx.Client(timeout=2 * PATIENCE, trust_env=False)
+        # without TLS; the list of authorities would take as long as all else here
+        self.client = httpx.Client(timeout=2 * PATIENCE, trust_env=False, verify=False)
 
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
@@ -125,38 +152,36 @@ class Exporter:
 
 @contextlib.contextmanager
 def exporter(
-    *arguments: str, env: Mapping[str, str] | None = None, program: tuple[str, ...] = ("-m", "exporter")
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    program: tuple[str, ...] = MODULE,
+    fresh: bool = False,
 ) -> Iterator[Exporter]:
     """Start it; it is ended when the block is left."""
-    process = subprocess.Popen(
-        [sys.executable, *program, *arguments],
-        env=clean_environment(env),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="surrogateescape",
-    )
-    running = Exporter(process)
-    try:
-        yield running
-    finally:
-        running.client.close()
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-        running.ended()
-        assert process.stderr is not None
-        process.stderr.close()
+    read, write = os.pipe()
+    with os.fdopen(read, errors="surrogateescape") as stderr:
+        with os.fdopen(write, "wb") as end:
+            process = start(arguments, stderr=end.fileno(), env=env, cwd=cwd, program=program, fresh=fresh)
+        running = Exporter(process, stderr)
+        try:
+            yield running
+        finally:
+            running.client.close()
+            process.kill()
+            running.ended()
 
 
 ANY_PORT = "--web.listen-address=127.0.0.1:0"
 
 
 @contextlib.contextmanager
-def serving(config: str, directory: Path, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[Exporter]:
+def serving(
+    config: str, directory: Path, *arguments: str, env: Mapping[str, str] | None = None, fresh: bool = False
+) -> Iterator[Exporter]:
     """Start it with a configuration file `config.yaml` in `directory`, and wait until it listens."""
     path = directory / "config.yaml"
     path.write_text(config, encoding="utf-8")
     path.chmod(0o600)  # it holds credentials
-    with exporter(f"--config.file={path}", ANY_PORT, *arguments, env=env) as running:
+    with exporter(f"--config.file={path}", ANY_PORT, *arguments, env=env, fresh=fresh) as running:
         yield running.listens()

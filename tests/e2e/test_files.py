@@ -64,25 +64,6 @@ def test_a_secret_on_a_hung_mount_holds_up_its_own_account_alone(api: SimulatedS
         assert running.ended() == 0
 
 
-def test_a_configuration_through_a_fifo_is_refused_and_the_next_reload_works(
-    api: SimulatedServer, tmp_path: Path
-) -> None:
-    config, text = tmp_path / "config.yaml", configuration(account_lines("acme", api.base_url))
-    replace(config, text)
-    with exporter(f"--config.file={config}", ANY_PORT) as running:
-        running.listens()
-        config.unlink()
-        os.mkfifo(config)
-        running.signal(signal.SIGHUP)
-        running.wait_for("reload failed.*config.yaml: it is a FIFO, not a regular file")
-        assert "flatfile_exporter_config_last_reload_successful 0" in running.page()
-        config.unlink()
-        replace(config, text)
-        running.signal(signal.SIGHUP)
-        running.wait_for("configuration loaded")
-        assert "flatfile_exporter_config_last_reload_successful 1" in running.page()
-
-
 def test_a_web_configuration_through_a_fifo_is_refused_and_the_process_goes_on(
     api: SimulatedServer, tmp_path: Path
 ) -> None:

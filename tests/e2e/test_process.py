@@ -42,7 +42,7 @@ def ends_well(running: Exporter) -> None:
 
 def test_it_starts_with_environment_variables_alone(api: SimulatedServer) -> None:
     env = {"FLATFILE_CLIENT_ID": CLIENT_ID, "FLATFILE_CLIENT_SECRET": SECRET, "FLATFILE_BASE_URL": api.base_url}
-    with exporter(ANY_PORT, env=env) as running:
+    with exporter(ANY_PORT, env=env, fresh=True) as running:
         page = running.listens().page()
         assert value(page, "flatfile_up", account="default") == 1
         assert value(page, "flatfile_users", account="default") == 5
@@ -54,7 +54,7 @@ def test_it_starts_with_files_named_by_the_environment(api: SimulatedServer, tmp
     api.call(api.switches.ready_tokens.add, "pat_rotated")
     (tmp_path / "token").write_text("pat_old\n")
     env = {"FLATFILE_ACCESS_TOKEN_FILE": str(tmp_path / "token"), "FLATFILE_BASE_URL": api.base_url}
-    with exporter("serve", ANY_PORT, env=env) as running:
+    with exporter("serve", ANY_PORT, env=env, fresh=True) as running:
         page = running.listens().page()
         assert value(page, "flatfile_up") == 0
         assert value(page, "flatfile_exporter_collector_errors_total", collector="users", reason="unauthorized") == 1
@@ -70,7 +70,7 @@ def test_it_starts_with_a_file(api: SimulatedServer, tmp_path: Path) -> None:
 
 
 def test_the_demo_needs_nothing() -> None:
-    with exporter("demo", ANY_PORT) as running:
+    with exporter("demo", ANY_PORT, fresh=True) as running:
         page = running.listens().page()
         assert "simulated" in running.text
         assert value(page, "flatfile_up", account="demo") == 1
@@ -89,12 +89,12 @@ def test_the_command_and_the_module_are_the_same() -> None:
     import subprocess
 
     done = subprocess.run([command, "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout == run("--version").stdout == done.stdout
+    assert done.stdout == run("--version", fresh=True).stdout
     assert "flatfile-exporter" in done.stdout
 
 
 def test_without_credentials_it_says_how_to_give_them() -> None:
-    done = run("--web.listen-address=127.0.0.1:0")
+    done = run("--web.listen-address=127.0.0.1:0", fresh=True)
     assert (done.returncode, done.stdout) == (1, "")
     for words in ("--config.file", "FLATFILE_CLIENT_ID", "FLATFILE_ACCESS_TOKEN", "flatfile-exporter demo"):
         assert words in done.stderr
@@ -289,7 +289,7 @@ def test_a_second_signal_ends_it_at_once(api: SimulatedServer, tmp_path: Path) -
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_ends_when_told(api: SimulatedServer, tmp_path: Path, number: signal.Signals) -> None:
-    with serving(configuration(account_lines("acme", api.base_url)), tmp_path) as running:
+    with serving(configuration(account_lines("acme", api.base_url)), tmp_path, fresh=True) as running:
         running.page()
         running.signal(number)
         ends_well(running)
@@ -403,6 +403,8 @@ def test_logs_are_logfmt_and_a_failure_is_one_line(api: SimulatedServer, tmp_pat
         running.signal(signal.SIGHUP)
         running.wait_for("configuration loaded.*new_or_changed=1")
         running.page("/probe?target=acme2&collect[]=users")
+        running.signal(signal.SIGTERM)
+        ends_well(running)
         failures = [line for line in running.lines[quiet:] if "level=WARN" in line]
         assert len(failures) == 1
         for field in (

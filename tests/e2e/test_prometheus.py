@@ -1,7 +1,9 @@
 """A real Prometheus scrapes the real process over its HTTP service discovery, and answers queries."""
 
 import contextlib
+import functools
 import json
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -84,7 +86,7 @@ def started(program: str, path: Path, directory: Path) -> Iterator[Prometheus]:
         )
     running = Prometheus(f"http://127.0.0.1:{port}", process)
     try:
-        eventually(running.up, "Prometheus is ready")
+        eventually(running.up, "Prometheus is ready", pause=0.1)
         yield running
     finally:
         running.close()
@@ -103,16 +105,21 @@ def exported(api: SimulatedServer, tmp_path: Path) -> Iterator[Exporter]:
 ACCOUNTS = {"acme", 'Größe "2" & Co'}
 
 
-def test_prometheus_needs_no_relabelling(prometheus_program: str, exported: Exporter, tmp_path: Path) -> None:
+soon = functools.partial(eventually, pause=0.2)
+
+
+def test_prometheus_needs_no_relabelling_and_forgets_an_account_that_is_removed(
+    prometheus_program: str, api: SimulatedServer, exported: Exporter, tmp_path: Path
+) -> None:
     host = exported.url.removeprefix("http://")
     with scraping(prometheus_program, exported, tmp_path) as prometheus:
-        eventually(lambda: len(prometheus.targets()) == 3, "three targets are up")
+        soon(lambda: len(prometheus.targets()) == 3, "three targets are up")
         expected = {host} | {f"{host}/{name}" for name in ACCOUNTS}
         assert {target["instance"] for target in prometheus.targets()} == expected
         assert {target["job"] for target in prometheus.targets()} == {"flatfile"}
 
-        eventually(lambda: len(prometheus.query("up == 1")) == 3, "up")
-        eventually(lambda: len(prometheus.query("flatfile_users")) == 2, "users of both accounts")
+        soon(lambda: len(prometheus.query("up == 1")) == 3, "up")
+        soon(lambda: len(prometheus.query("flatfile_users")) == 2, "users of both accounts")
         for labels, value in prometheus.query("flatfile_users"):
             assert value == 5
             assert labels["instance"] == f"{host}/{labels['account']}"
@@ -134,38 +141,32 @@ def test_prometheus_needs_no_relabelling(prometheus_program: str, exported: Expo
         assert len(joined) == 4
         assert {labels["environment_name"] for labels, _ in joined} == {"environment-0", "environment-1"}
         probed = 'flatfile_exporter_scrapes_total{path="/probe",outcome="complete"} > 0'
-        eventually(lambda: prometheus.query(probed), "the exporter's own target is scraped after the first probe")
+        soon(lambda: prometheus.query(probed), "the exporter's own target is scraped after the first probe")
         # nothing in a scrape was refused
         assert prometheus.query("scrape_samples_scraped != scrape_samples_post_metric_relabeling") == []
-        eventually(lambda: len(prometheus.query("count_over_time(up[1m]) >= 3")) == 3, "three scrapes each")
+        soon(lambda: len(prometheus.query("count_over_time(up[1m]) >= 3")) == 3, "three scrapes each")
         assert prometheus.query("min_over_time(up[1m]) < 1") == []
+
+        (tmp_path / "config.yaml").write_text(configuration(account_lines("acme", api.base_url)))
+        exported.signal(signal.SIGHUP)
+        exported.wait_for("configuration loaded.*accounts=1")
+        soon(lambda: len(prometheus.query("flatfile_users")) == 1, "the series of the one that went are gone")
+        soon(lambda: len(prometheus.query("up")) == 2, "so is its target")
+        assert len(prometheus.targets()) == 2
     log = (tmp_path / "prometheus.log").read_text()
     for problem in ("out of order", "duplicate", "level=error", "Append failed", "invalid"):
         assert problem not in log
 
 
-def test_an_account_that_is_removed_goes_from_prometheus(
-    prometheus_program: str, api: SimulatedServer, exported: Exporter, tmp_path: Path
-) -> None:
-    with scraping(prometheus_program, exported, tmp_path) as prometheus:
-        eventually(lambda: len(prometheus.query("flatfile_users")) == 2, "users of both accounts")
-        (tmp_path / "config.yaml").write_text(configuration(account_lines("acme", api.base_url)))
-        exported.signal(1)
-        exported.wait_for("configuration loaded.*accounts=1")
-        eventually(lambda: len(prometheus.query("flatfile_users")) == 1, "the series of the one that went are gone")
-        eventually(lambda: len(prometheus.query("up")) == 2, "so is its target")
-        assert len(prometheus.targets()) == 2
-
-
-@pytest.mark.parametrize("path", ["/metrics", "/probe?target=acme", "/metrics?only=exporter"])
-def test_promtool_has_nothing_to_say(promtool: str, exported: Exporter, path: str) -> None:
+def test_promtool_has_nothing_to_say(promtool: str, exported: Exporter) -> None:
     exported.page()
-    done = subprocess.run(
-        [promtool, "check", "metrics"],
-        input=exported.page(path),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    for path in ("/metrics", "/probe?target=acme", "/metrics?only=exporter"):
+        done = subprocess.run(
+            [promtool, "check", "metrics"],
+            input=exported.page(path),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert (path, done.returncode, done.stdout, done.stderr) == (path, 0, "", "")

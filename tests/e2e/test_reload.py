@@ -22,7 +22,7 @@ def test_a_pipe_in_the_place_of_the_file(api: SimulatedServer, tmp_path: Path) -
         path.unlink()
         os.mkfifo(path)
         exporter.signal(signal.SIGHUP)
-        exporter.wait_for("reload failed")
+        exporter.wait_for("reload failed.*config.yaml: it is a FIFO, not a regular file")
         assert f"\n{successful} 0\n" in exporter.page()
         assert exporter.client.post(exporter.url + "/-/reload").status_code == 500
         path.unlink()
@@ -30,5 +30,7 @@ def test_a_pipe_in_the_place_of_the_file(api: SimulatedServer, tmp_path: Path) -
         path.chmod(0o600)
         assert exporter.client.post(exporter.url + "/-/reload").status_code == 200
         assert f"\n{successful} 1\n" in exporter.page()
+        exporter.signal(signal.SIGHUP)
+        exporter.wait_for("configuration loaded")
         exporter.signal(signal.SIGTERM)
         assert exporter.ended() == 0

@@ -115,7 +115,7 @@ def arguments(running: Exporter) -> str:
 def test_a_day_on_which_all_is_well(marked: SimulatedServer, tmp_path: Path, log_format: str) -> None:
     config = configuration(account_lines("acme", marked.base_url), more=FAST + EVERYTHING)
     flags = (f"--log.format={log_format}", "--log.level=debug", "--web.enable-lifecycle")
-    with serving(config, tmp_path, *flags) as running:
+    with serving(config, tmp_path, *flags, fresh=True) as running:
         for text in shown(running):
             assert not leaks(text)
         assert marked.count("/guests")
@@ -175,7 +175,7 @@ def test_a_fault_of_the_exporter_itself(marked: SimulatedServer, tmp_path: Path)
 
 def test_credentials_of_the_environment(marked: SimulatedServer) -> None:
     env = {"FLATFILE_CLIENT_ID": CLIENT_ID, "FLATFILE_CLIENT_SECRET": SECRET, "FLATFILE_BASE_URL": marked.base_url}
-    with exporter("--web.listen-address=127.0.0.1:0", "--log.level=debug", env=env) as running:
+    with exporter("--web.listen-address=127.0.0.1:0", "--log.level=debug", env=env, fresh=True) as running:
         running.listens()
         assert 'flatfile_up{account="default"} 1' in running.page()
         for text in shown(running, "default"):

@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from exporter.demo.accounts import CLIENT_ID, SECRET
-from tests.e2e.process import ANY_PORT, PATIENCE, Exporter, clean_environment, eventually, exporter, serving
+from tests.e2e.forking import Forked
+from tests.e2e.process import ANY_PORT, PATIENCE, Exporter, eventually, exporter, serving, start
 from tests.simulator.server import SimulatedServer
 
 CONFIG = f"""\
@@ -89,7 +90,7 @@ def test_it_ends_while_the_event_loop_is_blocked(api: SimulatedServer, tmp_path:
 @contextlib.contextmanager
 def with_full_pipe(
     api: SimulatedServer, directory: Path
-) -> Iterator[tuple[subprocess.Popen[bytes], httpx.Client, int]]:
+) -> Iterator[tuple[subprocess.Popen[bytes] | Forked, httpx.Client, int]]:
     """Run it with a standard error that nobody reads, full already; gives the end to read from."""
     path = directory / "config.yaml"
     path.write_text(CONFIG % api.base_url, encoding="utf-8")
@@ -100,16 +101,12 @@ def with_full_pipe(
     read, write = os.pipe()
     fcntl.fcntl(read, fcntl.F_SETPIPE_SZ, 4096)
     flags = (f"--config.file={path}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=debug")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "exporter", *flags],
-        env=clean_environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=write,
-        stderr=write,
-    )
+    process = start(flags, write, write)
     os.close(write)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=PATIENCE) as client:
+        with httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, verify=False, timeout=PATIENCE
+        ) as client:
             eventually(lambda: answers(client), "it serves")
             eventually(lambda: client.get("/metrics").status_code == 200 and waiting(read) > 3500, "the pipe is full")
             yield process, client, read

@@ -187,7 +187,7 @@ def copy_python(prefix: Path) -> None:
         shutil.copy(path, prefix / "lib", follow_symlinks=False)
     copied = prefix / "lib" / PYTHON
     shutil.copytree(
-        library(), copied, ignore=shutil.ignore_patterns("test", "site-packages", "config-*", "__pycache__")
+        library(), copied, ignore=shutil.ignore_patterns("test", "site-packages", "config-*", "*.opt-*.pyc")
     )
     pip = importlib.util.find_spec("pip")
     assert pip is not None

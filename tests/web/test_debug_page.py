@@ -117,7 +117,8 @@ def test_of_many_requests_the_last_are_shown_and_all_are_counted() -> None:
 async def test_the_time_of_a_refresh_adds_up() -> None:
     """One request a second: what is not sent at once waits, and the other collectors wait for the environments."""
     world = sized_world(Time(), environments=3, spaces=3, users=0, guests=0, agents=0)
-    more = "requests: {per_second: 2, concurrency: 1, retries: 2}\n"
+    off = ", ".join(f"{name}: {{enabled: false}}" for name in ("agents", "executions", "guests", "jobs", "users"))
+    more = f"requests: {{per_second: 2, concurrency: 1, retries: 2}}\ncollectors: {{{off}}}\n"
     async with SimulatedServer(world) as api, serving(api, more=more) as there:
         api.switches.latency["*"] = 0.02
         text = (await there.get("/probe?target=acme&debug=true", X_Prometheus_Scrape_Timeout_Seconds="60")).text

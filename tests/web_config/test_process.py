@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.e2e.process import ANY_PORT, PATIENCE, Exporter, eventually, exporter, run
-from tests.e2e.test_prometheus import Prometheus, started
+from tests.e2e.test_prometheus import Prometheus, soon, started
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world
@@ -65,15 +65,13 @@ def test_prometheus_scrapes_over_tls_with_a_certificate_and_a_password(
         serving(files, api, files.tls(CLIENTS) + users() + HEADERS) as running,
         scraping(prometheus_program, files, running.url, PASSWORD) as prometheus,
     ):
-        eventually(lambda: len(prometheus.targets()) == 2, "the account and the exporter itself are scraped")
-        eventually(lambda: prometheus.query("flatfile_spaces"), "there are spaces")
+        soon(lambda: len(prometheus.targets()) == 2, "the account and the exporter itself are scraped")
+        soon(lambda: prometheus.query("flatfile_spaces"), "there are spaces")
         files.new_server_certificate()
         files.write(files.tls(CLIENTS) + users("another"))
-        eventually(lambda: prometheus.query("up == 0"), "the user that was taken away is shut out")
+        soon(lambda: prometheus.query("up == 0"), "the user that was taken away is shut out")
         files.write(files.tls(CLIENTS) + users("another", USER))
-        eventually(
-            lambda: len(prometheus.query("up == 1")) == 2 and not prometheus.query("up == 0"), "it is let in again"
-        )
+        soon(lambda: len(prometheus.query("up == 1")) == 2 and not prometheus.query("up == 0"), "it is let in again")
         assert PASSWORD not in running.text
 
 
