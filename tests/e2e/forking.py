@@ -67,6 +67,16 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
+@functools.cache
+def can_fork() -> bool:
+    """Whether the system has what `fork` needs: Linux 5.3 or newer."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
 def fork(arguments: Sequence[str], env: Mapping[str, str], cwd: Path | None, files: Sequence[int]) -> Forked:
     """Start the exporter with these as standard input, output and error."""
     message = json.dumps([[*arguments], {**env}, str(cwd or Path.cwd())]).encode()

@@ -19,7 +19,7 @@ from typing import IO, Self
 
 import httpx
 
-from tests.e2e.forking import Forked, clean_environment, fork
+from tests.e2e.forking import Forked, can_fork, clean_environment, fork
 
 PATIENCE = 60.0
 """Seconds after which something that should happen is said not to: far more than a busy machine takes."""
@@ -43,7 +43,7 @@ def start(
     for_python = any(name.startswith("PYTHON") for name in env or ())
     with Path(os.devnull).open("r+b", buffering=0) as nothing:
         files = (nothing.fileno(), *(nothing.fileno() if file is None else file for file in (stdout, stderr)))
-        if sys.platform == "linux" and program == MODULE and not fresh and not for_python:
+        if can_fork() and program == MODULE and not fresh and not for_python:
             return fork(arguments, clean, cwd, files)
         command = [sys.executable, *program, *arguments]
         return subprocess.Popen(command, env=clean, cwd=cwd, stdin=files[0], stdout=files[1], stderr=files[2])
