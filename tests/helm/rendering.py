@@ -1,6 +1,7 @@
 """The chart in Helm's hands: what it lints, renders and refuses."""
 
 import itertools
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -90,13 +91,15 @@ class Helm:
         return cls(program, directory, itertools.count())
 
     def run(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([self.program, *arguments], capture_output=True, text=True)
+        return subprocess.run(
+            [self.program, *arguments], env={**os.environ, "GOGC": "off"}, capture_output=True, text=True
+        )
 
     def render(self, values: Path | Values) -> Rendered:
         """What an installation would make."""
         done = self.template(values)
         assert done.returncode == 0, done.stderr
-        return Rendered([manifest for manifest in yaml.safe_load_all(done.stdout) if manifest])
+        return Rendered([manifest for manifest in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if manifest])
 
     def refusal(self, values: Values) -> str:
         """Why these values are refused."""

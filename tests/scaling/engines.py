@@ -28,7 +28,8 @@ class VictoriaMetrics:
         return "" if answer["status"] == "success" else str(answer["error"])
 
     def now(self, expr: str) -> list[Json]:
-        """The series of an instant query."""
+        """The series of an instant query. Of series that are new it would not know for up to ten seconds."""
+        self._client.get("/internal/force_flush").raise_for_status()
         answer: Json = self._client.get("/api/v1/query", params={"query": expr}).json()
         assert answer["status"] == "success", f"{answer} to {expr}"
         return list(answer["data"]["result"])
@@ -88,7 +89,7 @@ def for_older_vmalert(path: Path) -> Path:
     return path
 
 
-def nothing(lacking: Callable[[], Collection[object]], what: str, pause: float = 0.02) -> None:
+def nothing(lacking: Callable[[], Collection[object]], what: str, pause: float = 0.2) -> None:
     """Wait until nothing is lacking: two engines scrape and evaluate each by itself. Says what was lacking to the end."""
     last: list[object] = []
 

@@ -39,11 +39,11 @@ def test_it_goes_on(
         def firing(name: str) -> list[Json]:
             return victoria.now(f'ALERTS{{alertname="{name}",alertstate="firing"}}')
 
-        eventually(lambda: firing("FlatfileAgentMissing"), "the agent that there is not is told")
+        eventually(lambda: firing("FlatfileAgentMissing"), "the agent that there is not is told", pause=0.2)
         running.close()
-        eventually(lambda: firing("FlatfileExporterDown"), "that the exporter is down is told")
+        eventually(lambda: firing("FlatfileExporterDown"), "that the exporter is down is told", pause=0.2)
         lasting = 'count_over_time((count(ALERTS{alertname="FlatfileExporterDown",alertstate="firing"}))[60s:1s]) >= 15'
-        eventually(lambda: victoria.now(lasting), "it has been down for half an hour of the rules' time")
+        eventually(lambda: victoria.now(lasting), "it has been down for half an hour of the rules' time", pause=0.2)
         (missing,) = firing("FlatfileAgentMissing")
         assert missing["metric"]["severity"] == "critical"
         (seconds,) = victoria.now(

@@ -3,7 +3,7 @@
 import math
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tests.grafana import promql
@@ -55,6 +55,16 @@ def _import(promtool: str, file: Path, data: Path) -> None:
     )
 
 
+def store(promtool: str, directory: Path, lines: Iterable[str]) -> None:
+    """Write these samples of OpenMetrics to `directory/data`."""
+    made = directory / "made.om"
+    with made.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(lines)
+        file.write("# EOF\n")
+    _import(promtool, made, directory / "data")
+    made.unlink()
+
+
 def _lines(name: str, series: list[Json], more: dict[str, str]) -> Iterator[str]:
     for one in series:
         labels = {key: value for key, value in one["metric"].items() if key != "__name__"} | more
@@ -79,21 +89,15 @@ def _alerts(alert: Rule, series: list[Json]) -> Iterator[str]:
 
 def fill(prometheus_program: str, promtool: str, history: History, directory: Path) -> None:
     """Write all of it to `directory/data`."""
-    data, made = directory / "data", directory / "made.om"
-    with made.open("w", encoding="utf-8", newline="\n") as file:
-        for instance, at, page in history.scrapes():
-            file.writelines(_stamped(page, instance, at))
-        file.write("# EOF\n")
-    _import(promtool, made, data)
+    scrapes = history.scrapes()
+    store(promtool, directory, (line for instance, at, page in scrapes for line in _stamped(page, instance, at)))
     for level in [*levels(), [rule for rule in rules() if rule.alert]]:
-        with (
-            programs.prometheus(prometheus_program, {}, directory) as prometheus,
-            made.open("w", encoding="utf-8", newline="\n") as file,
-        ):
-            for rule in level:
-                before = [] if rule.alert else prometheus.over_time(rule.expr, history.begin, history.story - 1, SELDOM)
-                story = prometheus.over_time(rule.expr, history.story, history.end, STEP)
-                file.writelines(_alerts(rule, story) if rule.alert else _lines(rule.name, [*before, *story], {}))
-            file.write("# EOF\n")
-        _import(promtool, made, data)
-    made.unlink()
+        with programs.prometheus(prometheus_program, {}, directory) as prometheus:
+            store(promtool, directory, _recorded(prometheus, level, history))
+
+
+def _recorded(prometheus: programs.Prometheus, level: Sequence[Rule], history: History) -> Iterator[str]:
+    for rule in level:
+        before = [] if rule.alert else prometheus.over_time(rule.expr, history.begin, history.story - 1, SELDOM)
+        story = prometheus.over_time(rule.expr, history.story, history.end, STEP)
+        yield from _alerts(rule, story) if rule.alert else _lines(rule.name, [*before, *story], {})

@@ -31,8 +31,8 @@ from tests.simulator.worlds import sized_world
 from .story import CALM, LAST, Changing, Story
 
 HOUR, DAY = 3600.0, 86400.0
-SELDOM = 4 * HOUR
-STEP = 120.0
+SELDOM = 12 * HOUR
+STEP = 240.0
 STORY = LAST * 60.0
 WEEK = 9 * DAY + 6 * HOUR
 INSTANCES = ("exporter-a:10056", "exporter-b:10056")
@@ -146,7 +146,7 @@ async def write(directory: Path) -> None:
     before = [last - at for at in range(0, int(WEEK), int(SELDOM))]
     now = Time(min(before))
     # Grafana's default time range is six hours, and some panels compare with its beginning; growth is that of a day.
-    compared = (story + CALM * 60, end - 600, *(end + after for after in range(0, 600, 120)))
+    compared = (story + CALM * 60, end - 600, *(end + after for after in range(0, 600, 240)))
     before += [moment - ago for moment in compared for ago in (6 * HOUR, DAY)]
     world, quiet = accounts(now)
     api, other = SimulatedServer(world), SimulatedServer(quiet)

@@ -70,12 +70,13 @@ def running(
     with (
         log.open("ab") as output,
         subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output) as process,
+        httpx.Client(timeout=PATIENCE, trust_env=False) as client,
     ):
 
         def ready() -> bool:
             assert process.poll() is None, log.read_text(errors="replace")
             with contextlib.suppress(httpx.TransportError):
-                return httpx.get(f"{url}{ready_path}", timeout=PATIENCE, trust_env=False).status_code == 200
+                return client.get(f"{url}{ready_path}").status_code == 200
             return False
 
         try:

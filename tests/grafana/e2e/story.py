@@ -11,9 +11,9 @@ from tests.simulator.server import SimulatedServer
 
 CALM = 16
 """A minute before anything goes wrong."""
-WRONG = (120, 196)
+WRONG = (96, 164)
 """Minutes when a collector has failed for long, and when an exporter could not load its configuration."""
-LAST = 224
+LAST = 200
 """The last minute."""
 
 
@@ -27,7 +27,7 @@ class Exporter(Protocol):
 
 
 class Story:
-    """What happens in the last hours, by the minute, of which every other one has a scrape."""
+    """What happens in the last hours, by the minute; every fourth one has a scrape."""
 
     def __init__(self, api: SimulatedServer, first: Exporter) -> None:
         self._api = api
@@ -38,36 +38,36 @@ class Story:
             8: account.job_fails,
             20: lambda: account.lose("validator"),
             24: account.give_up_sandbox,
-            40: account.deploy_again,
+            32: account.deploy_again,
             # nobody answers, for longer than what is known is shown
-            44: api.stop_listening,
-            80: api.listen,
+            36: api.stop_listening,
+            60: api.listen,
             # one that nobody expects by its name
-            82: lambda: account.lose("exporter"),
-            88: account.deploy_again,
+            64: lambda: account.lose("exporter"),
+            72: account.deploy_again,
             # one environment may not be read any more, for as long
-            90: lambda: api.switches.forbidden.add(("*", account.staging)),
-            124: api.switches.forbidden.clear,
+            76: lambda: api.switches.forbidden.add(("*", account.staging)),
+            100: api.switches.forbidden.clear,
             # one kind of data cannot be had
-            128: lambda: self._fail(Status(500), "/guests"),
-            142: self._heal,
+            104: lambda: self._fail(Status(500), "/guests"),
+            112: self._heal,
             # too many requests; the Retry-After of 0 s, because the pause goes by the real clock
-            146: lambda: self._fail(Status(429, 0), "/spaces", "/agents", "/users"),
-            166: self._heal,
-            170: lambda: self._credentials("another secret"),
-            178: lambda: self._credentials(SECRET),
+            116: lambda: self._fail(Status(429, 0), "/spaces", "/agents", "/users"),
+            128: self._heal,
+            132: lambda: self._credentials("another secret"),
+            140: lambda: self._credentials(SECRET),
             # the exporter itself
-            180: lambda: setattr(first, "hidden", True),
-            190: lambda: setattr(first, "hidden", False),
-            192: lambda: first.reload(broken=True),
-            198: lambda: first.reload(broken=False),
+            144: lambda: setattr(first, "hidden", True),
+            156: lambda: setattr(first, "hidden", False),
+            160: lambda: first.reload(broken=True),
+            168: lambda: first.reload(broken=False),
             # the account again, and it stays so
-            200: account.rename_staging,
-            202: account.crowd,
-            204: lambda: account.lose("importer", "validator", "exporter"),
-            212: account.deploy_again,
-            214: account.job_fails,
-            218: lambda: account.lose("validator"),
+            172: account.rename_staging,
+            176: account.crowd,
+            180: lambda: account.lose("importer", "validator", "exporter"),
+            188: account.deploy_again,
+            192: account.job_fails,
+            196: lambda: account.lose("validator"),
         }
 
     async def happen(self, minute: int) -> None:

@@ -157,7 +157,7 @@ def scraped(
         for instance, exporter in zip(INSTANCES, living.exporters, strict=True)
     ]
     config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "global": {"scrape_interval": "2s", "scrape_timeout": "2s", "evaluation_interval": "2s"},
         "rule_files": without_waiting(directory),
         "scrape_configs": [
             {"job_name": "flatfile", "static_configs": targets},
@@ -166,7 +166,7 @@ def scraped(
     with programs.prometheus(prometheus_program, config, directory) as prometheus:
 
         def steady() -> bool:
-            return len(prometheus.now("count_over_time(up[20s]) >= 5 and up == 1")) == len(INSTANCES)
+            return len(prometheus.now("count_over_time(up[20s]) >= 3 and up == 1")) == len(INSTANCES)
 
         def told() -> bool:
             failing = prometheus.now('flatfile_exporter_collector_success{collector="users"} == 0')
