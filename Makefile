@@ -6,7 +6,7 @@ VENV   ?= .venv
 PY     := $(VENV)/bin/python
 ARGS   ?=
 # Many tests wait for other processes more than they compute: there are more of them at a time than a usual machine has cores.
-PYTEST_ARGS ?= --numprocesses=4
+PYTEST_ARGS ?= --numprocesses=6
 
 # Tests start hundreds of processes, each of which would compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
