@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 
 from bench.trees import HERE, THIS, Tree
+from tests.ports import free_port
 
 SCRAPE_TIMEOUT = 60  # seconds: what the scrapes here allow
 LONGEST_START = 30  # seconds
@@ -87,13 +87,6 @@ class Exporter:
         self._connection.close()
         self.process.terminate()
         self.process.wait()
-
-
-def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    return port
 
 
 @contextlib.contextmanager

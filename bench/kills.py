@@ -15,10 +15,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.exporting import configuration, free_port, sums
+from bench.exporting import configuration, sums
 from bench.simulated import CLIENT_ID, SECRET, Simulated, Size, simulated
 from bench.table import show
 from bench.trees import HERE, Tree, add_reference, trees
+from tests.ports import free_port
 
 SIZE = Size(environments=4, spaces=0, guests=0, users=1, events=0, agents=0)
 COLLECTORS = ("spaces", "agents", "users", "guests", "executions", "jobs")  # disabled: a scrape is events alone

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.exporting import free_port
+from tests.ports import free_port
 
 
 class Prometheus:

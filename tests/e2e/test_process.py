@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter import __version__
 from exporter.demo.accounts import CLIENT_ID, SECRET
+from tests.ports import free_port
 from tests.serving import PATIENT, account_lines, configuration
 from tests.simulator.faults import Hang, Status
 from tests.simulator.server import SimulatedServer
@@ -441,7 +442,7 @@ def test_debug_tells_of_good_refreshes_and_never_a_secret(api: SimulatedServer, 
 def test_errors_alone(api: SimulatedServer, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(configuration(account_lines("acme", "http://127.0.0.1:9")))
-    port = _free_port()
+    port = free_port()
     with exporter(f"--config.file={path}", f"--web.listen-address=127.0.0.1:{port}", "--log.level=error") as running:
         running.url = f"http://127.0.0.1:{port}"
         eventually(lambda: _answers(port), "an open port")
@@ -449,11 +450,6 @@ def test_errors_alone(api: SimulatedServer, tmp_path: Path) -> None:
         running.signal(signal.SIGTERM)
         assert running.ended() == 0
         assert running.lines == []
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 def _answers(port: int) -> bool:

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import json
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.ports import free_port
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 
@@ -54,11 +54,6 @@ class Prometheus:
         return [(one["metric"], float(one["value"][1])) for one in answer["data"]["result"]]
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
-
-
 @contextlib.contextmanager
 def scraping(program: str, exporter: Exporter, directory: Path) -> Iterator[Prometheus]:
     """Prometheus with the few lines of configuration that the README gives."""
@@ -71,7 +66,7 @@ def scraping(program: str, exporter: Exporter, directory: Path) -> Iterator[Prom
 @contextlib.contextmanager
 def started(program: str, path: Path, directory: Path) -> Iterator[Prometheus]:
     """Prometheus with the configuration at `path`; its data and its log go to `directory`."""
-    port = _free_port()
+    port = free_port()
     with (directory / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(
             [

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import subprocess
 import time
 import urllib.parse
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
+
+from tests.ports import free_port
 
 from .contract import FAMILIES
 
@@ -223,8 +224,7 @@ def serving(lines: Iterable[str], directory: Path) -> Iterator[Prometheus]:
         capture_output=True,
     )
     (directory / "prometheus.yml").write_text("{}\n")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     log = directory / "log"
     arguments = {
         "config.file": directory / "prometheus.yml",

@@ -9,7 +9,8 @@ import httpx
 import yaml
 
 from tests.e2e.process import PATIENCE, eventually
-from tests.grafana.e2e.programs import Json, free_port, running
+from tests.grafana.e2e.programs import Json, running
+from tests.ports import free_port
 
 HEALTH = "/health"
 """Where VictoriaMetrics' programs say that they are ready."""

@@ -12,8 +12,9 @@ import yaml
 
 from tests.e2e.process import eventually, exporter
 from tests.grafana.e2e import programs
-from tests.grafana.e2e.programs import Json, Prometheus, free_port
+from tests.grafana.e2e.programs import Json, Prometheus
 from tests.grafana.queries import all_queries
+from tests.ports import free_port
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world

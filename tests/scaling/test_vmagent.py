@@ -11,8 +11,9 @@ import httpx
 import pytest
 
 from tests.e2e.process import eventually, serving
-from tests.grafana.e2e.programs import Json, free_port, running
+from tests.grafana.e2e.programs import Json, running
 from tests.grafana.e2e.scaled_rules import write_scaled
+from tests.ports import free_port
 from tests.serving import account_lines, configuration
 from tests.simulator.server import SimulatedServer
 from tests.simulator.worlds import sized_world

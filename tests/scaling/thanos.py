@@ -13,7 +13,8 @@ import httpx
 import yaml
 
 from tests.e2e.process import PATIENCE
-from tests.grafana.e2e.programs import Json, Prometheus, free_port, running
+from tests.grafana.e2e.programs import Json, Prometheus, running
+from tests.ports import free_port
 
 NAMES = ("router", "receive-0", "receive-1", "query", "rule")
 """What runs, in the order of the guide's commands, as the guide calls the hosts."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,14 +10,9 @@ from typing import Any
 import httpx
 
 from tests.e2e.process import PATIENCE, eventually
+from tests.ports import free_port
 
 Json = dict[str, Any]
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 class Prometheus:

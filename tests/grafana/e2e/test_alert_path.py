@@ -16,6 +16,7 @@ from exporter.demo.records import Agent, Environment
 from exporter.demo.world import World
 from tests.e2e.process import PATIENCE, eventually, exporter
 from tests.grafana.alert_rules import RULE_FILES, rules
+from tests.ports import free_port
 from tests.simulator.faults import Status
 from tests.simulator.server import SimulatedServer
 
@@ -136,7 +137,7 @@ def stack(prometheus_program: str, alertmanager_program: str, tmp_path: Path) ->
         alerts = parts.enter_context(
             programs.alertmanager(alertmanager_program, {"route": route, "receivers": [receiver]}, tmp_path)
         )
-        port = programs.free_port()
+        port = free_port()
         config = {
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
             "rule_files": [str(path) for path in write_scaled(tmp_path)],
