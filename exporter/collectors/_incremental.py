@@ -25,6 +25,7 @@ SHORT = 2  # pages: reading so many costs no more than finding out what has chan
 SMALL_PAGE = 100  # rows: what changes between two looks, as a rule
 MAX_WAITED_FOR = 20  # requests; a scrape does not wait for a longer reading
 SECONDS_A_REQUEST = 3.0
+NOT_COMPARABLE = "UPDATE list_reading SET comparable = 0 WHERE list = ? AND scope = ?"
 SLACK = 60.0  # seconds by which a change may become visible later than one with a newer time
 
 
@@ -68,7 +69,6 @@ class IncrementalList(Generic[T]):
         self._full_resync = full_resync
         self._max_pause = max_pause
         self._bits = {1 << place: params for place, params in enumerate(table.lists)}
-        self._full_reads_only: set[str] = set()
         # Until a row changes, by the database's generation and scope.
         self._counted: dict[tuple[int, str], Counter[tuple[str, int]]] = {}
 
@@ -85,9 +85,8 @@ class IncrementalList(Generic[T]):
         at, pages, comparable = last
         age = self._context.clock.steady() - at
         if pages <= SHORT or not 0 <= age < self._full_resync:
-            self._full_reads_only.discard(scope)
             return await self._whole(scope, where, call, pages)
-        if comparable and scope not in self._full_reads_only:
+        if comparable:
             reading = await self._newest(scope, where, call, pages)
             if reading is not None:
                 return reading
@@ -126,7 +125,7 @@ class IncrementalList(Generic[T]):
                     raise
                 heads = [False]
             if not all(heads):
-                self._full_reads_only.add(scope)
+                await self._context.database.run(lambda db: db.execute(NOT_COMPARABLE, (self.table.name, scope)))
                 return None
             if await self._context.database.run(lambda db: self._take(db, reading)):
                 return reading

@@ -53,7 +53,7 @@ CREATE TABLE list_reading (
   scope      TEXT NOT NULL,       -- an environment's id, '' for the whole account
   at         REAL NOT NULL,
   pages      INTEGER NOT NULL,    -- that it took, the longest of the lists
-  comparable INTEGER NOT NULL,    -- 1: the server's total agreed with the rows, so that changes can be told from it
+  comparable INTEGER NOT NULL,    -- 1: the server's total agreed with the rows, and since then the newest came in order
   PRIMARY KEY (list, scope)
 ) WITHOUT ROWID;
 
