@@ -13,9 +13,10 @@ from exporter.collectors._context import (
     mark_verified,
     needs_check,
 )
-from exporter.collectors._incremental import IncrementalList, ListTable, Reading
+from exporter.collectors._incremental import IncrementalList
 from exporter.collectors._labels import ENVIRONMENT, family
 from exporter.collectors._memo import Memo
+from exporter.collectors._staged import ListTable, Reading
 from exporter.collectors._way import Way
 from exporter.core.malloc import return_freed
 from exporter.core.units import format_duration
@@ -158,7 +159,7 @@ class Collector:
         database, since = self._context.database, reading.began - self._max_pause
 
         def silent(db: Connection) -> tuple[set[str], list[Environment]]:
-            named = self._list.environments(db, reading)
+            named = self._list.rows.environments(db, reading)
             return named, needs_check(db, NAME, [env for env in environments if env.id not in named], since)
 
         named, unlisted = await database.run(silent)
@@ -198,7 +199,7 @@ class Collector:
         await self._context.database.run(write)
 
     def _merge(self, db: Connection, reading: Reading, keep: Collection[str] = ()) -> None:
-        if self._list.merge(db, reading, keep):
+        if self._list.rows.merge(db, reading, keep):
             self._counts.clear()
         if self._config.per_space:
             query = "SELECT count(*) FROM space JOIN environment ON environment.id = environment_id WHERE shown"

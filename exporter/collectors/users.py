@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 from msgspec import UNSET
 
 from exporter.collectors._context import WHOLE_ACCOUNT, Context, known_at, mark_known
-from exporter.collectors._incremental import IncrementalList, ListTable
+from exporter.collectors._incremental import IncrementalList
 from exporter.collectors._labels import ACCOUNT, WINDOWS
+from exporter.collectors._staged import ListTable
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
 from exporter.flatfile import models, times
@@ -63,7 +64,7 @@ class Collector:
         if reading is not None:
 
             def write(db: Connection) -> None:
-                self._list.merge(db, reading)
+                self._list.rows.merge(db, reading)
                 mark_known(db, NAME, [WHOLE_ACCOUNT], reading.began)
 
             await self._context.database.run(write)

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 
-from exporter.collectors._incremental import ListTable
+from exporter.collectors._staged import ListTable
 from exporter.store.database import create
 
 
