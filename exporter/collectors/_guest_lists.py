@@ -8,8 +8,12 @@ from operator import itemgetter
 from exporter.collectors._labels import DAY
 from exporter.collectors._position import ON_GUESTS
 from exporter.flatfile import models, times
+from exporter.flatfile.client import Listing, identity
+from exporter.flatfile.endpoints import Endpoint
 from exporter.store.database import Connection
 
+NAME = "guests"
+LISTING = Listing(Endpoint.GUESTS, models.Guest, identity, paged=False)
 WITHIN = ((1, 1), (0, 1), (0, 0))  # within 1 day and 7 days, within 7 days, within 30 days alone
 MEMBERSHIPS = """
 SELECT environment, sum(number) FROM (SELECT space, count(*) AS number FROM membership GROUP BY space)
@@ -148,3 +152,18 @@ def drop_gone(db: Connection, *, guests: bool) -> bool:
         db.execute("DELETE FROM guest WHERE no NOT IN (SELECT guest FROM membership)")
         db.execute(DROP_ENVIRONMENTS)
     return db.total_changes > before
+
+
+def spaces_known(db: Connection, oldest: float) -> dict[str, float]:
+    """Return when the spaces of each environment were read, where that is not before `oldest`."""
+    query = (
+        "SELECT environment_id, at FROM known JOIN environment ON id = environment_id AND shown "
+        "WHERE collector = 'spaces' AND at >= ?"
+    )
+    return dict(db.execute(query, (oldest,)).fetchall())
+
+
+def has_spaces(db: Connection, environment: str | None = None) -> bool:
+    """Whether any space is known, of an environment or at all."""
+    query = "SELECT 1 FROM space WHERE ? IS NULL OR environment_id = ? LIMIT 1"
+    return db.execute(query, (environment, environment)).fetchone() is not None

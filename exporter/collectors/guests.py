@@ -7,28 +7,19 @@ from functools import partial
 
 from exporter.collectors import _guest_lists, _single_spaces
 from exporter.collectors._asked import Asked, Space
-from exporter.collectors._context import (
-    Context,
-    Environment,
-    fresh_environments,
-    mark_known,
-    mark_verified,
-    needs_check,
-)
+from exporter.collectors._context import Context, fresh_environments, mark_known
+from exporter.collectors._guest_account import AccountList
+from exporter.collectors._guest_lists import LISTING, NAME
 from exporter.collectors._labels import ENVIRONMENT, SPACE, WINDOWS, family
 from exporter.collectors._memo import Memo
 from exporter.collectors._way import Way
 from exporter.core.malloc import return_freed
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
-from exporter.flatfile import models
-from exporter.flatfile.client import Listing, identity
-from exporter.flatfile.endpoints import Endpoint
 from exporter.flatfile.errors import FlatfileError, NotFound, TooLarge
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
 
-NAME = "guests"
 GUESTS = Desc(
     "flatfile_guests",
     "gauge",
@@ -45,12 +36,9 @@ ACTIVE = Desc(
 IN_SPACE = Desc("flatfile_space_guests", "gauge", "Guests of the space. Only with spaces.per_space.", SPACE)
 FAMILIES = (GUESTS, MEMBERSHIPS, ACTIVE, IN_SPACE)
 
-LISTING = Listing(Endpoint.GUESTS, models.Guest, identity, paged=False)
 BATCH = 10_000  # spaces that are due, at a time: a list of all may be long
 MANY = 20_000  # guests, whose numbers take megabytes for a moment
 MAX_WAITED_FOR = 20  # spaces in one pass; a scrape does not wait for a longer one
-ROUND = (10, 20, 25, 50, 100, 200, 250, 500)
-"""How many rows an account-wide list has that was cut in silence; also any multiple of 1000."""
 
 Counts = tuple[Mapping[str, tuple[int, int]], Mapping[str, tuple[int, int, int]], frozenset[str]]
 
@@ -65,9 +53,7 @@ class Collector:
         self._context = context
         self._spaces = context.config.collectors["spaces"]
         self._account_wide = Way(context.clock.monotonic)
-        self._contradicted = False
-        self._contradictions = 0
-        self._checked = ""
+        self._account_list = AccountList(context, self._note_change)
         self._rotated_at = context.clock.monotonic()
         self._refused: frozenset[str] = frozenset()
         self._counts: Memo[Counts] = Memo(context.clock.monotonic)
@@ -75,9 +61,9 @@ class Collector:
 
     async def refresh(self, call: Call) -> Sequence[FlatfileError]:
         """Ask for all guests, or for those of the spaces that are new, have changed, or whose turn it is."""
-        if self._account_wide.open and not self._contradicted:
+        if self._account_wide.open and not self._account_list.is_contradicted:
             try:
-                errors = await self._whole_account(call)
+                errors = await self._account_list.read(call)
             except FlatfileError as error:
                 rejected = self._context.client.session.is_rejection(error) or isinstance(error, TooLarge)
                 if not rejected or self._account_wide.refused():  # asking every space costs too much for a hiccup
@@ -88,90 +74,6 @@ class Collector:
                     return errors
                 self._account_wide.refused()
         return await self._by_space(call)
-
-    async def _whole_account(self, call: Call) -> Sequence[FlatfileError] | None:
-        """Ask without naming a space. `None` where the API does not give that.
-
-        The parameter is required in most definitions and deprecated in one, so the server may refuse, answer with nothing
-        though there are spaces, leave out where a guest is, or cut the list.
-        """
-        context, at = self._context, self._context.clock.steady()
-        rows = await context.client.rows(LISTING, {}, call)
-        told = all(row.environment_id and row.spaces is not None for row in rows) and any(row.spaces for row in rows)
-        if not told or len(rows) in ROUND or (rows and len(rows) % 1000 == 0):
-            empty = not rows and not await context.database.run(_has_spaces)
-            if not empty:
-                return None
-        mentioned = {row.environment_id or "" for row in rows}
-        to_check, silent = await self._to_check(mentioned, at)
-        found, errors = await context.gather_partial(
-            [Environment(space, space) for space, _ in to_check], lambda space: self._of_space(space.id, call), call
-        )
-        pairs = {of: {row.id for row in rows if of in {entry.id for entry in row.spaces or ()}} for of in found}
-        if any(own is not None and {row.id for row in own} != pairs[space] for space, own in found.items()):
-            self._contradictions += 1  # once may be a guest who came in between
-            self._contradicted = self._contradictions > 1
-            return None
-        self._contradictions = 0
-        unsure = {env for space, env in to_check if env in silent and found.get(space) is None}
-
-        def write(db: Connection) -> None:
-            if _guest_lists.write_account(db, rows, [*unsure]):
-                self._note_change()
-            shown = {env for (env,) in db.execute("SELECT id FROM environment WHERE shown")}
-            mark_known(db, NAME, mentioned & shown, at)
-            checked, known = {env for _, env in to_check}, self._spaces_known(db)
-            for environment in silent - unsure:
-                mark = mark_verified if environment in checked else mark_known
-                if environment in checked or not _has_spaces(db, environment):
-                    mark(db, NAME, [environment], min(at, known[environment] + self._spaces.interval))
-
-        await context.database.run(write)
-        return errors
-
-    async def _to_check(self, mentioned: set[str], at: float) -> tuple[list[Space], set[str]]:
-        """Choose spaces to compare with the account-wide list: one of each environment that it does not mention, now and
-        then, and one more in turn. Also returns the environments that it does not mention and whose spaces are known."""
-
-        def choose(db: Connection) -> tuple[list[Space], set[str]]:
-            silent = [Environment(env, env) for env in self._spaces_known(db) if env not in mentioned]
-            since = at - self._context.config.collectors[NAME].max_age / 3
-            query = "SELECT id, environment_id FROM space WHERE environment_id = ? ORDER BY id LIMIT 1"
-            chosen = [
-                space
-                for env in needs_check(db, NAME, silent, since)
-                if (space := db.execute(query, (env.id,)).fetchone())
-            ]
-            query = (
-                "SELECT space.id, environment_id FROM space JOIN environment ON environment.id = environment_id "
-                "WHERE shown AND space.id > ? ORDER BY space.id"
-            )
-            for after in (self._checked, ""):
-                turn = next((space for space in db.execute(query, (after,)) if space[1] in mentioned), None)
-                if turn:
-                    chosen.append(turn)
-                    break
-            return chosen, {env.id for env in silent}
-
-        chosen, silent = await self._context.database.run(choose)
-        self._checked = chosen[-1][0] if chosen else ""
-        return chosen, silent
-
-    def _spaces_known(self, db: Connection) -> dict[str, float]:
-        """Return when the spaces of each environment were read, where that is within their max_age."""
-        oldest = self._context.clock.steady() - self._spaces.max_age
-        query = (
-            "SELECT environment_id, at FROM known JOIN environment ON id = environment_id AND shown "
-            "WHERE collector = 'spaces' AND at >= ?"
-        )
-        return dict(db.execute(query, (oldest,)).fetchall())
-
-    async def _of_space(self, space: str, call: Call) -> list[models.Guest] | None:
-        """Read the guests of one space; `None` where the space is gone."""
-        try:
-            return await self._context.client.rows(LISTING, {"spaceId": space}, call)
-        except NotFound:
-            return None
 
     async def _by_space(self, call: Call) -> Sequence[FlatfileError]:
         context, began, now = self._context, self._context.clock.steady(), self._context.clock.monotonic()
@@ -206,7 +108,7 @@ class Collector:
         def publish(db: Connection) -> None:
             if _guest_lists.drop_gone(db, guests=self._has_changed):
                 self._counts.clear()
-            spaces_at = self._spaces_known(db)
+            spaces_at = _guest_lists.spaces_known(db, context.clock.steady() - self._spaces.max_age)
             oldest = context.clock.steady() - self._spaces.max_age
             for (environment,) in db.execute(_guest_lists.WHOLE, (oldest,)).fetchall():
                 if environment not in asked.left:
@@ -296,8 +198,3 @@ class Collector:
 def _detached(call: Call, spaces: int) -> Call:
     """Return the call for so many spaces: in the background where a scrape does not wait for them."""
     return call.detached() if spaces > MAX_WAITED_FOR else call
-
-
-def _has_spaces(db: Connection, environment: str | None = None) -> bool:
-    query = "SELECT 1 FROM space WHERE ? IS NULL OR environment_id = ? LIMIT 1"
-    return db.execute(query, (environment, environment)).fetchone() is not None
