@@ -16,6 +16,7 @@ from exporter.collectors._way import Way
 from exporter.core.malloc import return_freed
 from exporter.exposition.families import Desc, Family
 from exporter.exposition.freshness import Freshness
+from exporter.flatfile import models
 from exporter.flatfile.errors import FlatfileError, NotFound, TooLarge
 from exporter.flatfile.session import Call
 from exporter.store.database import Connection
@@ -108,8 +109,8 @@ class Collector:
         def publish(db: Connection) -> None:
             if _guest_lists.drop_gone(db, guests=self._has_changed):
                 self._counts.clear()
-            spaces_at = _guest_lists.spaces_known(db, context.clock.steady() - self._spaces.max_age)
             oldest = context.clock.steady() - self._spaces.max_age
+            spaces_at = _guest_lists.spaces_known(db, oldest)
             for (environment,) in db.execute(_guest_lists.WHOLE, (oldest,)).fetchall():
                 if environment not in asked.left:
                     mark_known(db, NAME, [environment], min(began, spaces_at[environment] + self._spaces.interval))
@@ -156,9 +157,7 @@ class Collector:
                     asked.fail(space, environment, error)
                     continue
                 asked.failed_in_a_row = 0
-                write = partial(_guest_lists.write_space, space=space, environment=environment, rows=rows, asked_at=at)
-                if await context.database.run(write):
-                    self._note_change()
+                await context.database.run(partial(self._write, space=space, environment=environment, rows=rows, at=at))
                 answered.add(space)
 
         async with asyncio.TaskGroup() as group:
@@ -167,7 +166,12 @@ class Collector:
         asked.answered += len(answered)
         asked.left.update(environment for space, environment in due if space not in answered)
 
+    def _write(self, db: Connection, space: str, environment: str, rows: Sequence[models.Guest], at: float) -> None:
+        if _guest_lists.write_space(db, space, environment, rows, at):
+            self._note_change()
+
     def _note_change(self) -> None:
+        """Note, on the account's thread, that a row has changed: nothing is missed where a refresh is cancelled."""
         self._counts.clear()
         self._has_changed = True
 
