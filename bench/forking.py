@@ -12,10 +12,16 @@ import sys
 
 import exporter
 
-if __name__ == "__main__":
+
+def import_all() -> None:
+    """Import every module of the exporter."""
     for module in pkgutil.walk_packages(exporter.__path__, "exporter."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+
+
+if __name__ == "__main__":
+    import_all()
     print("ready", flush=True)
     while line := sys.stdin.readline():
         child = os.fork()

@@ -9,11 +9,9 @@ import contextlib
 import ctypes
 import functools
 import gc
-import importlib
 import io
 import json
 import os
-import pkgutil
 import runpy
 import select
 import signal
@@ -23,6 +21,8 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from bench.forking import import_all
 
 BECOME_PARENT_OF_ORPHANS = 36
 """PR_SET_CHILD_SUBREAPER of prctl(2): so that a test can wait for what another process has forked."""
@@ -113,11 +113,7 @@ def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def _main() -> None:
     """Fork for each message that comes, until there are no more. In the new process, become the exporter."""
-    import exporter
-
-    for module in pkgutil.walk_packages(exporter.__path__, "exporter."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+    import_all()
     gc.freeze()  # or each new process would look through all of it, and copy it by that
     with socket.socket(fileno=os.dup(0)) as starts:
         while True:
