@@ -10,6 +10,8 @@ from typing import Any
 import promql_parser as parser
 import yaml
 
+from tests import yaml_of_c
+
 ALERTS = Path(__file__).parents[2] / "grafana" / "alerts"
 RULE_FILES = sorted(ALERTS.glob("*.yaml"))
 OPTIONAL_FILES = sorted(ALERTS.glob("optional/*.yaml"))
@@ -47,7 +49,7 @@ class Rule:
 def groups() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every group with the name of its file, the optional ones too."""
     for path in (*RULE_FILES, *OPTIONAL_FILES):
-        for group in yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)["groups"]:
+        for group in yaml.load(path.read_text(encoding="utf-8"), yaml_of_c.Loader)["groups"]:
             yield path.name, group
 
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+from tests import yaml_of_c
+
 from .alert_rules import RULE_FILES
 
 Values = list[float | None]
@@ -193,15 +195,15 @@ def write(
     histories: Sequence[History | SideBySide], path: Path, *, without: Sequence[str] = (), every: int = 1
 ) -> None:
     """Write a file for `promtool test rules`, with the shipped rules but these groups, `every` so many minutes."""
-    read = [yaml.load(file.read_text(encoding="utf-8"), yaml.CSafeLoader)["groups"] for file in RULE_FILES]
+    read = [yaml.load(file.read_text(encoding="utf-8"), yaml_of_c.Loader)["groups"] for file in RULE_FILES]
     groups = [group for file in read for group in file if group["name"] not in without]
     groups.sort(key=lambda group: "alert" in group["rules"][0])  # what is recorded first
     rules = path.with_name(f"rules-{path.name}")
-    rules.write_text(yaml.dump({"groups": groups}, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8")
+    rules.write_text(yaml.dump({"groups": groups}, Dumper=yaml_of_c.Dumper, sort_keys=False), encoding="utf-8")
     content = {
         "rule_files": [str(rules)],
         "evaluation_interval": f"{every}m",
         "group_eval_order": [group["name"] for group in groups],
         "tests": [history.test() for history in histories],
     }
-    path.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False, width=10_000), encoding="utf-8")
+    path.write_text(yaml.dump(content, Dumper=yaml_of_c.Dumper, sort_keys=False, width=10_000), encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from deploy.helm.build.places import CHART
+from tests import yaml_of_c
 
 Manifest = dict[str, Any]
 Values = dict[str, Any]
@@ -99,7 +100,7 @@ class Helm:
         """What an installation would make."""
         done = self.template(values)
         assert done.returncode == 0, done.stderr
-        return Rendered([manifest for manifest in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if manifest])
+        return Rendered([manifest for manifest in yaml.load_all(done.stdout, Loader=yaml_of_c.Loader) if manifest])
 
     def refusal(self, values: Values) -> str:
         """Why these values are refused."""

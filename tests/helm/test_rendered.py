@@ -15,6 +15,7 @@ from deploy.helm.build.places import CHART
 from grafana.alerts.build import TEMPLATE
 from grafana.alerts.build import settings as rule_settings
 from grafana.alerts.build.parts import filled_in
+from tests import yaml_of_c
 from tests.grafana.alert_rules import RULE_FILES
 
 from . import kube_schemas
@@ -83,7 +84,7 @@ def test_kubeconform_agrees(kubeconform: str, all_rendered: dict[str, Rendered],
     without = kube_schemas.write_schemas(tmp_path, {(one["apiVersion"], one["kind"]) for one in manifests})
     assert without.isdisjoint({"Deployment", "Service", "Secret", "ConfigMap", "NetworkPolicy"})
     whole = tmp_path / "manifests.yaml"
-    whole.write_text(yaml.dump_all(manifests, Dumper=yaml.CSafeDumper), encoding="utf-8")
+    whole.write_text(yaml.dump_all(manifests, Dumper=yaml_of_c.Dumper), encoding="utf-8")
     location = f"--schema-location={tmp_path}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
     command = [kubeconform, "--strict", "--summary", f"--skip={','.join(without)}", location, whole]
     done = subprocess.run(command, capture_output=True, text=True)
