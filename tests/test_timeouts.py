@@ -65,7 +65,7 @@ def test_what_hangs_is_interrupted(tmp_path: Path) -> None:
 def test_what_cannot_be_interrupted_is_ended(tmp_path: Path) -> None:
     """And what is left is run by another process."""
     said = run(
-        tmp_path / "test_deaf.py", CANNOT_BE_INTERRUPTED, "-o", "timeout=1", "-o", "faulthandler_timeout=2", "-n1"
+        tmp_path / "test_deaf.py", CANNOT_BE_INTERRUPTED, "-o", "timeout=2", "-o", "faulthandler_timeout=4", "-n1"
     )
     assert re.search(r"worker 'gw0' crashed while running '.*::test_deaf'", said), said
     assert "1 failed, 1 passed" in said
