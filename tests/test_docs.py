@@ -95,7 +95,7 @@ async def _families_of_a_counted_account(path: Path) -> list[Family]:
                 ).status = status
         try:
             assert await account.refresh(asyncio.get_running_loop().time() + 60)
-            families = await account.families()
+            families = await account.page.families()
         finally:
             await account.aclose()
     accounts = Accounts(lambda: config, Clock())

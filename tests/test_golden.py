@@ -105,7 +105,7 @@ async def test_names_of_any_kind_come_back_unchanged() -> None:
         world.emit(name, environment, at=time() - 1)
     async with Exported(world, time) as exported:
         await exported.scrape()
-        families = await exported.account.families()
+        families = await exported.account.page.families()
     for parsed in (
         samples(parse_text(render(families, Format.TEXT_0_0_4).body.decode())),
         samples(parse_openmetrics(render(families, Format.OPENMETRICS_1_0).body.decode())),

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import TextIO
 
-from exporter.account.account import ROOT, Account, Status
+from exporter.account.account import Account, Status
 from exporter.account.one_shot import TIMEOUT, query, troubles, with_collectors
+from exporter.account.page import ROOT
 from exporter.cli.check_report import AccountFacts, CollectorFacts, as_json, text
 from exporter.cli.objects import Objects, objects
 from exporter.collectors import environments, executions, jobs, users

@@ -123,7 +123,7 @@ class Web:
                 explained = await Explained.of(account, self._clock.wall())
         except TimeoutError:
             return PlainTextResponse("The account's thread is busy; try again later.\n", status_code=503)
-        rendered = await account.lines(Format.TEXT_0_0_4, only, deadline)
+        rendered = await account.page.lines(Format.TEXT_0_0_4, only, deadline)
         return PlainTextResponse(explain(explained, join(rendered.values(), Format.TEXT_0_0_4).decode()))
 
     async def _scrape(self, request: Request, accounts: Sequence[Account], *, own: bool) -> Response:
@@ -179,7 +179,7 @@ class Web:
     ) -> list[Lines]:
         """Return the lines of all accounts. One that cannot be rendered does not fail the scrape of the others."""
         rendered = await asyncio.gather(
-            *(account.lines(fmt, only, deadline) for account in accounts), return_exceptions=True
+            *(account.page.lines(fmt, only, deadline) for account in accounts), return_exceptions=True
         )
         lines: list[Lines] = []
         for account, parts in zip(accounts, rendered, strict=True):

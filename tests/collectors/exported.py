@@ -126,7 +126,7 @@ class Exported:
 
     async def shown(self, only: Collection[str] | None = None) -> "Scraped":
         """What a page would show now, without asking."""
-        return Scraped(await self.account.families(only))
+        return Scraped(await self.account.page.families(only))
 
     def asked(self, path: str, **query: str) -> list[dict[str, str]]:
         """The queries of the requests for this path, of those that have at least these parameters."""

@@ -145,7 +145,7 @@ faults = st.one_of(
 
 async def readable(exported: Exported) -> None:
     """Both formats of the page can be read back, and hold as many samples as were given."""
-    families = [*await exported.account.families()]
+    families = [*await exported.account.page.families()]
     text, openmetrics = (render(families, fmt) for fmt in (Format.TEXT_0_0_4, Format.OPENMETRICS_1_0))
     assert text.dropped == openmetrics.dropped == 0
     one = sum(len(family.samples) for family in parse_text(text.body.decode()))

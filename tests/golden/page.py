@@ -50,7 +50,7 @@ async def _families(time: Time, auth: str, path: Path) -> list[Family]:
         own.expect("/metrics", "/probe")
         await exported.scrape()
         own.scrape("/metrics", complete=True)
-        families = [*await exported.account.families(), *own.families()]
+        families = [*await exported.account.page.families(), *own.families()]
         await accounts.aclose()
     return families
 

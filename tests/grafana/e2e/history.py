@@ -88,7 +88,7 @@ class Replica:
         self._own.scrape("/metrics", complete=all(ended))
         families = [*self._own.families()]
         for account in accounts:
-            families += await account.families()
+            families += await account.page.families()
         return render(families, Format.OPENMETRICS_1_0).body.decode()
 
 
