@@ -179,7 +179,9 @@ async def test_what_is_pasted_is_there(world: str, tmp_path: Path) -> None:
         config = parse(f"accounts:\n{account(api)}{done.stdout}", "config.yaml")
         with_it = Account(config.accounts[0], connect, Clock())
         await with_it.refresh(asyncio.get_running_loop().time() + 60, only={"agents"})
-        missing = next(family for family in await with_it.page.families() if family.desc.name == "flatfile_agent_missing")
+        missing = next(
+            family for family in await with_it.page.families() if family.desc.name == "flatfile_agent_missing"
+        )
         await with_it.aclose()
         assert len(missing.samples) == sum(not agent.is_system for agent in api.world.agents.values())
         assert {value for _, value in missing.samples} == {0}
